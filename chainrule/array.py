@@ -1,0 +1,493 @@
+"""The traced array: a node that behaves like the NumPy array it stands for.
+
+Every operator, method, ufunc and NumPy function on it records a node and returns a traced array
+again. It carries its concrete value, so Python's ``if`` and ``while`` work on comparisons.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule import assignment
+from chainrule.elementary import arithmetic as ar
+from chainrule.elementary import logic
+from chainrule.elementary.indexing import Index, getitem
+from chainrule.elementary.products import matmul
+from chainrule.errors import (
+    LostTraceError,
+    NotDifferentiableError,
+    UnsupportedFunctionError,
+    code_line,
+)
+from chainrule.graph import _is_internal, NO_PARAMS, Node, Tape, leaked, user_code
+from chainrule.numpy_api import algebra, reduce, shapes, ufuncs
+from chainrule.numpy_api.common import array_of, plain_key
+from chainrule.numpy_api.functions import TABLE as FUNCTIONS
+from chainrule.numpy_api.lookup import nearest
+
+_frame = sys._getframe
+_PLAIN = frozenset({float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_})
+
+
+def constant(x: Any, tape: Tape) -> Any:
+    """A value that is not traced, made fit for the graph: arrays are held, complex refused."""
+    if isinstance(x, (list, tuple)):
+        x = array_of(x)
+    if type(x) is np.ndarray:
+        if x.dtype.kind == "c":
+            raise complex_error(x)
+        tape.hold(x)
+    elif isinstance(x, (complex, np.complexfloating)):
+        raise complex_error(x)
+    return x
+
+
+def complex_error(x: Any) -> NotDifferentiableError:
+    return NotDifferentiableError(
+        "complex numbers cannot be differentiated",
+        got=f"{x!r}" if np.ndim(x) == 0 else f"an array of {np.asarray(x).dtype}",
+        line=code_line(*user_code(2)),
+        remedy="write the function with real and imaginary parts as two real arrays",
+    )
+
+
+def unary(fn: Any, a: Traced) -> Traced:
+    """Record a function of one traced argument, called directly from an operator."""
+    frame = _frame(2)
+    code = frame.f_code
+    internal = _is_internal.get(code.co_filename)
+    lasti = frame.f_lasti
+    if internal is not False:
+        code, lasti = user_code(2)
+    tape = a.tape
+    if tape.closed:
+        raise leaked((a,), code, lasti)
+    nodes = tape.nodes
+    node = Traced(fn, (a,), NO_PARAMS, fn.value(a.value), len(nodes), tape, code, lasti)
+    nodes.append(node)
+    return node
+
+
+def binary(fn: Any, a: Any, b: Any) -> Traced:
+    """Record a function of two arguments, at least one traced, called directly from an operator."""
+    frame = _frame(2)
+    code = frame.f_code
+    internal = _is_internal.get(code.co_filename)
+    lasti = frame.f_lasti
+    if internal is not False:
+        code, lasti = user_code(2)
+    if type(a) is Traced:
+        tape = a.tape
+        x = a.value
+        if type(b) is Traced:
+            y = b.value
+            if b.tape is not tape:
+                raise leaked((a, b), code, lasti)
+        elif type(b) in _PLAIN:
+            y = b
+        else:
+            y = b = constant(b, tape)
+    else:
+        tape = b.tape
+        y = b.value
+        x = a = a if type(a) in _PLAIN else constant(a, tape)
+    if tape.closed:
+        raise leaked((a, b), code, lasti)
+    try:
+        value = fn.value(x, y)
+    except ValueError:
+        return tape.record(fn, (a, b), NO_PARAMS, 3)  # type: ignore[return-value]  # raises
+    nodes = tape.nodes
+    node = Traced(fn, (a, b), NO_PARAMS, value, len(nodes), tape, code, lasti)
+    nodes.append(node)
+    return node
+
+
+def _lost(x: Traced, what: str, remedy: str) -> LostTraceError:
+    made = f", made at {x.line}" if x.line else ""
+    return LostTraceError(
+        f"{what} would lose the derivative",
+        got=f"a traced value ('{x.name}', shape {x.shape}{made})",
+        line=code_line(*user_code(2)),
+        remedy=remedy,
+    )
+
+
+class Traced(Node):
+    """A node with the behaviour of a NumPy array."""
+
+    __slots__ = ()
+    __hash__ = Node.__hash__
+
+    # Operators -------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Any:
+        return binary(ar.add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return binary(ar.add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return binary(ar.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return binary(ar.subtract, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return binary(ar.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return binary(ar.multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return binary(ar.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return binary(ar.divide, other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return binary(ar.power, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return binary(ar.power, other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return binary(ar.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return binary(ar.remainder, other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return binary(logic.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return binary(logic.floor_divide, other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return binary(logic.floor_divide, self, other), binary(ar.remainder, self, other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return binary(matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return binary(matmul, other, self)
+
+    def __neg__(self) -> Any:
+        return unary(ar.negative, self)
+
+    def __pos__(self) -> Any:
+        return unary(ar.positive, self)
+
+    def __abs__(self) -> Any:
+        return unary(ar.absolute, self)
+
+    def __invert__(self) -> Any:
+        return unary(logic.invert, self)
+
+    def __and__(self, other: Any) -> Any:
+        return binary(logic.bitwise_and, self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return binary(logic.bitwise_and, other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return binary(logic.bitwise_or, self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return binary(logic.bitwise_or, other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return binary(logic.bitwise_xor, self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return binary(logic.bitwise_xor, other, self)
+
+    def __gt__(self, other: Any) -> Any:
+        return binary(logic.greater, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return binary(logic.greater_equal, self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return binary(logic.less, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return binary(logic.less_equal, self, other)
+
+    def __eq__(self, other: Any) -> Any:
+        return False if other is None else binary(logic.equal, self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return True if other is None else binary(logic.not_equal, self, other)
+
+    # Assignment in place ---------------------------------------------------------------------
+
+    def __iadd__(self, other: Any) -> Any:
+        return assignment.in_place(ar.add, self, other)
+
+    def __isub__(self, other: Any) -> Any:
+        return assignment.in_place(ar.subtract, self, other)
+
+    def __imul__(self, other: Any) -> Any:
+        return assignment.in_place(ar.multiply, self, other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return assignment.in_place(ar.divide, self, other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return assignment.in_place(ar.power, self, other)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        assignment.assign(self, key, value)
+
+    # What a NumPy array tells about itself ------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(self.value)
+
+    @property
+    def ndim(self) -> int:
+        return np.ndim(self.value)
+
+    @property
+    def size(self) -> int:
+        return int(np.size(self.value))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.asarray(self.value).dtype
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def T(self) -> Any:
+        return shapes.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        return shapes.matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    @property
+    def flat(self) -> Any:
+        return iter(self.ravel())
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Any:
+        return getitem(self, index=Index(plain_key(key)))
+
+    def __contains__(self, item: Any) -> bool:
+        return item in self.value
+
+    def __repr__(self) -> str:
+        return f"Traced({self.value!r}, from {self.name!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if self.ndim == 0 else repr(self)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    # Conversions that would lose the trace ------------------------------------------------------
+
+    def __float__(self) -> float:
+        if self.dtype.kind != "f":
+            return float(self.value)
+        raise _lost(
+            self,
+            "float() of a traced value, or storing it in a plain array,",
+            "keep it as it is (it behaves like a number); to fill an array make it with "
+            "np.zeros(shape, like=x) or build it with np.stack([...]); for printing or a decision "
+            "use x.value",
+        )
+
+    def __int__(self) -> int:
+        if self.dtype.kind != "f":
+            return int(self.value)
+        raise _lost(self, "int() of a traced value", "use int(x.value) for a decision, or np.floor")
+
+    def __index__(self) -> int:
+        if self.dtype.kind in "iu" and self.ndim == 0:
+            return int(self.value)
+        raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+    def __complex__(self) -> complex:
+        raise complex_error(self.value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.dtype.kind != "f":
+            return np.array(self.value, dtype)
+        raise _lost(
+            self,
+            "np.asarray or np.array of a traced value",
+            "use the traced value itself; np.stack([...]) builds an array from traced values, and "
+            "x.value is the plain array",
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise _lost(
+            self, "pickling a traced value", "pickle x.value; copy with x.copy() or np.copy(x)"
+        )
+
+    def item(self, *args: Any) -> Any:
+        if self.dtype.kind != "f":
+            return self.value.item(*args)
+        raise _lost(self, ".item() of a traced value", "index it (x[i]), or use x.value.item()")
+
+    def tolist(self) -> Any:
+        if self.dtype.kind != "f":
+            return self.value.tolist()
+        raise _lost(self, ".tolist() of a traced value", "use list(x), or x.value.tolist()")
+
+    # Methods of a NumPy array -----------------------------------------------------------------
+
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, **kw: Any) -> Any:
+        return reduce.sum(self, axis, dtype, out, **kw)
+
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, **kw: Any) -> Any:
+        return reduce.mean(self, axis, dtype, out, **kw)
+
+    def prod(self, axis: Any = None, dtype: Any = None, out: Any = None, **kw: Any) -> Any:
+        return reduce.prod(self, axis, dtype, out, **kw)
+
+    def var(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **kw: Any
+    ) -> Any:
+        return reduce.var(self, axis, dtype, out, ddof, **kw)
+
+    def std(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **kw: Any
+    ) -> Any:
+        return reduce.std(self, axis, dtype, out, ddof, **kw)
+
+    def max(self, axis: Any = None, out: Any = None, **kw: Any) -> Any:
+        return reduce.max(self, axis, out, **kw)
+
+    def min(self, axis: Any = None, out: Any = None, **kw: Any) -> Any:
+        return reduce.min(self, axis, out, **kw)
+
+    def argmax(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+        return reduce.argmax(self, axis, out, keepdims=keepdims)
+
+    def argmin(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+        return reduce.argmin(self, axis, out, keepdims=keepdims)
+
+    def argsort(self, axis: Any = -1, kind: Any = None) -> Any:
+        return reduce.argsort(self, axis, kind)
+
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+        return reduce.all(self, axis, out, keepdims)
+
+    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+        return reduce.any(self, axis, out, keepdims)
+
+    def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        return reduce.cumsum(self, axis, dtype, out)
+
+    def cumprod(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        return reduce.cumprod(self, axis, dtype, out)
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:
+        return reduce.clip(self, min, max, out)
+
+    def round(self, decimals: int = 0) -> Any:
+        return reduce.round(self, decimals)
+
+    def dot(self, b: Any) -> Any:
+        return algebra.dot(self, b)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+    def ravel(self, order: str = "C") -> Any:
+        return shapes.ravel(self, order)
+
+    def flatten(self, order: str = "C") -> Any:
+        return shapes.copy(shapes.ravel(self, order))
+
+    def copy(self, order: str = "C") -> Any:
+        return shapes.copy(self)
+
+    def __copy__(self) -> Any:
+        return shapes.copy(self)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return shapes.copy(self)
+
+    def transpose(self, *axes: Any) -> Any:
+        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+            axes = axes[0]
+        return shapes.transpose(self, axes or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        return shapes.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        return shapes.squeeze(self, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        return shapes.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        return shapes.trace(self, offset, axis1, axis2)
+
+    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+        return shapes.repeat(self, repeats, axis)
+
+    def take(self, indices: Any, axis: Any = None) -> Any:
+        return shapes.take(self, indices, axis)
+
+    def astype(self, dtype: Any, **kw: Any) -> Any:
+        return shapes.astype(self, dtype)
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def sort(self, axis: int = -1) -> None:
+        self[...] = reduce.sort(self, axis)
+
+    # NumPy's protocols -------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            rule = ufuncs.TABLE.get(ufunc)
+            if rule is not None:
+                return (
+                    unary(rule, inputs[0]) if len(inputs) == 1 else binary(rule, *inputs)
+                )
+        return ufuncs.apply(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = FUNCTIONS.get(func)
+        if rule is None:
+            name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
+            raise UnsupportedFunctionError(
+                f"{name} has no derivative record",
+                got="a traced value as an argument",
+                line=code_line(*user_code(2)),
+                remedy=nearest(func.__name__),
+            )
+        return rule(*args, **kwargs)

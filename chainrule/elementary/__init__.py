@@ -1,0 +1,28 @@
+"""The table of elementary functions: one record each, by family."""
+
+from __future__ import annotations
+
+from chainrule.elementary import (
+    arithmetic,
+    exponential,
+    indexing,
+    linalg,
+    logic,
+    network,
+    products,
+    reductions,
+    shaping,
+    special,
+    trigonometric,
+)
+from chainrule.elementary.base import Elementary
+
+_FAMILIES = (
+    arithmetic, exponential, trigonometric, special, logic, network, shaping, indexing,
+    reductions, products, linalg,
+)  # fmt: skip
+
+TABLE: dict[str, Elementary] = {f.name: f for family in _FAMILIES for f in family.FUNCTIONS}
+
+if len(TABLE) != sum(len(family.FUNCTIONS) for family in _FAMILIES):
+    raise TypeError("two elementary functions have the same name")

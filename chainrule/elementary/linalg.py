@@ -1,0 +1,353 @@
+"""Matrix functions: systems, inverses, determinants and factorisations, over stacks of matrices.
+
+The differentials are those of Giles, "Collected matrix derivative results for forward and reverse
+mode algorithmic differentiation" (2008); Cholesky after Murray (2016), the singular value
+decomposition after Townsend (2016), QR after Walter & Lehmann (2012), the pseudo-inverse after
+Golub & Pereyra (1973). Where NumPy reads one triangle only (Cholesky, eigh) so does the derivative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.elementary.base import General, Linear, drawn, shape_of, value_of
+from chainrule.elementary.indexing import diagonal, diagonal_add
+from chainrule.elementary.products import matmul, matrix_transpose
+from chainrule.elementary.reductions import sum_
+from chainrule.elementary.shaping import concatenate, reshape, sum_to, tril, where
+
+_T = matrix_transpose
+
+# One of several outputs; the modes know it.
+pick = Linear(
+    "pick",
+    lambda a, k: a[k],
+    None,
+    formula="a[k]",
+    symbols=("g for this output",),
+    examples=lambda rng: iter(()),
+)
+
+
+def outputs(fn: General, *args: Any, **params: Any) -> tuple[Any, ...]:
+    """The outputs of a function that returns several, each a node of its own."""
+    result = fn(*args, **params)
+    if isinstance(result, tuple):
+        return result
+    return tuple(pick(result, k=k) for k in range(fn.outputs))
+
+
+def _eye(a: Any) -> np.ndarray:
+    return np.eye(shape_of(a)[-1], dtype=value_of(a).dtype)
+
+
+def _to(g: Any, a: Any) -> Any:
+    shape = shape_of(a)
+    return g if shape_of(g) == shape else sum_to(g, shape=shape)
+
+
+def _matrix(s: Any) -> Any:
+    """Scalars as 1×1 matrices, to multiply a stack of matrices by them."""
+    return reshape(s, shape=(*shape_of(s), 1, 1))
+
+
+def _well(rng: np.random.Generator, *stack: int, n: int = 3) -> np.ndarray:
+    return rng.standard_normal((*stack, n, n)) + 3 * np.eye(n)
+
+
+def _definite(rng: np.random.Generator, *stack: int, n: int = 3) -> np.ndarray:
+    a = rng.standard_normal((*stack, n, n))
+    return a @ np.swapaxes(a, -1, -2) + np.diag(np.arange(1.0, n + 1))
+
+
+_SQUARE = drawn((lambda rng: _well(rng), {}), (lambda rng: _well(rng, 2), {}))
+_DEFINITE = drawn((lambda rng: _definite(rng), {}), (lambda rng: _definite(rng, 2), {}))
+_TALL = drawn(((4, 3), {}), ((2, 3, 3), {}))
+
+
+# Systems ---------------------------------------------------------------------------------------
+
+
+def _solve_jvp(t: Any, y: Any, a: Any, b: Any) -> Any:
+    right = 0.0 if t[1] is None else t[1]
+    if t[0] is not None:
+        right = right - matmul(t[0], y)
+    return solve(a, right)
+
+
+def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> Any:
+    gb = solve(_T(a), g)
+    return _to(-matmul(gb, _T(y)), a), _to(gb, b)
+
+
+solve = General(
+    "solve", lambda a, b: np.linalg.solve(a, b), jvp=_solve_jvp, vjp=_solve_vjp,
+    symbols=("-(a⁻ᵀ g) yᵀ", "a⁻ᵀ g"),
+    examples=drawn(
+        (lambda rng: _well(rng), (3, 2), {}), (lambda rng: _well(rng, 2), (2, 3, 1), {}),
+        (lambda rng: _well(rng), (2, 3, 2), {}),
+    ),
+)  # fmt: skip
+inv = General(
+    "inv", np.linalg.inv,
+    jvp=lambda t, y, a: -matmul(matmul(y, t[0]), y),
+    vjp=lambda g, y, a: (-matmul(matmul(_T(y), g), _T(y)),),
+    symbols=("-yᵀ g yᵀ",), examples=_SQUARE,
+)  # fmt: skip
+
+
+def _cofactors(y: Any, a: Any) -> Any:
+    """∂ det/∂A: det(A)·A⁻ᵀ, and by minors where A is singular and the cofactors still exist."""
+    value = value_of(a)
+    n = value.shape[-1]
+    scale = np.prod(np.linalg.norm(value, axis=-1), axis=-1)
+    if np.all(np.abs(value_of(y)) > 1e-13 * scale):
+        return _matrix(y) * _T(inv(a))
+    if n == 1:
+        return where(value == value, np.ones_like(value), a)
+    keep = [[k for k in range(n) if k != i] for i in range(n)]
+    rows = [
+        concatenate(
+            *(
+                (-1.0) ** (i + j) * _matrix(det(a[..., np.array(keep[i])[:, None], np.array(keep[j])]))
+                for j in range(n)
+            ),
+            axis=-1,
+        )
+        for i in range(n)
+    ]
+    return concatenate(*rows, axis=-2)
+
+
+det = General(
+    "det", np.linalg.det,
+    jvp=lambda t, y, a: sum_(_cofactors(y, a) * t[0], axis=(-2, -1)),
+    vjp=lambda g, y, a: (_matrix(g) * _cofactors(y, a),),
+    symbols=("g det(a) a⁻ᵀ",), examples=_SQUARE,
+)  # fmt: skip
+
+
+def _slogdet_jvp(t: Any, y: Any, a: Any) -> Any:
+    return None, sum_(_T(inv(a)) * t[0], axis=(-2, -1))
+
+
+def _slogdet_vjp(g: Any, y: Any, a: Any) -> Any:
+    return (None if g[1] is None else _matrix(g[1]) * _T(inv(a)),)
+
+
+_slogdet = General(
+    "slogdet", lambda a: tuple(np.linalg.slogdet(a)), jvp=_slogdet_jvp, vjp=_slogdet_vjp,
+    symbols=("g a⁻ᵀ",), examples=_SQUARE, outputs=2,
+)  # fmt: skip
+
+
+def slogdet(a: Any) -> tuple[Any, ...]:
+    return outputs(_slogdet, a)
+
+
+# Symmetric matrices, of which NumPy reads one triangle ---------------------------------------------
+
+
+def symmetric(a: Any, triangle: str = "L") -> Any:
+    """The symmetric matrix that the lower (or upper) triangle of a stands for."""
+    a = _T(a) if triangle.upper() == "U" else a
+    return tril(a, k=0) + _T(tril(a, k=-1))
+
+
+def _symmetric_adjoint(g: Any) -> Any:
+    return tril(g, k=0) + tril(_T(g), k=-1)
+
+
+def _phi(a: Any) -> Any:
+    """The lower triangle with half the diagonal."""
+    return tril(a, k=0) - 0.5 * (_eye(a) * a)
+
+
+def _cholesky_jvp(t: Any, y: Any, a: Any) -> Any:
+    inner = solve(y, _T(solve(y, symmetric(t[0]))))
+    return matmul(y, _phi(inner))
+
+
+def _cholesky_vjp(g: Any, y: Any, a: Any) -> Any:
+    middle = _phi(matmul(_T(y), tril(g, k=0)))
+    left = solve(_T(y), middle)  # L⁻ᵀ Φ
+    return (_symmetric_adjoint(_T(solve(_T(y), _T(left)))),)
+
+
+cholesky = General(
+    "cholesky", np.linalg.cholesky, jvp=_cholesky_jvp, vjp=_cholesky_vjp,
+    symbols=("a⁻ᵀ-weighted triangle of yᵀ g",), examples=_DEFINITE,
+)  # fmt: skip
+
+
+def _gaps(values: Any) -> Any:
+    """1/(wⱼ − wᵢ), and 0 where the two are equal: exact for functions of the eigenspaces."""
+    difference = reshape(values, shape=(*shape_of(values)[:-1], 1, shape_of(values)[-1])) - reshape(
+        values, shape=(*shape_of(values), 1)
+    )
+    same = difference == 0
+    return where(same, 0.0, 1.0 / where(same, 1.0, difference))
+
+
+def _diag(v: Any) -> Any:
+    n = shape_of(v)[-1]
+    return diagonal_add(v, shape=(*shape_of(v), n), offset=0, axis1=-2, axis2=-1)
+
+
+def _diagonal_of(a: Any) -> Any:
+    return diagonal(a, offset=0, axis1=-2, axis2=-1)
+
+
+def _eigh_jvp(t: Any, y: Any, a: Any) -> Any:
+    w, v = y
+    inner = matmul(matmul(_T(v), symmetric(t[0])), v)
+    return _diagonal_of(inner), matmul(v, _gaps(w) * inner)
+
+
+def _eigh_vjp(g: Any, y: Any, a: Any) -> Any:
+    (gw, gv), (w, v) = g, y
+    middle = 0.0
+    if gw is not None:
+        middle = _diag(gw)
+    if gv is not None:
+        middle = middle + _gaps(w) * matmul(_T(v), gv)
+    return (_symmetric_adjoint(matmul(matmul(v, middle), _T(v))),)
+
+
+_eigh = General(
+    "eigh", lambda a: tuple(np.linalg.eigh(a)), jvp=_eigh_jvp, vjp=_eigh_vjp,
+    symbols=("v (diag(g₀) + F∘(vᵀ g₁)) vᵀ",), examples=_DEFINITE, outputs=2,
+)  # fmt: skip
+
+
+def eigh(a: Any) -> tuple[Any, ...]:
+    return outputs(_eigh, a)
+
+
+# Factorisations -------------------------------------------------------------------------------
+
+
+def _right_solve(a: Any, r: Any) -> Any:
+    """a r⁻¹."""
+    return _T(solve(_T(r), _T(a)))
+
+
+def _qr_jvp(t: Any, y: Any, a: Any) -> Any:
+    q, r = y
+    scaled = _right_solve(t[0], r)
+    inner = matmul(_T(q), scaled)
+    lower = tril(inner, k=-1)
+    turn = lower - _T(lower)
+    return matmul(q, turn - inner) + scaled, matmul(inner - turn, r)
+
+
+def _qr_vjp(g: Any, y: Any, a: Any) -> Any:
+    (gq, gr), (q, r) = g, y
+    m: Any = 0.0
+    if gr is not None:
+        m = matmul(r, _T(gr))
+    if gq is not None:
+        m = m - matmul(_T(gq), q)
+    total = matmul(q, tril(m, k=0) + _T(tril(m, k=-1)))
+    if gq is not None:
+        total = total + gq
+    return (_right_solve(total, _T(r)),)
+
+
+_qr = General(
+    "qr", lambda a: tuple(np.linalg.qr(a)), jvp=_qr_jvp, vjp=_qr_vjp,
+    symbols=("(g₀ + q copyltu(r g₁ᵀ − g₀ᵀ q)) r⁻ᵀ",), examples=_TALL, outputs=2,
+)  # fmt: skip
+
+
+def qr(a: Any) -> tuple[Any, ...]:
+    """The reduced factors; a wide matrix is factored by its leading square part."""
+    m, n = shape_of(a)[-2:]
+    if m >= n:
+        return outputs(_qr, a)
+    q, r = outputs(_qr, a[..., :m])
+    return q, concatenate(r, matmul(_T(q), a[..., m:]), axis=-1)
+
+
+def _svd_jvp(t: Any, y: Any, a: Any) -> Any:
+    u, s, vt = y
+    v = _T(vt)
+    gaps, row = _gaps(s * s), reshape(s, shape=(*shape_of(s)[:-1], 1, shape_of(s)[-1]))
+    inner = matmul(matmul(_T(u), t[0]), v)
+    du = matmul(u, gaps * (inner * row + _T(inner * row)))
+    dv = matmul(v, gaps * (_T(inner) * row + _T(_T(inner) * row)))
+    m, n = shape_of(a)[-2:]
+    k = min(m, n)
+    if m > k:
+        rest = matmul(t[0], v)
+        du = du + (rest - matmul(u, matmul(_T(u), rest))) / row
+    if n > k:
+        rest = matmul(_T(t[0]), u)
+        dv = dv + (rest - matmul(v, matmul(_T(v), rest))) / row
+    return du, _diagonal_of(inner), _T(dv)
+
+
+def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
+    (gu, gs, gvt), (u, s, vt) = g, y
+    v = _T(vt)
+    row = reshape(s, shape=(*shape_of(s)[:-1], 1, shape_of(s)[-1]))
+    m, n = shape_of(a)[-2:]
+    k = min(m, n)
+    middle: Any = 0.0
+    outside: Any = 0.0
+    if gs is not None:
+        middle = _diag(gs)
+    if gu is not None:
+        inner = _gaps(s * s) * matmul(_T(u), gu)
+        middle = middle + (inner + _T(inner)) * row
+        if m > k:
+            scaled = gu / row
+            outside = outside + matmul(scaled - matmul(u, matmul(_T(u), scaled)), vt)
+    if gvt is not None:
+        gv = _T(gvt)
+        inner = _gaps(s * s) * matmul(vt, gv)
+        middle = middle + _T((inner + _T(inner)) * row)
+        if n > k:
+            scaled = gv / row
+            outside = outside + matmul(u, _T(scaled - matmul(v, matmul(vt, scaled))))
+    return (matmul(matmul(u, middle), vt) + outside,)
+
+
+_svd = General(
+    "svd", lambda a: tuple(np.linalg.svd(a, full_matrices=False)), jvp=_svd_jvp, vjp=_svd_vjp,
+    symbols=("u (diag(g₁) + …) vᵀ",), examples=drawn(((4, 3), {}), ((2, 3, 3), {}), ((2, 4), {})),
+    outputs=3,
+)  # fmt: skip
+
+
+def svd(a: Any) -> tuple[Any, ...]:
+    return outputs(_svd, a)
+
+
+def _pinv_jvp(t: Any, y: Any, a: Any) -> Any:
+    da = t[0]
+    total = -matmul(matmul(y, da), y)
+    # y yᵀ daᵀ (1 − a y) and (1 − y a) daᵀ yᵀ y vanish where a has full rank on that side.
+    part = matmul(matmul(y, _T(y)), _T(da))
+    total = total + part - matmul(matmul(part, a), y)
+    part = matmul(_T(da), matmul(_T(y), y))
+    return total + part - matmul(y, matmul(a, part))
+
+
+def _pinv_vjp(g: Any, y: Any, a: Any) -> Any:
+    yt, gt = _T(y), _T(g)
+    total = -matmul(matmul(yt, g), yt)
+    part = matmul(gt, matmul(y, yt))
+    total = total + part - matmul(_T(matmul(a, y)), part)
+    part = matmul(matmul(yt, y), gt)
+    return (total + part - matmul(part, _T(matmul(y, a))),)
+
+
+pinv = General(
+    "pinv", np.linalg.pinv, jvp=_pinv_jvp, vjp=_pinv_vjp,
+    symbols=("-yᵀ g yᵀ + …",), examples=drawn(((4, 3), {}), ((2, 3), {}), ((2, 3, 3), {})),
+)  # fmt: skip
+
+FUNCTIONS = (solve, inv, det, _slogdet, cholesky, _eigh, _qr, _svd, pinv, pick)

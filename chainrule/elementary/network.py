@@ -1,0 +1,178 @@
+"""The functions of neural networks, in the forms that stay exact in saturation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.elementary.base import General, Pointwise, drawn, shape_of, value_of
+from chainrule.elementary.exponential import exp, expm1
+from chainrule.elementary.reductions import keep, softmax_value, sum_
+from chainrule.elementary.shaping import where
+from chainrule.elementary.special import norm_cdf, norm_pdf
+from chainrule.elementary.trigonometric import tanh
+
+
+def _sigmoid(a: Any) -> Any:
+    """1/(1 + e⁻ᵃ), and eᵃ/(1 + eᵃ) for a < 0, which neither overflows nor rounds to 0 early."""
+    if np.ndim(a) == 0:
+        return 1.0 / (1.0 + np.exp(-a)) if a >= 0 else np.exp(a) / (1.0 + np.exp(a))
+    t = np.exp(-np.abs(a))
+    return np.where(np.less(a, 0), t, 1.0) / (1.0 + t)
+
+
+# σ' = σ(a) σ(−a): y(1 − y) would lose every digit where y is close to 1.
+sigmoid = Pointwise(
+    "sigmoid", _sigmoid, lambda y, a: y * sigmoid(-a),
+    formula="1/(1 + exp(-a))", symbols=("sigmoid(a)*(1 - sigmoid(a))",), domain=((-700.0, 700.0),),
+)  # fmt: skip
+log_sigmoid = Pointwise(
+    "log_sigmoid", lambda a: np.minimum(a, 0.0) - np.log1p(np.exp(-np.abs(a))),
+    lambda y, a: sigmoid(-a),
+    formula="log(sigmoid(a))", symbols=("1 - sigmoid(a)",), domain=((-700.0, 700.0),),
+)  # fmt: skip
+softplus = Pointwise(
+    "softplus", lambda a: np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a))),
+    lambda y, a: sigmoid(a),
+    formula="log(1 + exp(a))", symbols=("sigmoid(a)",), domain=((-700.0, 700.0),),
+)  # fmt: skip
+relu = Pointwise(
+    "relu", lambda a: np.maximum(a, 0.0), lambda y, a: a > 0,
+    formula="maximum(a, 0)", symbols=("a > 0",),
+)  # fmt: skip
+# At 0 the slope of least norm: the smaller of 1 and the other side's.
+leaky_relu = Pointwise(
+    "leaky_relu", lambda a, b: np.where(np.greater(a, 0), a, b * a)[()],
+    lambda y, a, b: where(a > 0, 1.0, where((a == 0) & (abs(value_of(b)) > 1), 1.0, b)),
+    lambda y, a, b: where(a > 0, 0.0, a),
+    formula="where(a > 0, a, b*a)", symbols=("where(a > 0, 1, b)", "where(a > 0, 0, a)"),
+    domain=((-3.0, 3.0), (0.01, 0.5)),
+)  # fmt: skip
+elu = Pointwise(
+    "elu", lambda a, b: np.where(np.greater(a, 0), a, b * np.expm1(np.minimum(a, 0.0)))[()],
+    lambda y, a, b: where(
+        a > 0, 1.0,
+        where((a == 0) & (abs(value_of(b)) > 1), 1.0, b * exp(where(a > 0, 0.0, a))),
+    ),
+    lambda y, a, b: expm1(where(a > 0, 0.0, a)),
+    formula="where(a > 0, a, b*(exp(a) - 1))",
+    symbols=("where(a > 0, 1, b*exp(a))", "where(a > 0, 0, exp(a) - 1)"),
+    domain=((-30.0, 30.0), (0.5, 1.5)),
+)  # fmt: skip
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+selu = Pointwise(
+    "selu",
+    lambda a: SELU_SCALE
+    * np.where(np.greater(a, 0), a, SELU_ALPHA * np.expm1(np.minimum(a, 0.0)))[()],
+    lambda y, a: SELU_SCALE
+    * where(a >= 0, 1.0, SELU_ALPHA * exp(where(a > 0, 0.0, a))),
+    symbols=("selu_scale*where(a >= 0, 1, selu_alpha*exp(a))",), domain=((-30.0, 30.0),),
+)  # fmt: skip
+gelu = Pointwise(
+    "gelu", lambda a: a * norm_cdf(a), lambda y, a: norm_cdf(a) + a * norm_pdf(a),
+    formula="a*norm_cdf(a)", symbols=("norm_cdf(a) + a*norm_pdf(a)",), domain=((-30.0, 30.0),),
+)  # fmt: skip
+silu = Pointwise(
+    "silu", lambda a: a * sigmoid(a), lambda y, a: sigmoid(a) * (1.0 + a * sigmoid(-a)),
+    formula="a*sigmoid(a)", symbols=("sigmoid(a)*(1 + a*(1 - sigmoid(a)))",),
+    domain=((-700.0, 700.0),),
+)  # fmt: skip
+
+
+def gelu_tanh(a: Any) -> Any:
+    """The tanh approximation of gelu (Hendrycks & Gimpel, 2016)."""
+    return 0.5 * a * (1.0 + tanh(math.sqrt(2.0 / math.pi) * (a + 0.044715 * a**3)))
+
+
+def _softmax_jvp(t: Any, y: Any, a: Any, axis: int = -1) -> Any:
+    weighted = y * t[0]
+    return weighted - y * sum_(weighted, axis=axis, keepdims=True)
+
+
+softmax = General(
+    "softmax", softmax_value, jvp=_softmax_jvp,
+    vjp=lambda g, y, a, axis=-1: (_softmax_jvp((g,), y, a, axis),),
+    symbols=("y (g − Σ g y)",), examples=drawn(((3,), {}), ((2, 3), {"axis": 0})),
+)  # fmt: skip
+
+
+def _rest(a: Any, axis: int) -> tuple[Any, Any]:
+    """(a − max, Σ exp(a − max) without the largest): log1p of it keeps a confident row's digits."""
+    a = a - np.max(a, axis=axis, keepdims=True)
+    e = np.exp(a)
+    np.put_along_axis(e, np.argmax(a, axis=axis, keepdims=True), 0.0, axis)
+    return a, np.sum(e, axis=axis, keepdims=True)
+
+
+def _log_softmax(a: Any, axis: int = -1) -> Any:
+    shifted, rest = _rest(a, axis)
+    return shifted - np.log1p(rest)
+
+
+log_softmax = General(
+    "log_softmax", _log_softmax,
+    jvp=lambda t, y, a, axis=-1: t[0] - sum_(exp(y) * t[0], axis=axis, keepdims=True),
+    vjp=lambda g, y, a, axis=-1: (g - exp(y) * sum_(g, axis=axis, keepdims=True),),
+    symbols=("g − softmax(a) Σ g",), examples=drawn(((3,), {}), ((2, 3), {"axis": 0})),
+)  # fmt: skip
+
+# Losses from logits -----------------------------------------------------------------------------
+
+# max(z, 0) − z t + log(1 + e^−|z|): the negative log-likelihood of the label t under σ(z).
+sigmoid_cross_entropy = Pointwise(
+    "sigmoid_cross_entropy",
+    lambda a, b: np.maximum(a, 0.0) - a * b + np.log1p(np.exp(-np.abs(a))),
+    lambda y, a, b: (1.0 - b) * sigmoid(a) - b * sigmoid(-a),
+    lambda y, a, b: -1.0 * a,
+    formula="-(b*log(sigmoid(a)) + (1 - b)*log(1 - sigmoid(a)))",
+    symbols=("sigmoid(a) - b", "-a"), domain=((-700.0, 700.0), (0.0, 1.0)),
+)  # fmt: skip
+
+
+def _softmax_cross_entropy(a: Any, b: Any, axis: int = -1) -> Any:
+    """Σ t (log Σ exp a − a), where each term is exact for a confident row too."""
+    return np.sum(np.where(np.equal(b, 0), 0.0, -b * _log_softmax(a, axis)), axis=axis)
+
+
+def _residual(a: Any, b: Any, axis: int) -> Any:
+    """p Σt − t without cancellation: each class against all others, p(Σt − t) − t(1 − p)."""
+    p = softmax(a, axis=axis)
+    others = sum_(p, axis=axis, keepdims=True) - p
+    if np.size(value_of(p)):
+        top = np.argmax(value_of(p), axis=axis, keepdims=True)
+        mask = np.zeros(shape_of(p), bool)
+        np.put_along_axis(mask, top, True, axis)
+        rest = sum_(where(mask, 0.0, p), axis=axis, keepdims=True)
+        others = where(mask, rest, others)
+    total = sum_(b, axis=axis, keepdims=True)
+    return p * (total - b) - b * others
+
+
+def _cross_entropy_jvp(t: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
+    total: Any = 0.0
+    if t[0] is not None:
+        total = sum_(_residual(a, b, axis) * t[0], axis=axis)
+    if t[1] is not None:
+        total = total - sum_(log_softmax(a, axis=axis) * t[1], axis=axis)
+    return total
+
+
+def _cross_entropy_vjp(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
+    g = keep(g, shape_of(a), axis, False)
+    return g * _residual(a, b, axis), -g * log_softmax(a, axis=axis)
+
+
+# Logits and target probabilities (one-hot or soft); one loss for each row.
+softmax_cross_entropy = General(
+    "softmax_cross_entropy", _softmax_cross_entropy,
+    jvp=_cross_entropy_jvp, vjp=_cross_entropy_vjp,
+    symbols=("g (softmax(a) − b)", "-g log_softmax(a)"),
+    examples=drawn(((2, 3), (2, 3), {}), ((3,), (3,), {})),
+)  # fmt: skip
+
+FUNCTIONS = (
+    sigmoid, log_sigmoid, softplus, relu, leaky_relu, elu, selu, gelu, silu, softmax, log_softmax,
+    sigmoid_cross_entropy, softmax_cross_entropy,
+)  # fmt: skip

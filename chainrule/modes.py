@@ -1,0 +1,254 @@
+"""Forward mode and reverse mode: one sweep over the tape each.
+
+Both sweeps run the derivative rules of the records, either on values (``lift=False``: the result
+is numbers) or on the nodes themselves (``lift=True``: the result is more nodes on the same tape,
+which an outer derivative differentiates again). The rules are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.elementary.base import (
+    General,
+    Linear,
+    Pointwise,
+    is_step,
+    is_traced,
+    shape_of,
+    value_of,
+)
+from chainrule.elementary.indexing import add_at, getitem
+from chainrule.elementary.linalg import pick
+from chainrule.elementary.shaping import broadcast_to, sum_to
+from chainrule.graph import Node
+
+Cache = dict[tuple[int, int], Any]
+
+
+def reverse(
+    nodes: Sequence[Node],
+    start: int,
+    inputs: int,
+    seeds: Sequence[tuple[int, Any]],
+    *,
+    lift: bool = False,
+    cache: Cache | None = None,
+    keep: list[Any] | None = None,
+) -> list[Any]:
+    """Reverse mode: from the cotangents of some nodes to those of the inputs.
+
+    For every node ξ with cotangent ξ̄ and every argument a: ā ← ā + ξ̄ ∂ξ/∂a. Nodes are visited in
+    reverse order of the tape, so that ξ̄ is complete when its turn comes.
+
+    Args:
+        nodes: the tape. Its nodes start … start + inputs − 1 are the inputs of the function.
+        start, inputs: where the function begins on the tape, and its number of inputs.
+        seeds: (index, cotangent) pairs to begin with.
+        lift: run the rules on nodes instead of values.
+        cache: keeps the values of the partials between sweeps over the same tape.
+        keep: a list that receives the cotangent of every node, for the tables.
+
+    Returns:
+        The cotangent of each input; None where no derivative arrives.
+    """
+    end = max((index for index, _ in seeds), default=start - 1) + 1
+    cotangents: list[Any] = [None] * (end - start)
+    owned = bytearray(end - start)  # cotangents that may be changed in place
+
+    def add(index: int, c: Any) -> None:
+        i = index - start
+        present = cotangents[i]
+        if present is None:
+            cotangents[i] = c
+        elif owned[i] and type(c) is np.ndarray and c.dtype == present.dtype:
+            present += c
+        else:
+            cotangents[i] = present + c
+            owned[i] = type(cotangents[i]) is np.ndarray
+
+    for index, g in seeds:
+        add(index, g)
+    for position in range(end - 1, start + inputs - 1, -1):
+        g = cotangents[position - start]
+        if g is None:
+            continue
+        if keep is None:
+            cotangents[position - start] = None
+        node = nodes[position]
+        fn, args = node.fn, node.args
+        if type(fn) is Pointwise:
+            y: Any = node if lift else node.value
+            values = args if lift else [a.value if isinstance(a, Node) else a for a in args]
+            for k, p in enumerate(fn.partials):
+                a = args[k]
+                if p is None or not isinstance(a, Node) or a.index < start:
+                    continue
+                if type(p) is float:
+                    c = g if p == 1.0 else -g if p == -1.0 else g * p
+                elif cache is None:
+                    c = g * p(y, *values)
+                else:
+                    if (position, k) not in cache:
+                        cache[position, k] = p(y, *values)
+                    c = g * cache[position, k]
+                if type(node.value) is np.ndarray and np.shape(a.value) != node.value.shape:
+                    c = sum_to(c, shape=np.shape(a.value))
+                i = a.index - start
+                if cotangents[i] is None:
+                    cotangents[i] = c
+                else:
+                    add(a.index, c)
+        elif fn is None:
+            continue
+        elif fn is getitem and not lift and not is_traced(g):
+            if args[0].index >= start:
+                _scatter(cotangents, owned, args[0].index - start, args[0], node, g)
+        elif fn is pick:
+            source = args[0].index - start
+            if source >= 0:
+                members = cotangents[source] or [None] * args[0].fn.outputs
+                k = node.params["k"]
+                members[k] = g if members[k] is None else members[k] + g
+                cotangents[source] = members
+        else:
+            for k, c in _contributions(fn, node, g, lift):
+                a = args[k]
+                if isinstance(a, Node) and a.index >= start:
+                    add(a.index, c)
+    if keep is not None:
+        keep.extend(cotangents)
+    found = cotangents[:inputs]
+    return found + [None] * (inputs - len(found))
+
+
+def _scatter(
+    cotangents: list[Any], owned: bytearray, i: int, source: Node, node: Node, g: Any
+) -> None:
+    """The adjoint of indexing, added in place: a loop over the elements of an array stays linear."""
+    present = cotangents[i]
+    if not isinstance(source.value, np.ndarray):  # x[()] of a scalar
+        cotangents[i] = g if present is None else present + g
+        return
+    if is_traced(present):
+        cotangents[i] = present + getitem.adjoint(0, g, (source.value,), node.params)
+        return
+    if present is None:
+        present = np.zeros(source.value.shape, source.value.dtype)
+    elif not owned[i]:
+        present = np.array(np.broadcast_to(present, source.value.shape))
+    add_at(present, node.params["index"], g)
+    cotangents[i] = present
+    owned[i] = True
+
+
+def _contributions(fn: Any, node: Node, g: Any, lift: bool) -> list[tuple[int, Any]]:
+    """The cotangents of a linear or general function's arguments, with their positions."""
+    if is_step(fn):
+        return []
+    args = node.args if lift else tuple(value_of(a) for a in node.args)
+    if isinstance(fn, Linear):
+        rows = []
+        for k, a in enumerate(node.args):
+            if isinstance(a, Node) and fn.differentiable(k):
+                rows.append((k, fn.adjoint(k, g, args, node.params)))
+        return rows
+    result = fn.vjp(g, _result(fn, node, lift), *args, **node.params)
+    return [(k, c) for k, c in enumerate(result) if c is not None]
+
+
+def _result(fn: Any, node: Node, lift: bool) -> Any:
+    if not lift:
+        return node.value
+    return tuple(pick(node, k=k) for k in range(fn.outputs)) if fn.outputs > 1 else node
+
+
+def forward(
+    nodes: Sequence[Node],
+    start: int,
+    inputs: int,
+    end: int,
+    tangents: Sequence[Any],
+    *,
+    lift: bool = False,
+    cache: Cache | None = None,
+) -> list[Any]:
+    """Forward mode: from the tangents of the inputs to those of all nodes up to ``end``.
+
+    For every node ξ = f(a, b, …): ξ̇ = ∂f/∂a · ȧ + ∂f/∂b · ḃ + … A tangent is None where it is zero
+    because nothing arrives.
+    """
+    rows: list[Any] = [None] * (end - start)
+    rows[:inputs] = tangents
+    for position in range(start + inputs, end):
+        node = nodes[position]
+        fn = node.fn
+        if fn is None:
+            continue
+        incoming = [
+            rows[a.index - start] if isinstance(a, Node) and a.index >= start else None
+            for a in node.args
+        ]
+        if all(t is None for t in incoming):
+            continue
+        if type(fn) is Pointwise:
+            rows[position - start] = _pointwise(node, incoming, lift, cache, position)
+        elif fn is pick:
+            rows[position - start] = incoming[0][node.params["k"]]
+        elif isinstance(fn, Linear):
+            rows[position - start] = _linear(node, incoming, lift)
+        elif isinstance(fn, General):
+            args = node.args if lift else tuple(value_of(a) for a in node.args)
+            y = _result(fn, node, lift)
+            rows[position - start] = fn.jvp(tuple(incoming), y, *args, **node.params)
+    return rows
+
+
+def _pointwise(
+    node: Node, incoming: list[Any], lift: bool, cache: Cache | None, position: int
+) -> Any:
+    args = node.args
+    y: Any = node if lift else node.value
+    values = args if lift else [a.value if isinstance(a, Node) else a for a in args]
+    total = None
+    for k, (p, t) in enumerate(zip(node.fn.partials, incoming, strict=True)):
+        if p is None or t is None:
+            continue
+        if type(p) is float:
+            c = t if p == 1.0 else -t if p == -1.0 else t * p
+        elif cache is None:
+            c = t * p(y, *values)
+        else:
+            if (position, k) not in cache:
+                cache[position, k] = p(y, *values)
+            c = t * cache[position, k]
+        total = c if total is None else total + c
+    shape = shape_of(node.value)
+    if total is not None and shape_of(total) != shape:
+        total = broadcast_to(total, shape=shape)
+    return total
+
+
+def _linear(node: Node, incoming: list[Any], lift: bool) -> Any:
+    fn, params = node.fn, node.params
+    args = list(node.args) if lift else [value_of(a) for a in node.args]
+    moving = [k for k, t in enumerate(incoming) if t is not None and fn.differentiable(k)]
+    if not moving:
+        return None
+    if fn.joint:
+        for k in range(len(args)):
+            if fn.differentiable(k):
+                a = node.args[k]
+                t = incoming[k]
+                args[k] = np.zeros(shape_of(a), value_of(a).dtype if isinstance(a, Node) else float) if t is None else t
+        return fn(*args, **params)
+    total = None
+    for k in moving:
+        varied = args.copy()
+        varied[k] = incoming[k]
+        c = fn(*varied, **params)
+        total = c if total is None else total + c
+    return total

@@ -1,0 +1,182 @@
+"""The table of NumPy functions that accept traced values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.elementary.base import shape_of, value_of
+from chainrule.elementary.trigonometric import sinc
+from chainrule.errors import ArgumentError, code_line
+from chainrule.graph import Node, user_code
+from chainrule.numpy_api import algebra, reduce, shapes
+from chainrule.numpy_api.common import array_of
+
+
+def _dtype_like(a: Any, dtype: Any) -> Any:
+    return value_of(a).dtype if dtype is None else np.dtype(dtype)
+
+
+def _fresh(array: np.ndarray, like: Any) -> Any:
+    """A constant array as a traced one, so that it can be assigned into."""
+    if array.dtype.kind != "f":
+        return array
+    return like.tape.append(None, (), {"name": "array"}, array, *user_code(3))
+
+
+def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    shape = shape_of(a) if shape is None else shape
+    return _fresh(np.zeros(shape, _dtype_like(a, dtype)), a)
+
+
+def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    shape = shape_of(a) if shape is None else shape
+    return _fresh(np.ones(shape, _dtype_like(a, dtype)), a)
+
+
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+    shape: Any = None,
+) -> Any:  # fmt: skip
+    shape = shape_of(a) if shape is None else shape
+    if isinstance(fill_value, Node):
+        return shapes.copy(shapes.broadcast_to(fill_value, shape))
+    if not isinstance(a, Node):
+        return np.full(shape, fill_value, _dtype_like(np.asarray(a), dtype))
+    return _fresh(np.full(shape, fill_value, _dtype_like(a, dtype)), a)
+
+
+def zeros(shape: Any, dtype: Any = float, order: str = "C", *, device: Any = None, like: Any) -> Any:
+    return _fresh(np.zeros(shape, dtype), like)
+
+
+def ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any) -> Any:
+    return _fresh(np.ones(shape, dtype), like)
+
+
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None,
+    like: Any,
+) -> Any:  # fmt: skip
+    return _fresh(np.full(shape, fill_value, dtype), like)
+
+
+def array(object: Any, dtype: Any = None, *, like: Any, **kw: Any) -> Any:
+    """np.array(..., like=x): nested lists that may hold traced values."""
+    result = array_of(object)
+    if not isinstance(result, Node):
+        return _fresh(np.array(result, dtype), like)
+    return result if dtype is None else shapes.astype(result, dtype)
+
+
+def _value(function: Any) -> Any:
+    """A function whose result is a plain fact about values: no derivative is expected of it."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        plain = [_plain(a) for a in args]
+        return function(*plain, **{k: _plain(v) for k, v in kwargs.items()})
+
+    call.__name__ = function.__name__
+    return call
+
+
+def _plain(a: Any) -> Any:
+    return [_plain(x) for x in a] if isinstance(a, (list, tuple)) else value_of(a)
+
+
+def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if not isinstance(dst, Node):
+        from chainrule.numpy_api.common import plain_target
+
+        raise plain_target(dst)
+    if where is True:
+        dst[...] = src  # type: ignore[index]
+    else:
+        dst[...] = shapes.where(where, src, dst)  # type: ignore[index]
+
+
+def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    if len(shape_of(a)) != 2 or wrap:
+        raise ArgumentError(
+            "fill_diagonal of a traced value takes a matrix and no wrap",
+            got=f"shape {shape_of(a)}, wrap={wrap}",
+            line=code_line(*user_code(2)),
+            remedy="write a[np.arange(n), np.arange(n)] = value",
+        )
+    if not isinstance(a, Node):
+        from chainrule.numpy_api.common import plain_target
+
+        raise plain_target(a)
+    n = min(shape_of(a))
+    a[np.arange(n), np.arange(n)] = val  # type: ignore[index]
+
+
+_VALUES = (
+    np.shape, np.ndim, np.size, np.isrealobj, np.iscomplexobj, np.result_type, np.can_cast,
+    np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.flatnonzero,
+    np.argwhere, np.isposinf, np.isneginf, np.isreal, np.iscomplex, np.array_repr, np.array_str,
+    np.array2string, np.common_type, np.min_scalar_type, np.digitize, np.lexsort, np.isin,
+    np.shares_memory, np.may_share_memory, np.unravel_index, np.ravel_multi_index, np.argpartition,
+)  # fmt: skip
+
+TABLE: dict[Any, Any] = {
+    # shapes
+    np.reshape: shapes.reshape, np.ravel: shapes.ravel, np.transpose: shapes.transpose,
+    np.permute_dims: shapes.transpose, np.matrix_transpose: shapes.matrix_transpose,
+    np.swapaxes: shapes.swapaxes, np.moveaxis: shapes.moveaxis, np.rollaxis: shapes.rollaxis,
+    np.expand_dims: shapes.expand_dims, np.squeeze: shapes.squeeze,
+    np.broadcast_to: shapes.broadcast_to, np.broadcast_arrays: shapes.broadcast_arrays,
+    np.atleast_1d: shapes.atleast_1d, np.atleast_2d: shapes.atleast_2d, np.copy: shapes.copy,
+    np.astype: shapes.astype, np.concatenate: shapes.concatenate, np.concat: shapes.concatenate,
+    np.stack: shapes.stack, np.hstack: shapes.hstack, np.vstack: shapes.vstack,
+    np.dstack: shapes.dstack, np.column_stack: shapes.column_stack, np.append: shapes.append,
+    np.split: shapes.split, np.array_split: shapes.array_split, np.hsplit: shapes.hsplit,
+    np.vsplit: shapes.vsplit, np.pad: shapes.pad, np.flip: shapes.flip, np.fliplr: shapes.fliplr,
+    np.flipud: shapes.flipud, np.roll: shapes.roll, np.rot90: shapes.rot90, np.tile: shapes.tile,
+    np.repeat: shapes.repeat, np.take: shapes.take, np.take_along_axis: shapes.take_along_axis,
+    np.compress: shapes.compress, np.extract: shapes.extract, np.diagonal: shapes.diagonal,
+    np.linalg.diagonal: lambda a, offset=0: shapes.diagonal(a, offset, -2, -1),
+    np.diag: shapes.diag, np.diagflat: shapes.diagflat, np.trace: shapes.trace,
+    np.linalg.trace: lambda a, offset=0, dtype=None: shapes.trace(a, offset, -2, -1),
+    np.tril: shapes.tril, np.triu: shapes.triu, np.meshgrid: shapes.meshgrid,
+    np.where: shapes.where, np.select: shapes.select, np.choose: shapes.choose,
+    np.piecewise: shapes.piecewise, np.interp: shapes.interp, np.copyto: _copyto,
+    np.fill_diagonal: _fill_diagonal,
+    # reductions
+    np.sum: reduce.sum, np.mean: reduce.mean, np.var: reduce.var, np.std: reduce.std,
+    np.prod: reduce.prod, np.max: reduce.max, np.amax: reduce.max, np.min: reduce.min,
+    np.amin: reduce.min, np.ptp: reduce.ptp, np.cumsum: reduce.cumsum, np.cumprod: reduce.cumprod,
+    np.average: reduce.average, np.median: reduce.median, np.sort: reduce.sort,
+    np.diff: reduce.diff, np.clip: reduce.clip, np.round: reduce.round, np.around: reduce.round,
+    np.nansum: reduce.nansum, np.nanmean: reduce.nanmean, np.nanmax: reduce.nanmax,
+    np.nanmin: reduce.nanmin, np.nan_to_num: reduce.nan_to_num, np.linalg.norm: reduce.norm,
+    np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: reduce.norm(
+        shapes.ravel(x) if axis is None else x, ord, -1 if axis is None else axis, keepdims
+    ),
+    np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": reduce.norm(
+        x, ord, (-2, -1), keepdims
+    ),
+    np.argmax: reduce.argmax, np.argmin: reduce.argmin, np.argsort: reduce.argsort,
+    np.searchsorted: reduce.searchsorted, np.all: reduce.all, np.any: reduce.any,
+    np.count_nonzero: reduce.count_nonzero, np.cumulative_sum: lambda x, axis=None: reduce.cumsum(
+        x, axis
+    ), np.cumulative_prod: lambda x, axis=None: reduce.cumprod(x, axis),
+    # algebra
+    np.dot: algebra.dot, np.vdot: algebra.vdot, np.inner: algebra.inner, np.outer: algebra.outer,
+    np.linalg.outer: algebra.outer, np.tensordot: algebra.tensordot, np.einsum: algebra.einsum,
+    np.kron: algebra.kron, np.cross: algebra.cross, np.linalg.cross: algebra.cross,
+    np.convolve: algebra.convolve, np.correlate: algebra.correlate,
+    np.linalg.matmul: lambda a, b: algebra.matmul(a, b),
+    np.linalg.solve: algebra.solve, np.linalg.inv: algebra.inv, np.linalg.det: algebra.det,
+    np.linalg.slogdet: algebra.slogdet, np.linalg.cholesky: algebra.cholesky,
+    np.linalg.eigh: algebra.eigh, np.linalg.eigvalsh: algebra.eigvalsh, np.linalg.qr: algebra.qr,
+    np.linalg.svd: algebra.svd, np.linalg.svdvals: algebra.svdvals, np.linalg.pinv: algebra.pinv,
+    np.linalg.matrix_power: algebra.matrix_power, np.linalg.multi_dot: algebra.multi_dot,
+    # constants and facts
+    np.zeros_like: zeros_like, np.ones_like: ones_like, np.full_like: full_like,
+    np.empty_like: zeros_like, np.zeros: zeros, np.ones: ones, np.empty: zeros, np.full: full,
+    np.array: array, np.asarray: array,
+    np.sinc: sinc, np.real: lambda x: x,
+    **{f: _value(f) for f in _VALUES},
+}  # fmt: skip

@@ -1,0 +1,47 @@
+"""What to suggest when a NumPy function has no record."""
+
+from __future__ import annotations
+
+import difflib
+
+# Functions without a record whose replacement is not a similar name.
+_INSTEAD = {
+    "vectorize": "write the function with array operations",
+    "apply_along_axis": "write a loop and np.stack, or array operations with axis=",
+    "eig": "np.linalg.eigh (symmetric matrices) has a record",
+    "eigvals": "np.linalg.eigvalsh (symmetric matrices) has a record",
+    "lstsq": "np.linalg.solve(A.T @ A, A.T @ b), np.linalg.pinv(A) @ b or np.linalg.qr",
+    "histogram": "a histogram is a step function of its data; a sum of smooth kernels has a slope",
+    "unique": "np.sort has a record",
+    "percentile": "np.sort and an index, or np.median",
+    "quantile": "np.sort and an index, or np.median",
+    "fft": "multiply by the real cosine and sine matrices; complex numbers have no record",
+    "partition": "np.sort has a record",
+    "insert": "np.concatenate has a record",
+    "delete": "indexing with the positions to keep has a record",
+    "resize": "np.tile and np.reshape have records",
+    "polyfit": "np.linalg.solve on the normal equations has a record",
+    "polyval": "write Horner's rule: y = y * x + c for c in coefficients",
+    "trapezoid": "write ((y[1:] + y[:-1]) / 2 * np.diff(x)).sum()",
+    "gradient": "np.diff has a record",
+    "copyto": "write y[...] = x",
+    "fill_diagonal": "write y[np.arange(n), np.arange(n)] = v",
+    "put": "write y[indices] = values",
+    "place": "write np.where(mask, values, y)",
+    "putmask": "write np.where(mask, values, y)",
+}
+
+
+def nearest(name: str) -> str:
+    """The remedy for a missing function: its usual replacement or the nearest names with a record.
+
+    >>> nearest("nanstd")
+    'the nearest with a record: std, nansum, tan'
+    """
+    if name in _INSTEAD:
+        return _INSTEAD[name]
+    from chainrule.numpy_api import functions, ufuncs
+
+    names = {f.__name__ for f in functions.TABLE} | {u.__name__ for u in ufuncs.TABLE}
+    close = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.4)
+    return f"the nearest with a record: {', '.join(close)}" if close else "see cr.supported()"

@@ -1,0 +1,309 @@
+"""A Python function becomes nodes on a tape: its inputs, its run, and what it depends on."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from chainrule.array import Traced, complex_error
+from chainrule.elementary.base import is_step, is_traced, value_of
+from chainrule.elementary.shaping import identity
+from chainrule.errors import (
+    ArgumentError,
+    AssignmentError,
+    NoDependenceError,
+    NotDifferentiableError,
+    TreeError,
+    code_line,
+)
+from chainrule.graph import NO_PARAMS, Node, Tape, user_code
+
+_current: ContextVar[Tape | None] = ContextVar("chainrule_tape", default=None)
+_LEAVES = (float, int, np.ndarray, np.float64, np.float32, Traced)
+
+# The name of a node that stands for a derivative which is constant: an outer derivative of it is
+# truly zero, not a function that forgot its input.
+CONSTANT_DERIVATIVE = "constant derivative"
+
+ArgNums = int | str | Sequence[int | str]
+
+
+class Trace:
+    """The stretch of a tape that one function's run fills; nested traces share one tape.
+
+    Used as a context manager: the outermost trace opens the tape and closes it.
+    """
+
+    __slots__ = ("_token", "inputs", "nested", "start", "tape")
+
+    def __init__(self) -> None:
+        self.inputs = 0
+
+    def __enter__(self) -> Trace:
+        tape = _current.get()
+        self.nested = tape is not None and not tape.closed
+        if tape is None or tape.closed:
+            tape = Tape(Traced)
+            self._token = _current.set(tape)
+        self.tape = tape
+        self.start = len(tape.nodes)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self.nested:
+            _current.reset(self._token)
+            self.tape.close()
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            raise AssignmentError(
+                "an array that the traced function has used is changed afterwards",
+                got=str(error),
+                line=_line_of(traceback),
+                remedy="the backward pass needs the old numbers: write the new ones to a new array",
+            ) from error
+
+    def input(self, x: Any, name: str) -> Traced:
+        """One number or array as an input; all inputs come before anything else is traced."""
+        tape = self.tape
+        self.inputs += 1
+        if type(x) is Traced:
+            return tape.append(identity, (x,), NO_PARAMS, x.value, None, 0)  # type: ignore[return-value]
+        if type(x) is np.ndarray and x.dtype.kind == "f":
+            tape.hold(x)
+            value: Any = x
+        elif type(x) in (float, int):
+            value = np.float64(x)
+        else:
+            value = leaf_value(x, name)
+        return tape.append(None, (), {"name": name}, value, None, 0)  # type: ignore[return-value]
+
+    def tree(self, x: Any, name: str) -> Any:
+        """An argument, any tree of containers, with traced leaves."""
+        if isinstance(x, _LEAVES):
+            return self.input(x, name)
+        return map_leaves(lambda path, leaf: self.input(leaf, name + path), x)
+
+    def depends_on_outer(self) -> bool:
+        """Does any node of this stretch use a value of an enclosing traced function?"""
+        if not self.nested:
+            return False
+        start = self.start
+        return any(
+            isinstance(a, Node) and a.index < start
+            for node in self.tape.nodes[start:]
+            for a in node.args
+        )
+
+    def constant(self, value: Any) -> Any:
+        """A derivative that is constant, as the enclosing traced function shall see it."""
+        if not self.nested or is_traced(value):
+            return value
+        return self.tape.append(None, (), {"name": CONSTANT_DERIVATIVE}, value, None, 0)
+
+
+def _line_of(traceback: TracebackType | None) -> str:
+    """The innermost line of the user's in a traceback."""
+    line = ""
+    while traceback is not None:
+        code, lasti = traceback.tb_frame.f_code, traceback.tb_lasti
+        if "chainrule" not in traceback.tb_frame.f_globals.get("__name__", ""):
+            line = code_line(code, lasti)
+        traceback = traceback.tb_next
+    return line
+
+
+def leaf_value(x: Any, name: str) -> Any:
+    """A leaf of an argument to differentiate as a floating-point array or number."""
+    if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        return np.asarray(x)
+    if isinstance(x, np.floating):
+        return x
+    if isinstance(x, int) and not isinstance(x, bool):
+        return np.float64(x)
+    if isinstance(x, (complex, np.complexfloating)) or (
+        isinstance(x, np.ndarray) and x.dtype.kind == "c"
+    ):
+        raise complex_error(x)
+    kind = f"an array of {x.dtype}, shape {x.shape}" if isinstance(x, np.ndarray) else repr(x)
+    whole = isinstance(x, (np.integer, bool, np.bool_)) or getattr(x, "dtype", None) is not None
+    raise NotDifferentiableError(
+        f"argument '{name}' cannot be differentiated: it is not made of floating-point numbers",
+        got=kind,
+        line=code_line(*user_code(2)),
+        remedy=f"convert it ({name}.astype(float)), or differentiate with respect to another "
+        "argument (argnums=…)"
+        if whole
+        else "pass numbers, NumPy arrays, or containers of them; choose the argument with argnums=…",
+    )
+
+
+def map_leaves(f: Callable[[str, Any], Any], tree: Any) -> Any:
+    """Apply f(path, leaf) to the leaves of a tree; the path reads like Python: ``['w'][0]``."""
+    import optree
+
+    paths, leaves, spec = optree.tree_flatten_with_path(tree)  # type: ignore[arg-type]
+    accessors = optree.treespec_accessors(spec)
+    del paths
+    return optree.tree_unflatten(
+        spec, [f(a.codify(""), x) for a, x in zip(accessors, leaves, strict=True)]
+    )
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """The leaves of a tree and what puts them together again; None for a single leaf."""
+    if isinstance(tree, _LEAVES):
+        return [tree], None
+    import optree
+
+    leaves, spec = optree.tree_flatten(tree)
+    return leaves, spec
+
+
+def unflatten(spec: Any, leaves: Sequence[Any]) -> Any:
+    if spec is None:
+        return leaves[0]
+    import optree
+
+    return optree.tree_unflatten(spec, leaves)
+
+
+def paths_of(tree: Any, name: str) -> list[str]:
+    """A readable name for each leaf: ``params['w']``."""
+    names: list[str] = []
+    if isinstance(tree, _LEAVES):
+        return [name]
+    map_leaves(lambda path, leaf: names.append(name + path), tree)
+    return names
+
+
+def strip(tree: Any) -> Any:
+    """The tree with every traced value replaced by its plain value."""
+    if is_traced(tree):
+        return tree.value
+    if tree is None or isinstance(tree, (float, int, str, np.ndarray, np.generic)):
+        return tree
+    import optree
+
+    return optree.tree_map(value_of, tree)
+
+
+def same_structure(a: Any, b: Any, what: str) -> None:
+    """Refuse two trees whose containers or leaf shapes differ."""
+    leaves_a, spec_a = flatten(a)
+    leaves_b, spec_b = flatten(b)
+    if spec_a != spec_b:
+        raise TreeError(
+            f"the structure of {what} differs from that of the argument",
+            got=f"{spec_b if spec_b is not None else 'a single array'} instead of "
+            f"{spec_a if spec_a is not None else 'a single array'}",
+            line=code_line(*user_code(3)),
+            remedy="use the same containers, keys and lengths as the argument has",
+        )
+    for x, y in zip(leaves_a, leaves_b, strict=True):
+        if np.shape(value_of(x)) != np.shape(value_of(y)):
+            raise TreeError(
+                f"a leaf of {what} has another shape than the argument's",
+                got=f"shape {np.shape(value_of(y))} instead of {np.shape(value_of(x))}",
+                line=code_line(*user_code(3)),
+                remedy="give every leaf the shape of the leaf it belongs to",
+            )
+
+
+def name_of(f: Any) -> str:
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def parameter_names(f: Any) -> list[str]:
+    """The names of the positional parameters of f; invented ones where it does not tell."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def argument_name(f: Any, position: int) -> str:
+    names = parameter_names(f)
+    return names[position] if position < len(names) else f"argument {position}"
+
+
+def no_dependence(f: Any, trace: Trace, output: Any, name: str) -> NoDependenceError:
+    """Why no derivative arrives: the input is not used, or only by functions without a slope."""
+    step = _step_on_the_way(trace, output) if is_traced(output) else None
+    if step is not None:
+        return NoDependenceError(
+            f"the output of {name_of(f)} depends on '{name}' only through {step.fn.name}, "
+            "which has no derivative (it is constant between its jumps)",
+            got=f"an output made by '{output.name}'",
+            line=step.line,
+            remedy="use a smooth function instead (softmax or a weighted mean for argmax, a "
+            "sigmoid for a step), or cr.stop_gradient where the zero is meant",
+        )
+    what = "a plain value" if not is_traced(output) else f"a value of '{output.name}'"
+    return NoDependenceError(
+        f"the output of {name_of(f)} does not depend on '{name}'",
+        got=f"{what} that was not computed from it",
+        line=getattr(output, "line", "") or code_line(*user_code(3)),
+        remedy="compute the output from the argument with NumPy operations; .value, float() and "
+        "global arrays cut the graph",
+    )
+
+
+def _step_on_the_way(trace: Trace, output: Node) -> Node | None:
+    """The last function without a derivative between the inputs and the output."""
+    nodes, start = trace.tape.nodes, trace.start
+    reached = [False] * (output.index + 1 - start)
+    reached[: trace.inputs] = [True] * min(trace.inputs, len(reached))
+    step_of: dict[int, Node] = {}
+    for position in range(start + trace.inputs, output.index + 1):
+        node = nodes[position]
+        for a in node.args:
+            if isinstance(a, Node) and a.index >= start and reached[a.index - start]:
+                reached[position - start] = True
+                if is_step(node.fn):
+                    step_of[position] = node
+                elif a.index in step_of:
+                    step_of[position] = step_of[a.index]
+    return step_of.get(output.index)
+
+
+def has_constant_derivative(trace: Trace) -> bool:
+    return any(
+        node.fn is None and node.params.get("name") == CONSTANT_DERIVATIVE
+        for node in trace.tape.nodes[trace.start :]
+    )
+
+
+def resolve(f: Any, argnums: ArgNums) -> tuple[tuple[int | str, ...], bool]:
+    """(positions or keyword names, is it a single one). Names of positional parameters become
+    positions."""
+    single = isinstance(argnums, (int, str))
+    wanted: Sequence[Any] = [argnums] if single else list(argnums)  # type: ignore[list-item, arg-type]
+    if not wanted:
+        raise ArgumentError(
+            "no argument to differentiate is named", got="argnums=()", remedy="argnums=0"
+        )
+    names = parameter_names(f) if any(isinstance(w, str) for w in wanted) else []
+    result: list[int | str] = []
+    for w in wanted:
+        if isinstance(w, str):
+            result.append(names.index(w) if w in names else w)
+        elif isinstance(w, (int, np.integer)) and not isinstance(w, bool):
+            result.append(int(w))
+        else:
+            raise ArgumentError(
+                "argnums takes positions and argument names",
+                got=repr(w),
+                line=code_line(*user_code(3)),
+                remedy="argnums=0, argnums='w' or argnums=('w', 1)",
+            )
+    return tuple(result), single
