@@ -183,7 +183,7 @@ class General(Elementary):
 
 
 class Step(Elementary):
-    """A function without a derivative whose result is still useful: an order, a position, a test."""
+    """A function without a derivative whose result is still useful: an order, a position."""
 
     kind = "step"
     __slots__ = ()
@@ -229,11 +229,7 @@ def drawn(
     def draw(rng: np.random.Generator) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
         for *makers, params in cases:
             args = tuple(
-                rng.standard_normal(m)
-                if isinstance(m, tuple)
-                else m(rng)
-                if callable(m)
-                else m
+                rng.standard_normal(m) if isinstance(m, tuple) else m(rng) if callable(m) else m
                 for m in makers
             )
             yield args, dict(params)

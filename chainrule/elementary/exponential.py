@@ -13,9 +13,7 @@ from chainrule.elementary.shaping import where
 
 LN2 = math.log(2.0)
 
-exp = Pointwise(
-    "exp", np.exp, lambda y, a: y, symbols=("exp(a)",), domain=((-700.0, 700.0),)
-)
+exp = Pointwise("exp", np.exp, lambda y, a: y, symbols=("exp(a)",), domain=((-700.0, 700.0),))
 exp2 = Pointwise(
     "exp2", np.exp2, lambda y, a: y * LN2, formula="2**a", symbols=("2**a*log(2)",),
     domain=((-1000.0, 1000.0),),
@@ -26,7 +24,11 @@ expm1 = Pointwise(
 )  # fmt: skip
 log = Pointwise("log", np.log, lambda y, a: 1.0 / a, symbols=("1/a",), domain=((1e-300, 1e300),))
 log2 = Pointwise(
-    "log2", np.log2, lambda y, a: 1.0 / LN2 / a, symbols=("1/(a*log(2))",), domain=((1e-300, 1e300),)
+    "log2",
+    np.log2,
+    lambda y, a: 1.0 / LN2 / a,
+    symbols=("1/(a*log(2))",),
+    domain=((1e-300, 1e300),),
 )
 log10 = Pointwise(
     "log10", np.log10, lambda y, a: 1.0 / math.log(10.0) / a, symbols=("1/(a*log(10))",),

@@ -111,7 +111,8 @@ def _cofactors(y: Any, a: Any) -> Any:
     rows = [
         concatenate(
             *(
-                (-1.0) ** (i + j) * _matrix(det(a[..., np.array(keep[i])[:, None], np.array(keep[j])]))
+                (-1.0) ** (i + j)
+                * _matrix(det(a[..., np.array(keep[i])[:, None], np.array(keep[j])]))
                 for j in range(n)
             ),
             axis=-1,
@@ -147,7 +148,7 @@ def slogdet(a: Any) -> tuple[Any, ...]:
     return outputs(_slogdet, a)
 
 
-# Symmetric matrices, of which NumPy reads one triangle ---------------------------------------------
+# Symmetric matrices, of which NumPy reads one triangle ------------------------------------------
 
 
 def symmetric(a: Any, triangle: str = "L") -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary.exponential import exp
 from chainrule.elementary.base import General, Linear, drawn, shape_of, value_of
+from chainrule.elementary.exponential import exp
 from chainrule.elementary.shaping import broadcast_to, concatenate, flip, reshape, where
 
 Axis = int | tuple[int, ...] | None
@@ -28,7 +28,7 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
 
 
 def keep(r: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
-    """Give a reduced array its axes of length one again, so that it broadcasts against ``shape``."""
+    """Give a reduced array its axes of length one again, to broadcast against ``shape``."""
     if keepdims or not shape:
         return r
     axes = axes_of(axis, len(shape))
@@ -124,9 +124,7 @@ def _norm_vjp(g: Any, y: Any, a: Any, axis: Axis = None, keepdims: bool = False)
     return (keep(g, shape_of(a), axis, keepdims) * _direction(y, a, axis, keepdims),)
 
 
-norm = General(
-    "norm", _norm, jvp=_norm_jvp, vjp=_norm_vjp, symbols=("a/norm(a)",), examples=_CASES
-)
+norm = General("norm", _norm, jvp=_norm_jvp, vjp=_norm_vjp, symbols=("a/norm(a)",), examples=_CASES)
 
 
 def _recurrence(a: Any, b: Any) -> Any:
@@ -189,7 +187,8 @@ def _cumprod_vjp(g: Any, y: Any, a: Any) -> Any:
 # Along the first axis; the NumPy table moves other axes there.
 cumprod = General(
     "cumprod", lambda a: np.cumprod(a, axis=0), jvp=_cumprod_jvp, vjp=_cumprod_vjp,
-    symbols=("the product of the other elements, summed",), examples=drawn(((4,), {}), ((3, 2), {})),
+    symbols=("the product of the other elements, summed",),
+    examples=drawn(((4,), {}), ((3, 2), {})),
 )  # fmt: skip
 
 

@@ -38,7 +38,9 @@ sum_to = Linear(
     _sum_to,
     lambda g, a, shape: broadcast_to(g, shape=shape_of(a)),
     symbols=("broadcast g",),
-    examples=drawn(((2, 3), {"shape": (3,)}), ((4, 2, 3), {"shape": (2, 1)}), ((2,), {"shape": ()})),
+    examples=drawn(
+        ((2, 3), {"shape": (3,)}), ((4, 2, 3), {"shape": (2, 1)}), ((2,), {"shape": ()})
+    ),
 )
 
 
@@ -53,7 +55,9 @@ reshape = Linear(
     lambda a, shape: np.reshape(a, shape),
     lambda g, a, shape: reshape(g, shape=shape_of(a)),
     symbols=("reshape g back",),
-    examples=drawn(((2, 6), {"shape": (3, 4)}), ((4,), {"shape": (2, 2)}), ((0, 3), {"shape": (0,)})),
+    examples=drawn(
+        ((2, 6), {"shape": (3, 4)}), ((4,), {"shape": (2, 2)}), ((0, 3), {"shape": (0,)})
+    ),
     view=True,
 )
 

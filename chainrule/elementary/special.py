@@ -136,4 +136,3 @@ polygamma = Pointwise(
 )  # fmt: skip
 
 FUNCTIONS = (gaussian, erf, erfc, norm_pdf, norm_cdf, gammaln, digamma, polygamma)
-

@@ -17,7 +17,7 @@ from chainrule.elementary.products import matmul
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
 from chainrule.numpy_api import shapes
-from chainrule.numpy_api.common import array_of, arrays, stored
+from chainrule.numpy_api.common import arrays, stored
 
 
 def _pair(a: Any, b: Any) -> tuple[Any, Any]:
@@ -85,8 +85,13 @@ def _explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     subscripts = subscripts.replace(" ", "")
     inputs, arrow, output = subscripts.partition("->")
     terms = inputs.split(",")
-    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in subscripts]
-    hidden = [r - len(t.replace("...", "")) if "..." in t else 0 for t, r in zip(terms, ranks, strict=True)]
+    free = [
+        c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in subscripts
+    ]
+    hidden = [
+        r - len(t.replace("...", "")) if "..." in t else 0
+        for t, r in zip(terms, ranks, strict=True)
+    ]
     names = "".join(free[: max(hidden)])
     terms = [t.replace("...", names[len(names) - h :]) for t, h in zip(terms, hidden, strict=True)]
     if arrow:
@@ -225,7 +230,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return r if mode == "r" else QRResult(q, r)
 
 
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
     from numpy.linalg._linalg import SVDResult
 
     m, n = shape_of(a)[-2:]
@@ -299,5 +306,3 @@ def _product(parts: list[Any]) -> Any:
         return parts[i] if i == j else matmul(build(i, cut[i][j]), build(cut[i][j] + 1, j))
 
     return build(0, n - 1)
-
-

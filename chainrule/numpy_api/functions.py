@@ -25,12 +25,16 @@ def _fresh(array: np.ndarray, like: Any) -> Any:
     return like.tape.append(None, (), {"name": "array"}, array, *user_code(3))
 
 
-def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+def zeros_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
     shape = shape_of(a) if shape is None else shape
     return _fresh(np.zeros(shape, _dtype_like(a, dtype)), a)
 
 
-def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+def ones_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
     shape = shape_of(a) if shape is None else shape
     return _fresh(np.ones(shape, _dtype_like(a, dtype)), a)
 
@@ -47,7 +51,9 @@ def full_like(
     return _fresh(np.full(shape, fill_value, _dtype_like(a, dtype)), a)
 
 
-def zeros(shape: Any, dtype: Any = float, order: str = "C", *, device: Any = None, like: Any) -> Any:
+def zeros(
+    shape: Any, dtype: Any = float, order: str = "C", *, device: Any = None, like: Any
+) -> Any:
     return _fresh(np.zeros(shape, dtype), like)
 
 

@@ -151,9 +151,7 @@ def max(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _MISSING,
     where: Any = True,
 ) -> Any:  # fmt: skip
-    return stored(
-        _extreme(red.max_, -np.inf, np.maximum, a, axis, keepdims, initial, where), out
-    )
+    return stored(_extreme(red.max_, -np.inf, np.maximum, a, axis, keepdims, initial, where), out)
 
 
 def min(
@@ -247,7 +245,9 @@ def cummin(a: Any, axis: int = 0) -> Any:
     return _running(np.minimum, a, int(axis) % len(shape_of(a)))
 
 
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _MISSING, append: Any = _MISSING) -> Any:
+def diff(
+    a: Any, n: int = 1, axis: int = -1, prepend: Any = _MISSING, append: Any = _MISSING
+) -> Any:
     a = array_of(a)
     axis %= len(shape_of(a))
     parts = []
@@ -267,9 +267,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _MISSING, append: An
     return a
 
 
-def sort(
-    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Any:
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     a, axis = _flat(a, axis)
     return take_along_axis(a, np.argsort(value_of(a), axis, kind or "stable"), axis=axis)
 
@@ -389,10 +387,14 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         result = rules[ord](singular, axis=-1)
         if not keepdims:
             return result
-        result = moveaxis(sh.reshape(result, shape=(*shape_of(result), 1, 1)), (-2, -1), (rows, columns))
+        result = moveaxis(
+            sh.reshape(result, shape=(*shape_of(result), 1, 1)), (-2, -1), (rows, columns)
+        )
     if keepdims:
         return result
-    return sh.reshape(result, shape=tuple(n for i, n in enumerate(shape) if i not in (rows, columns)))
+    return sh.reshape(
+        result, shape=tuple(n for i, n in enumerate(shape) if i not in (rows, columns))
+    )
 
 
 def _vector_norm(x: Any, ord: Any, axis: int, keepdims: bool) -> Any:
@@ -421,4 +423,3 @@ def _squeezed(a: Any, axis: int) -> Any:
     shape = list(shape_of(a))
     del shape[axis]
     return sh.reshape(a, shape=tuple(shape))
-

@@ -391,7 +391,9 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return result
 
 
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
     """Piecewise linear interpolation: y₀ + (x − x₀)·(y₁ − y₀)/(x₁ − x₀)."""
     if period is not None:
         raise refuse("interp", "period", period, "extend xp and fp by one period on both sides")

@@ -1,4 +1,4 @@
-"""NumPy's universal functions: the record of each, and reduce, accumulate, outer, at, out, where."""
+"""NumPy's universal functions: their records, and reduce, accumulate, outer, at, out, where."""
 
 from __future__ import annotations
 
