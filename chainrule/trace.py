@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +25,10 @@ from chainrule.errors import (
 from chainrule.graph import NO_PARAMS, Node, Tape, user_code
 
 _current: ContextVar[Tape | None] = ContextVar("chainrule_tape", default=None)
-_LEAVES = (float, int, np.ndarray, np.float64, np.float32, Traced)
+_LEAVES = frozenset({float, int, np.ndarray, np.float64, np.float32, Traced})
+_NAMESPACE = "chainrule"  # of the dataclasses that optree is told about
+
+_UNNAMED = {"name": "input"}
 
 # The name of a node that stands for a derivative which is constant: an outer derivative of it is
 # truly zero, not a function that forgot its input.
@@ -71,26 +75,28 @@ class Trace:
                 remedy="the backward pass needs the old numbers: write the new ones to a new array",
             ) from error
 
-    def input(self, x: Any, name: str) -> Traced:
+    def input(self, x: Any, name: str = "") -> Traced:
         """One number or array as an input; all inputs come before anything else is traced."""
         tape = self.tape
         self.inputs += 1
-        if type(x) is Traced:
+        if type(x) is float or type(x) is np.float64 or type(x) is int:
+            value: Any = np.float64(x)
+        elif type(x) is Traced:
             return tape.append(identity, (x,), NO_PARAMS, x.value, None, 0)  # type: ignore[return-value]
-        if type(x) is np.ndarray and x.dtype.kind == "f":
-            tape.hold(x)
-            value: Any = x
-        elif type(x) in (float, int):
-            value = np.float64(x)
         else:
             value = leaf_value(x, name)
-        return tape.append(None, (), {"name": name}, value, None, 0)  # type: ignore[return-value]
+            if type(value) is np.ndarray:
+                tape.hold(value)
+        params = {"name": name} if name else _UNNAMED
+        return tape.append(None, (), params, value, None, 0)  # type: ignore[return-value]
 
     def tree(self, x: Any, name: str) -> Any:
-        """An argument, any tree of containers, with traced leaves."""
-        if isinstance(x, _LEAVES):
-            return self.input(x, name)
-        return map_leaves(lambda path, leaf: self.input(leaf, name + path), x)
+        """An argument, any tree of containers, with named traced leaves."""
+        leaves, spec = flatten(x)
+        names = paths_of(x, name)
+        return unflatten(
+            spec, [self.input(leaf, path) for leaf, path in zip(leaves, names, strict=True)]
+        )
 
     def depends_on_outer(self) -> bool:
         """Does any node of this stretch use a value of an enclosing traced function?"""
@@ -104,10 +110,16 @@ class Trace:
         )
 
     def constant(self, value: Any) -> Any:
-        """A derivative that is constant, as the enclosing traced function shall see it."""
-        if not self.nested or is_traced(value):
+        """A derivative as the enclosing traced function shall see it, also if it is constant.
+
+        One that depends on the outer variables through a step alone (the slope of |x|) is constant
+        as well; the tape notes that a derivative was taken here.
+        """
+        if not self.nested:
             return value
-        return self.tape.append(None, (), {"name": CONSTANT_DERIVATIVE}, value, None, 0)
+        plain = value_of(value)
+        note = self.tape.append(None, (), {"name": CONSTANT_DERIVATIVE}, plain, None, 0)
+        return value if is_traced(value) else note
 
 
 def _line_of(traceback: TracebackType | None) -> str:
@@ -146,29 +158,26 @@ def leaf_value(x: Any, name: str) -> Any:
     )
 
 
-def map_leaves(f: Callable[[str, Any], Any], tree: Any) -> Any:
-    """Apply f(path, leaf) to the leaves of a tree; the path reads like Python: ``['w'][0]``."""
-    import optree
-
-    paths, leaves, spec = optree.tree_flatten_with_path(tree)  # type: ignore[arg-type]
-    accessors = optree.treespec_accessors(spec)
-    del paths
-    return optree.tree_unflatten(
-        spec, [f(a.codify(""), x) for a, x in zip(accessors, leaves, strict=True)]
-    )
-
-
 def flatten(tree: Any) -> tuple[list[Any], Any]:
-    """The leaves of a tree and what puts them together again; None for a single leaf."""
-    if isinstance(tree, _LEAVES):
+    """The leaves of a tree and what puts them together again; None for a single leaf.
+
+    Trees are what optree knows (tuples, lists, dicts, named tuples, …) and dataclasses.
+    """
+    if type(tree) in _LEAVES:
         return [tree], None
     import optree
 
-    leaves, spec = optree.tree_flatten(tree)
+    leaves, spec = optree.tree_flatten(tree, namespace=_NAMESPACE)
+    new = {type(x) for x in leaves if is_dataclass(x)}
+    if new:
+        for kind in new:
+            _register_dataclass(kind)
+        leaves, spec = optree.tree_flatten(tree, namespace=_NAMESPACE)
     return leaves, spec
 
 
 def unflatten(spec: Any, leaves: Sequence[Any]) -> Any:
+    """Put leaves together to the tree that :func:`flatten` took apart."""
     if spec is None:
         return leaves[0]
     import optree
@@ -177,12 +186,37 @@ def unflatten(spec: Any, leaves: Sequence[Any]) -> Any:
 
 
 def paths_of(tree: Any, name: str) -> list[str]:
-    """A readable name for each leaf: ``params['w']``."""
-    names: list[str] = []
-    if isinstance(tree, _LEAVES):
+    """A readable name for each leaf: ``params['w'][0]``."""
+    _, spec = flatten(tree)
+    if spec is None:
         return [name]
-    map_leaves(lambda path, leaf: names.append(name + path), tree)
-    return names
+    import optree
+
+    return [accessor.codify(name) for accessor in optree.treespec_accessors(spec)]
+
+
+def _register_dataclass(kind: type) -> None:
+    """Let optree see the fields of a dataclass as the members of a container."""
+    import optree
+
+    names = tuple(field.name for field in fields(kind))
+
+    def take_apart(x: Any) -> tuple[list[Any], None, tuple[Any, ...]]:
+        return [getattr(x, name) for name in names], None, names
+
+    def put_together(_: None, members: Any) -> Any:
+        x = object.__new__(kind)
+        for name, member in zip(names, members, strict=True):
+            object.__setattr__(x, name, member)  # frozen ones too; nothing is checked again
+        return x
+
+    optree.register_pytree_node(
+        kind,  # type: ignore[arg-type]
+        take_apart,  # type: ignore[arg-type]
+        put_together,  # type: ignore[arg-type]
+        path_entry_type=optree.GetAttrEntry,
+        namespace=_NAMESPACE,
+    )
 
 
 def strip(tree: Any) -> Any:
@@ -191,9 +225,8 @@ def strip(tree: Any) -> Any:
         return tree.value
     if tree is None or isinstance(tree, (float, int, str, np.ndarray, np.generic)):
         return tree
-    import optree
-
-    return optree.tree_map(value_of, tree)
+    leaves, spec = flatten(tree)
+    return unflatten(spec, [value_of(x) for x in leaves])
 
 
 def same_structure(a: Any, b: Any, what: str) -> None:

@@ -7,9 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary.base import Pointwise, is_traced
+from chainrule.elementary.base import Pointwise, is_traced, value_of
 from chainrule.elementary.exponential import log
-from chainrule.elementary.logic import floor, floor_divide, isnan, sign, signbit
+from chainrule.elementary.logic import (
+    floor,
+    floor_divide,
+    isnan,
+    logical_and,
+    logical_not,
+    logical_or,
+    sign,
+    signbit,
+)
 from chainrule.elementary.shaping import where
 
 add = Pointwise("add", operator.add, 1.0, 1.0, formula="a + b")
@@ -27,12 +36,18 @@ positive = Pointwise("positive", operator.pos, 1.0, formula="a")
 
 
 def _power_base(y: Any, a: Any, b: Any) -> Any:
-    """∂(a**b)/∂a = b·a**(b−1), written b·y/a away from 0: b − 1 may round, y/a is exact enough."""
-    if not is_traced(b) and np.ndim(b) == 0 and b == round(b):
-        return b * a ** (b - 1) if b != 2 else 2.0 * a
-    zero = a == 0
-    at_zero = where(b == 0, 0.0, b * power(where(zero, a, 0.0), where(b == 0, 1.0, b - 1.0)))
-    return where(zero, at_zero, b * y / where(zero, 1.0, a))
+    """∂(a**b)/∂a = b·a**(b−1), and 0 for b = 0, at a = 0 too.
+
+    b − 1 may round, which a large log a would magnify: then b·y/a, away from 0.
+    """
+    if not is_traced(b) and np.ndim(b) == 0:
+        if b in (0, 1, 2):
+            return (0.0, 1.0, 2.0 * a)[int(b)]
+        if (b - 1) + 1 == b:
+            return b * a ** (b - 1)
+    zero, none = a == 0, b == 0
+    at_zero = b * power(where(zero, a, 1.0), where(none, 1.0, b - 1.0))
+    return where(zero, where(none, 0.0, at_zero), b * y / where(zero, 1.0, a))
 
 
 def _power_exponent(y: Any, a: Any, b: Any) -> Any:
@@ -58,8 +73,8 @@ reciprocal = Pointwise(
 )  # fmt: skip
 absolute = Pointwise("abs", abs, lambda y, a: sign(a), symbols=("sign(a)",))
 copysign = Pointwise(
-    "copysign", np.copysign, lambda y, a, b: where(signbit(a) == signbit(b), 1.0, -1.0) * (a != 0),
-    None, symbols=("sign(a)*sign(b)", "0"),
+    "copysign", np.copysign, lambda y, a, b: where(signbit(b), -sign(a), sign(a)), None,
+    symbols=("sign(a)*sign(b)", "0"),
 )  # fmt: skip
 remainder = Pointwise(
     "mod", operator.mod, 1.0, lambda y, a, b: -floor_divide(a, b),
@@ -75,19 +90,26 @@ hypot = Pointwise(
     formula="sqrt(a**2 + b**2)", symbols=("a/hypot(a, b)", "b/hypot(a, b)"),
 )  # fmt: skip
 heaviside = Pointwise(
-    "heaviside", np.heaviside, None, lambda y, a, b: (a == 0) * 1.0, symbols=("0", "a == 0")
+    "heaviside", np.heaviside, None, lambda y, a, b: a == 0, symbols=("0", "a == 0")
 )
+
+
+def _share(y: Any, wins: Any, tie: Any) -> Any:
+    """1 where it wins, ½ at a tie, 0 elsewhere, in the precision of y."""
+    number = value_of(y).dtype.type
+    return where(wins, number(1.0), where(tie, number(0.5), number(0.0)))
+
 
 # Ties. With both arguments traced each gets ½; with a constant on one side the subgradient of
 # least norm is 0. ``maximum`` in the NumPy table picks the record.
 maximum = Pointwise(
     "maximum", np.maximum,
-    lambda y, a, b: (a > b) + 0.5 * (a == b), lambda y, a, b: (b > a) + 0.5 * (a == b),
+    lambda y, a, b: _share(y, a > b, a == b), lambda y, a, b: _share(y, b > a, a == b),
     symbols=("a > b", "b > a"),
 )  # fmt: skip
 minimum = Pointwise(
     "minimum", np.minimum,
-    lambda y, a, b: (a < b) + 0.5 * (a == b), lambda y, a, b: (b < a) + 0.5 * (a == b),
+    lambda y, a, b: _share(y, a < b, a == b), lambda y, a, b: _share(y, b < a, a == b),
     symbols=("a < b", "b < a"),
 )  # fmt: skip
 lower_bound = Pointwise(
@@ -102,19 +124,19 @@ upper_bound = Pointwise(
 
 def _of_the_other(a: Any, b: Any) -> Any:
     """Where fmax and fmin return a because b is NaN."""
-    return isnan(b) & ~isnan(a) if is_traced(a) or is_traced(b) else np.isnan(b) & ~np.isnan(a)
+    return logical_and(isnan(b), logical_not(isnan(a)))
 
 
 fmax = Pointwise(
     "fmax", np.fmax,
-    lambda y, a, b: (a > b) + 0.5 * (a == b) + 1.0 * _of_the_other(a, b),
-    lambda y, a, b: (b > a) + 0.5 * (a == b) + 1.0 * _of_the_other(b, a),
+    lambda y, a, b: _share(y, logical_or(a > b, _of_the_other(a, b)), a == b),
+    lambda y, a, b: _share(y, logical_or(b > a, _of_the_other(b, a)), a == b),
     symbols=("a > b", "b > a"),
 )  # fmt: skip
 fmin = Pointwise(
     "fmin", np.fmin,
-    lambda y, a, b: (a < b) + 0.5 * (a == b) + 1.0 * _of_the_other(a, b),
-    lambda y, a, b: (b < a) + 0.5 * (a == b) + 1.0 * _of_the_other(b, a),
+    lambda y, a, b: _share(y, logical_or(a < b, _of_the_other(a, b)), a == b),
+    lambda y, a, b: _share(y, logical_or(b < a, _of_the_other(b, a)), a == b),
     symbols=("a < b", "b < a"),
 )  # fmt: skip
 

@@ -68,7 +68,7 @@ rad2deg = Pointwise("rad2deg", np.rad2deg, 180.0 / math.pi, formula="a*180/pi")
 def _sinpi(a: Any) -> Any:
     """sin(πa), exact to rounding for every a: only the distance to the nearest integer counts."""
     n = np.rint(a)
-    return np.where(n % 2 == 0, 1.0, -1.0) * np.sin(np.pi * (a - n))
+    return (1 - 2 * np.remainder(n, 2)) * np.sin(np.pi * (a - n))
 
 
 def _cospi(a: Any) -> Any:
