@@ -209,3 +209,171 @@ def predecessors(node: Node) -> Iterator[tuple[int, Node]]:
     for position, a in enumerate(node.args):
         if isinstance(a, Node):
             yield position, a
+
+
+class Graph:
+    """A computation read off a tape: inputs, nodes in topological order, outputs.
+
+    The nodes are copies with positions of their own, so a graph outlives its trace and never
+    changes. What does not depend on an input is a constant in the arguments of the nodes.
+
+    Args:
+        inputs: the nodes of a tape that become the inputs.
+        outputs: the results, in a flat order: nodes, or plain values that are constant.
+        structure: what puts the outputs together again (it has ``unflatten``); None for one.
+
+    Attributes:
+        inputs, nodes, outputs: tuples; ``nodes`` begins with the inputs, ``node.index`` is the
+            position of a node in it.
+
+    >>> tape = Tape(Node)
+    >>> x = tape.input(np.float64(3.0), "x")
+    >>> from chainrule.elementary.arithmetic import square
+    >>> graph = Graph([x], [square(x)])
+    >>> print(graph)
+    graph of 1 input, 1 step
+      %0 = input x
+      %1 = square(%0)
+      return %1
+    >>> print(graph(5.0))
+    25.0
+    """
+
+    __slots__ = ("inputs", "nodes", "outputs", "structure")
+
+    def __init__(
+        self, inputs: Sequence[Node], outputs: Sequence[Any], structure: Any = None
+    ) -> None:
+        tape = Tape(Node)
+        copies: dict[Node, Any] = {}
+        for node in inputs:
+            copies[node] = tape.append(None, (), {"name": node.name}, _frozen(node.value), None, 0)
+        for node in _ancestors(outputs, copies):
+            if any(isinstance(copies.get(a), Node) for a in node.args if isinstance(a, Node)):
+                args = tuple(copies[a] if isinstance(a, Node) else _frozen(a) for a in node.args)
+                copies[node] = tape.append(
+                    node.fn, args, node.params, node.value, node.code, node.lasti
+                )
+            else:
+                copies[node] = _frozen(node.value)
+        tape.closed = True
+        self.nodes = tuple(tape.nodes)
+        self.inputs = self.nodes[: len(inputs)]
+        self.outputs = tuple(copies[y] if isinstance(y, Node) else _frozen(y) for y in outputs)
+        self.structure = structure
+
+    def walk(self, *, backward: bool = False) -> Iterator[Node]:
+        """The nodes in topological order, or from the outputs back to the inputs."""
+        return iter(reversed(self.nodes) if backward else self.nodes)
+
+    def users(self) -> list[list[Node]]:
+        """For each node those that read it, once each, in order."""
+        found: list[list[Node]] = [[] for _ in self.nodes]
+        for node in self.nodes:
+            for index in sorted({a.index for _, a in predecessors(node)}):
+                found[index].append(node)
+        return found
+
+    def evaluate(self, values: Sequence[Any]) -> list[Any]:
+        """The value of every node at new values of the inputs, by the records' ``value``.
+
+        Raises:
+            ShapeError: the number or the shapes of the inputs differ from the traced ones, which
+                the steps rely on.
+        """
+        if len(values) != len(self.inputs):
+            raise ShapeError(
+                "the graph has another number of inputs",
+                got=f"{len(values)} values for {len(self.inputs)} inputs",
+                remedy=f"pass {', '.join(n.name for n in self.inputs)}",
+            )
+        results = [_like(x, node) for x, node in zip(values, self.inputs, strict=True)]
+        for node in self.nodes[len(results) :]:
+            args = [results[a.index] if isinstance(a, Node) else a for a in node.args]
+            try:
+                results.append(node.fn.value(*args, **node.params))
+            except (ValueError, np.linalg.LinAlgError) as error:
+                raise evaluation_error(node.fn, args, error, node.code, node.lasti) from error
+        return results
+
+    def __call__(self, *values: Any) -> Any:
+        """The outputs at new values of the inputs. Branches stay as they were traced."""
+        results = self.evaluate(values)
+        return self.unflatten(
+            [results[y.index] if isinstance(y, Node) else y for y in self.outputs]
+        )
+
+    def unflatten(self, outputs: Sequence[Any]) -> Any:
+        return outputs[0] if self.structure is None else self.structure.unflatten(outputs)
+
+    def validate(self) -> None:
+        """Check that positions, order and membership are right.
+
+        Raises:
+            ValueError: naming the node that breaks the order.
+        """
+        for position, node in enumerate(self.nodes):
+            if node.index != position or (node.fn is None) != (position < len(self.inputs)):
+                raise ValueError(f"node {position} ({node.name}) is out of place")
+            for _, a in predecessors(node):
+                if a.index >= position or self.nodes[a.index] is not a:
+                    raise ValueError(f"node {position} ({node.name}) reads what is not before it")
+        for y in self.outputs:
+            if isinstance(y, Node) and (y.index >= len(self) or self.nodes[y.index] is not y):
+                raise ValueError(f"the output {y.name} is not a node of the graph")
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __str__(self) -> str:
+        steps = len(self.nodes) - len(self.inputs)
+        lines = [
+            f"graph of {len(self.inputs)} input{'s' * (len(self.inputs) != 1)}, "
+            f"{steps} step{'s' * (steps != 1)}"
+        ]
+        for node in self.nodes:
+            words = [_word(a) for a in node.args]
+            words += [f"{key}={value!r}" for key, value in node.params.items()]
+            call = f"input {node.name}" if node.fn is None else f"{node.name}({', '.join(words)})"
+            lines.append(f"  %{node.index} = {call}")
+        lines.append(f"  return {', '.join(_word(y) for y in self.outputs)}")
+        return "\n".join(lines)
+
+
+def _ancestors(outputs: Sequence[Any], known: dict[Node, Any]) -> list[Node]:
+    """Every node that leads to an output, without the known ones, in the order of the tape."""
+    found: set[Node] = set()
+    waiting = [y for y in outputs if isinstance(y, Node) and y not in known]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += [a for _, a in predecessors(node) if a not in known and a not in found]
+    return sorted(found, key=lambda node: node.index)
+
+
+def _frozen(x: Any) -> Any:
+    """The value, copied unless it is an array that nobody can write."""
+    if isinstance(x, np.ndarray) and (x.flags.writeable or x.base is not None):
+        x = np.array(x)
+        x.flags.writeable = False
+    return x
+
+
+def _like(x: Any, node: Node) -> Any:
+    """A new value for an input, in its dtype."""
+    value = np.asarray(x, node.value.dtype)
+    if value.shape != np.shape(node.value):
+        raise ShapeError(
+            f"'{node.name}' has another shape than when the graph was traced",
+            got=f"shape {value.shape} instead of {np.shape(node.value)}",
+            remedy="trace the function again with arguments of the new shape",
+        )
+    return value if isinstance(node.value, np.ndarray) else value[()]
+
+
+def _word(x: Any) -> str:
+    """A constant or the number of a node, for one line of text."""
+    if isinstance(x, Node):
+        return f"%{x.index}"
+    return f"<array {x.shape}>" if isinstance(x, np.ndarray) and x.ndim else f"{x}"
