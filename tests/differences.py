@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ def differences(f: Function, args: Any, tangents: Any, step: float = 0.02) -> li
     The step is small beside the arguments, so that positive numbers stay positive. The error is
     of the order h⁸; two neighbouring estimates must agree.
     """
-    smallest = min((np.min(np.abs(a), initial=1.0, where=np.not_equal(a, 0)) for a in args))
+    smallest = min(np.min(np.abs(a), initial=1.0, where=np.not_equal(a, 0)) for a in args)
     step = step * float(smallest)
 
     def at(h: float) -> list[np.ndarray]:
@@ -46,7 +47,7 @@ def differences(f: Function, args: Any, tangents: Any, step: float = 0.02) -> li
         last = table[-1]
         table = [
             [(order * fine - coarse) / (order - 1) for coarse, fine in zip(c, n, strict=True)]
-            for c, n in zip(table, table[1:], strict=False)
+            for c, n in itertools.pairwise(table)
         ]
         spread = [np.abs(a - b) for a, b in zip(table[-1], last, strict=True)]
     for y, error in zip(table[0], spread, strict=True):
@@ -99,7 +100,9 @@ def check(
     for c, a in zip(cotangents, args, strict=True):
         assert np.shape(c) == np.shape(a), f"cotangent of shape {np.shape(c)} for {np.shape(a)}"
     left, right = dot(weights, leaves(tangent)), dot(cotangents, tangents)
-    size = sum(np.sum(np.abs(plain(w) * plain(t))) for w, t in zip(weights, leaves(tangent)))
+    size = sum(
+        np.sum(np.abs(plain(w) * plain(t))) for w, t in zip(weights, leaves(tangent), strict=True)
+    )
     assert abs(left - right) <= 1e-11 * (1 + size), f"⟨ȳ, Jẋ⟩ = {left}, ⟨Jᵀȳ, ẋ⟩ = {right}"
 
     if order > 1:

@@ -16,7 +16,7 @@ from chainrule.elementary.products import einsum as contract
 from chainrule.elementary.products import matmul
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
-from chainrule.numpy_api import shapes
+from chainrule.numpy_api import joining, shapes
 from chainrule.numpy_api.common import arrays, stored
 
 
@@ -159,7 +159,7 @@ def cross(
     a0, a1, a2 = (a[..., i] for i in range(3))
     b0, b1, b2 = (b[..., i] for i in range(3))
     parts = [a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0]
-    return shapes.moveaxis(shapes.stack(parts, -1), -1, axisc)
+    return shapes.moveaxis(joining.stack(parts, -1), -1, axisc)
 
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
@@ -180,6 +180,20 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """np.correlate of two vectors: Σ a[n + k] v[n]."""
     a, v = _pair(a, v)
     return convolve(a, shapes.flip(v), mode)
+
+
+def polyval(p: Any, x: Any) -> Any:
+    """Horner's rule, the coefficient of the highest power first."""
+    p, x = _pair(p, x)
+    y = x * 0.0
+    for k in range(shape_of(p)[0]):
+        y = y * x + p[k]
+    return y
+
+
+def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
+    powers = np.arange(shape_of(x)[0] if N is None else N)
+    return shapes.expand_dims(x, 1) ** (powers if increasing else powers[::-1])
 
 
 # numpy.linalg -----------------------------------------------------------------------------------

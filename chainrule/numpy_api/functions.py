@@ -10,8 +10,8 @@ from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.trigonometric import sinc
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, user_code
-from chainrule.numpy_api import algebra, reduce, shapes
-from chainrule.numpy_api.common import array_of
+from chainrule.numpy_api import algebra, joining, norms, reduce, selection, shapes, statistics
+from chainrule.numpy_api.common import array_of, plain_target
 
 
 def _dtype_like(a: Any, dtype: Any) -> Any:
@@ -93,13 +93,11 @@ def _plain(a: Any) -> Any:
 
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if not isinstance(dst, Node):
-        from chainrule.numpy_api.common import plain_target
-
         raise plain_target(dst)
     if where is True:
         dst[...] = src  # type: ignore[index]
     else:
-        dst[...] = shapes.where(where, src, dst)  # type: ignore[index]
+        dst[...] = selection.where(where, src, dst)  # type: ignore[index]
 
 
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
@@ -111,8 +109,6 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
             remedy="write a[np.arange(n), np.arange(n)] = value",
         )
     if not isinstance(a, Node):
-        from chainrule.numpy_api.common import plain_target
-
         raise plain_target(a)
     n = min(shape_of(a))
     a[np.arange(n), np.arange(n)] = val  # type: ignore[index]
@@ -130,39 +126,39 @@ TABLE: dict[Any, Any] = {
     # shapes
     np.reshape: shapes.reshape, np.ravel: shapes.ravel, np.transpose: shapes.transpose,
     np.permute_dims: shapes.transpose, np.matrix_transpose: shapes.matrix_transpose,
+    np.linalg.matrix_transpose: shapes.matrix_transpose,
     np.swapaxes: shapes.swapaxes, np.moveaxis: shapes.moveaxis, np.rollaxis: shapes.rollaxis,
     np.expand_dims: shapes.expand_dims, np.squeeze: shapes.squeeze,
     np.broadcast_to: shapes.broadcast_to, np.broadcast_arrays: shapes.broadcast_arrays,
-    np.atleast_1d: shapes.atleast_1d, np.atleast_2d: shapes.atleast_2d, np.copy: shapes.copy,
-    np.astype: shapes.astype, np.concatenate: shapes.concatenate, np.concat: shapes.concatenate,
-    np.stack: shapes.stack, np.hstack: shapes.hstack, np.vstack: shapes.vstack,
-    np.dstack: shapes.dstack, np.column_stack: shapes.column_stack, np.append: shapes.append,
-    np.split: shapes.split, np.array_split: shapes.array_split, np.hsplit: shapes.hsplit,
-    np.vsplit: shapes.vsplit, np.pad: shapes.pad, np.flip: shapes.flip, np.fliplr: shapes.fliplr,
+    np.atleast_1d: shapes.atleast_1d, np.atleast_2d: shapes.atleast_2d,
+    np.atleast_3d: shapes.atleast_3d, np.copy: shapes.copy,
+    np.astype: shapes.astype, np.concatenate: joining.concatenate, np.concat: joining.concatenate,
+    np.stack: joining.stack, np.hstack: joining.hstack, np.vstack: joining.vstack,
+    np.dstack: joining.dstack, np.column_stack: joining.column_stack, np.append: joining.append,
+    np.split: joining.split, np.array_split: joining.array_split, np.hsplit: joining.hsplit,
+    np.vsplit: joining.vsplit, np.dsplit: joining.dsplit, np.unstack: joining.unstack,
+    np.block: joining.block, np.delete: joining.delete, np.insert: joining.insert,
+    np.resize: joining.resize, np.pad: joining.pad, np.flip: shapes.flip, np.fliplr: shapes.fliplr,
     np.flipud: shapes.flipud, np.roll: shapes.roll, np.rot90: shapes.rot90, np.tile: shapes.tile,
     np.repeat: shapes.repeat, np.take: shapes.take, np.take_along_axis: shapes.take_along_axis,
     np.compress: shapes.compress, np.extract: shapes.extract, np.diagonal: shapes.diagonal,
     np.linalg.diagonal: lambda a, offset=0: shapes.diagonal(a, offset, -2, -1),
     np.diag: shapes.diag, np.diagflat: shapes.diagflat, np.trace: shapes.trace,
     np.linalg.trace: lambda a, offset=0, dtype=None: shapes.trace(a, offset, -2, -1),
-    np.tril: shapes.tril, np.triu: shapes.triu, np.meshgrid: shapes.meshgrid,
-    np.where: shapes.where, np.select: shapes.select, np.choose: shapes.choose,
-    np.piecewise: shapes.piecewise, np.interp: shapes.interp, np.copyto: _copyto,
+    np.tril: shapes.tril, np.triu: shapes.triu, np.meshgrid: joining.meshgrid,
+    np.where: selection.where, np.select: selection.select, np.choose: selection.choose,
+    np.piecewise: selection.piecewise, np.interp: selection.interp, np.copyto: _copyto,
     np.fill_diagonal: _fill_diagonal,
     # reductions
     np.sum: reduce.sum, np.mean: reduce.mean, np.var: reduce.var, np.std: reduce.std,
     np.prod: reduce.prod, np.max: reduce.max, np.amax: reduce.max, np.min: reduce.min,
     np.amin: reduce.min, np.ptp: reduce.ptp, np.cumsum: reduce.cumsum, np.cumprod: reduce.cumprod,
-    np.average: reduce.average, np.median: reduce.median, np.sort: reduce.sort,
-    np.diff: reduce.diff, np.clip: reduce.clip, np.round: reduce.round, np.around: reduce.round,
-    np.nansum: reduce.nansum, np.nanmean: reduce.nanmean, np.nanmax: reduce.nanmax,
-    np.nanmin: reduce.nanmin, np.nan_to_num: reduce.nan_to_num, np.linalg.norm: reduce.norm,
-    np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: reduce.norm(
-        shapes.ravel(x) if axis is None else x, ord, -1 if axis is None else axis, keepdims
-    ),
-    np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": reduce.norm(
-        x, ord, (-2, -1), keepdims
-    ),
+    np.average: statistics.average, np.median: statistics.median, np.sort: reduce.sort,
+    np.diff: statistics.diff, np.ediff1d: statistics.ediff1d, np.trapezoid: statistics.trapezoid,
+    np.clip: reduce.clip, np.round: reduce.round, np.around: reduce.round,
+    np.nansum: statistics.nansum, np.nanmean: statistics.nanmean, np.nanmax: statistics.nanmax,
+    np.nanmin: statistics.nanmin, np.nan_to_num: statistics.nan_to_num, np.linalg.norm: norms.norm,
+    np.linalg.vector_norm: norms.vector_norm, np.linalg.matrix_norm: norms.matrix_norm,
     np.argmax: reduce.argmax, np.argmin: reduce.argmin, np.argsort: reduce.argsort,
     np.searchsorted: reduce.searchsorted, np.all: reduce.all, np.any: reduce.any,
     np.count_nonzero: reduce.count_nonzero, np.cumulative_sum: lambda x, axis=None: reduce.cumsum(
@@ -171,7 +167,8 @@ TABLE: dict[Any, Any] = {
     # algebra
     np.dot: algebra.dot, np.vdot: algebra.vdot, np.inner: algebra.inner, np.outer: algebra.outer,
     np.linalg.outer: algebra.outer, np.tensordot: algebra.tensordot, np.einsum: algebra.einsum,
-    np.kron: algebra.kron, np.cross: algebra.cross, np.linalg.cross: algebra.cross,
+    np.kron: algebra.kron, np.polyval: algebra.polyval, np.vander: algebra.vander,
+    np.cross: algebra.cross, np.linalg.cross: algebra.cross,
     np.convolve: algebra.convolve, np.correlate: algebra.correlate,
     np.linalg.matmul: lambda a, b: algebra.matmul(a, b),
     np.linalg.solve: algebra.solve, np.linalg.inv: algebra.inv, np.linalg.det: algebra.det,

@@ -1,4 +1,4 @@
-"""NumPy functions that shape, join, split, repeat, select and move elements."""
+"""NumPy functions that shape, turn, repeat and take elements of one array."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.elementary import indexing as ix
 from chainrule.elementary import shaping as sh
-from chainrule.elementary.base import is_traced, shape_of, value_of
+from chainrule.elementary.base import shape_of
 from chainrule.elementary.indexing import Index, getitem
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
@@ -64,12 +64,12 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    places = np.arange(len(shape_of(a)))
-    order = np.moveaxis(np.empty((0,) * len(places)), source, destination)  # checks the axes
+    numbers = range(len(shape_of(a)))
+    order = np.moveaxis(np.empty((0,) * len(numbers)), source, destination)  # checks the axes
     n = order.ndim
     from_ = [int(i) % n for i in np.ravel(source)]
     to = [int(i) % n for i in np.ravel(destination)]
-    axes = [int(i) for i in places if i not in from_]
+    axes = [i for i in numbers if i not in from_]
     for target, origin in sorted(zip(to, from_, strict=True)):
         axes.insert(target, origin)
     return sh.transpose(a, axes=tuple(axes))
@@ -122,6 +122,15 @@ def atleast_2d(*args: Any) -> Any:
     return out[0] if len(out) == 1 else out
 
 
+def atleast_3d(*args: Any) -> Any:
+    def deep(a: Any) -> Any:
+        n = len(shape_of(a))
+        return expand_dims(a, ((0, 1, 2), (0, 2), (2,))[n]) if n < 3 else a
+
+    out = tuple(deep(a) for a in arrays(args))
+    return out[0] if len(out) == 1 else out
+
+
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """A copy: the same value, no longer a view of the same memory."""
     return sh.identity(a)
@@ -142,109 +151,18 @@ def astype(a: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return sh.astype(a, dtype=dtype) if dtype.kind == "f" else as_integer(a, dtype=dtype)
 
 
-# Joining and splitting -----------------------------------------------------------------------
-
-
-def concatenate(
-    arrays_: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = None
-) -> Any:
-    parts = arrays(arrays_)
-    if axis is None:
-        parts, axis = [ravel(p) for p in parts], 0
-    result = sh.concatenate(*parts, axis=int(axis))
-    return stored(astype(result, dtype) if dtype is not None else result, out)
-
-
-def stack(arrays_: Any, axis: int = 0, out: Any = None, **kw: Any) -> Any:
-    parts = arrays(arrays_)
-    shapes = {shape_of(p) for p in parts}
-    if len(shapes) > 1:
-        raise ShapeError(
-            "all arrays given to stack must have the same shape",
-            got=f"shapes {', '.join(map(str, sorted(shapes)))}",
-            line=code_line(*user_code(2)),
-            remedy="np.concatenate joins arrays of different lengths along an axis",
-        )
-    return concatenate([expand_dims(p, axis) for p in parts], axis, out)
-
-
-def hstack(tup: Any, **kw: Any) -> Any:
-    parts = [atleast_1d(p) for p in arrays(tup)]
-    return concatenate(parts, 0 if len(shape_of(parts[0])) == 1 else 1)
-
-
-def vstack(tup: Any, **kw: Any) -> Any:
-    return concatenate([atleast_2d(p) for p in arrays(tup)], 0)
-
-
-def dstack(tup: Any) -> Any:
-    parts = [atleast_2d(p) for p in arrays(tup)]
-    return concatenate([expand_dims(p, 2) if len(shape_of(p)) == 2 else p for p in parts], 2)
-
-
-def column_stack(tup: Any) -> Any:
-    parts = arrays(tup)
-    return concatenate([expand_dims(p, 1) if len(shape_of(p)) == 1 else p for p in parts], 1)
-
-
-def append(arr: Any, values: Any, axis: Any = None) -> Any:
-    return concatenate((arr, values), axis)
-
-
-def array_split(a: Any, sections: Any, axis: int = 0) -> list[Any]:
-    places = np.arange(shape_of(a)[axis])
-    parts = np.array_split(places, plain(sections))
-    lead = (slice(None),) * (axis % len(shape_of(a)))
-    return [_slice(a, lead, p, len(places)) for p in parts]
-
-
-def _slice(a: Any, lead: tuple[slice, ...], places: np.ndarray, n: int) -> Any:
-    span = slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(n, n)
-    return getitem(a, index=Index((*lead, span)))
-
-
-def split(a: Any, sections: Any, axis: int = 0) -> list[Any]:
-    np.split(np.empty(shape_of(a)[axis]), plain(sections))  # refuses an uneven division
-    return array_split(a, sections, axis)
-
-
-def hsplit(a: Any, sections: Any) -> list[Any]:
-    return split(a, sections, 0 if len(shape_of(a)) == 1 else 1)
-
-
-def vsplit(a: Any, sections: Any) -> list[Any]:
-    return split(a, sections, 0)
-
-
 # Moving and repeating -----------------------------------------------------------------------
 
 
-def gather(a: Any, places: np.ndarray) -> Any:
+def gather(a: Any, at: np.ndarray) -> Any:
     """The elements of a at positions in its flattened order."""
-    return getitem(ravel(a), index=Index(places))
+    return getitem(ravel(a), index=Index(at))
 
 
-def _places(a: Any) -> np.ndarray:
+def places(a: Any) -> np.ndarray:
+    """The position of each element of a in its flattened order."""
     shape = shape_of(a)
     return np.arange(_size(shape)).reshape(shape)
-
-
-def pad(a: Any, pad_width: Any, mode: Any = "constant", **kw: Any) -> Any:
-    shape = shape_of(a)
-    if mode == "constant":
-        fill = kw.pop("constant_values", 0)
-        border = np.pad(np.zeros(shape, bool), plain(pad_width), constant_values=True)
-        inside = np.pad(_places(a), plain(pad_width))
-        inner = gather(a, inside) if _size(shape) else np.zeros(inside.shape)
-        if is_traced(fill):
-            return sh.where(border, fill, inner)
-        edge = np.pad(np.zeros(shape), plain(pad_width), constant_values=fill)
-        return sh.where(border, edge.astype(value_of(a).dtype), inner)
-    if mode in ("edge", "reflect", "symmetric", "wrap"):
-        if kw.get("reflect_type", "even") != "even":
-            raise refuse("pad", "reflect_type", kw["reflect_type"], "use reflect_type='even'")
-        return gather(a, np.pad(_places(a), plain(pad_width), mode=mode))
-    raise refuse("pad", "mode", mode, "use constant, edge, reflect, symmetric or wrap")
 
 
 def flip(a: Any, axis: Any = None) -> Any:
@@ -274,15 +192,15 @@ def rot90(a: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 
 def tile(a: Any, reps: Any) -> Any:
-    return gather(a, np.tile(_places(a), reps))
+    return gather(a, np.tile(places(a), reps))
 
 
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    return gather(a, np.repeat(_places(a), plain(repeats), axis))
+    return gather(a, np.repeat(places(a), plain(repeats), axis))
 
 
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    return stored(gather(a, np.take(_places(a), plain(indices), axis, mode=mode)), out)
+    return stored(gather(a, np.take(places(a), plain(indices), axis, mode=mode)), out)
 
 
 def take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
@@ -292,7 +210,7 @@ def take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    return stored(gather(a, np.compress(plain(condition), _places(a), axis)), out)
+    return stored(gather(a, np.compress(plain(condition), places(a), axis)), out)
 
 
 def extract(condition: Any, a: Any) -> Any:
@@ -323,86 +241,15 @@ def trace(
     return stored(sum_(diagonal(a, offset, axis1, axis2), axis=-1), out)
 
 
+def _square(a: Any) -> Any:
+    """A vector as the matrix with that vector in every row, as NumPy reads it."""
+    n = shape_of(a)
+    return full(a, n + n) if len(n) == 1 else a
+
+
 def tril(a: Any, k: int = 0) -> Any:
-    return sh.tril(a, k=k)
+    return sh.tril(_square(a), k=k)
 
 
 def triu(a: Any, k: int = 0) -> Any:
-    return sh.triu(a, k=k)
-
-
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    parts = [ravel(x) for x in arrays(xi)]
-    n = len(parts)
-    axes = list(range(n))
-    if indexing == "xy" and n > 1:
-        axes[0], axes[1] = 1, 0
-    grids = [
-        sh.reshape(p, shape=tuple(-1 if i == axes[k] else 1 for i in range(n)))
-        if not is_traced(p)
-        else reshape(p, tuple(shape_of(p)[0] if i == axes[k] else 1 for i in range(n)))
-        for k, p in enumerate(parts)
-    ]
-    return tuple(grids) if sparse else broadcast_arrays(*grids)
-
-
-# Selection ----------------------------------------------------------------------------------
-
-
-def where(condition: Any, *choices: Any) -> Any:
-    """np.where. The condition may be traced: it has no derivative of its own."""
-    if not choices:
-        return np.where(plain(condition))
-    a, b = arrays(choices)
-    if is_traced(condition) or is_traced(a) or is_traced(b):
-        return sh.where(condition, a, b)
-    return np.where(condition, a, b)
-
-
-def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    result = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        result = where(condition, choice, result)
-    return result
-
-
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    choices = arrays(choices)
-    index = np.asarray(plain(a))
-    np.choose(index, [0] * len(choices), mode=mode)  # checks the range
-    if mode != "raise":
-        limit = len(choices)
-        index = index % limit if mode == "wrap" else np.clip(index, 0, limit - 1)
-    result = choices[-1]
-    for k in range(len(choices) - 2, -1, -1):
-        result = where(index == k, choices[k], result)
-    return stored(result, out)
-
-
-def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    conditions = [plain(c) for c in condlist]
-    functions = list(funclist)
-    if len(functions) == len(conditions) + 1:
-        conditions.append(~np.any(conditions, axis=0))
-    result: Any = np.zeros(shape_of(x))
-    for condition, f in zip(conditions, functions, strict=True):
-        value = f(where(condition, x, 1.0), *args, **kw) if callable(f) else f
-        result = where(condition, value, result)
-    return result
-
-
-def interp(
-    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
-) -> Any:
-    """Piecewise linear interpolation: y₀ + (x − x₀)·(y₁ − y₀)/(x₁ − x₀)."""
-    if period is not None:
-        raise refuse("interp", "period", period, "extend xp and fp by one period on both sides")
-    x, xp, fp = array_of(x), array_of(xp), array_of(fp)
-    at, knots = np.asarray(value_of(x)), np.asarray(value_of(xp))
-    k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    x0, x1 = xp[k], xp[k + 1]
-    y0, y1 = fp[k], fp[k + 1]
-    inside = (at >= knots[0]) & (at <= knots[-1])
-    line = y0 + (where(inside, x, x0) - x0) * ((y1 - y0) / (x1 - x0))
-    line = where(at > knots[-1], fp[-1] if right is None else right, line)
-    return where(at < knots[0], fp[0] if left is None else left, line)
+    return sh.triu(_square(a), k=k)
