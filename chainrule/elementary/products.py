@@ -81,7 +81,7 @@ def _einsum_adjoint(position: int, g: Any, *operands: Any, subscripts: str) -> A
     shape = shape_of(operands[position])
     sizes = dict(zip(known, shape_of(part), strict=True))
     kept = tuple(sizes.get(c, 1) for c in mine)
-    full = tuple(sizes.get(c, n) for c, n in zip(mine, shape, strict=True))
+    full = tuple(n if k == 1 else k for k, n in zip(kept, shape, strict=True))
     part = broadcast_to(reshape(part, shape=kept), shape=full)
     return part if full == shape else sum_to(part, shape=shape)
 

@@ -80,6 +80,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return sh.reshape(matmul(left, right), shape=(*shape_a, *shape_b))
 
 
+def vecdot(a: Any, b: Any, /, *, axis: int = -1) -> Any:
+    a, b = _pair(a, b)
+    return (shapes.moveaxis(a, axis, -1) * shapes.moveaxis(b, axis, -1)).sum(axis=-1)
+
+
 def _explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     """Subscripts with the ellipsis as letters and the output written out, as NumPy defines them."""
     subscripts = subscripts.replace(" ", "")
@@ -221,8 +226,9 @@ def slogdet(a: Any) -> Any:
 
 
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    factor = la.cholesky(a)
-    return shapes.matrix_transpose(factor) if upper else factor
+    if upper:  # NumPy then reads the upper triangle
+        return shapes.matrix_transpose(la.cholesky(shapes.matrix_transpose(a)))
+    return la.cholesky(a)
 
 
 def eigh(a: Any, UPLO: str = "L") -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import shape_of, value_of
+from chainrule.elementary.products import matmul
 from chainrule.elementary.trigonometric import sinc
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, user_code
@@ -161,16 +162,16 @@ TABLE: dict[Any, Any] = {
     np.linalg.vector_norm: norms.vector_norm, np.linalg.matrix_norm: norms.matrix_norm,
     np.argmax: reduce.argmax, np.argmin: reduce.argmin, np.argsort: reduce.argsort,
     np.searchsorted: reduce.searchsorted, np.all: reduce.all, np.any: reduce.any,
-    np.count_nonzero: reduce.count_nonzero, np.cumulative_sum: lambda x, axis=None: reduce.cumsum(
-        x, axis
-    ), np.cumulative_prod: lambda x, axis=None: reduce.cumprod(x, axis),
+    np.count_nonzero: reduce.count_nonzero, np.cumulative_sum: reduce.cumulative_sum,
+    np.cumulative_prod: reduce.cumulative_prod,
     # algebra
     np.dot: algebra.dot, np.vdot: algebra.vdot, np.inner: algebra.inner, np.outer: algebra.outer,
     np.linalg.outer: algebra.outer, np.tensordot: algebra.tensordot, np.einsum: algebra.einsum,
     np.kron: algebra.kron, np.polyval: algebra.polyval, np.vander: algebra.vander,
     np.cross: algebra.cross, np.linalg.cross: algebra.cross,
     np.convolve: algebra.convolve, np.correlate: algebra.correlate,
-    np.linalg.matmul: lambda a, b: algebra.matmul(a, b),
+    np.linalg.tensordot: algebra.tensordot, np.linalg.vecdot: algebra.vecdot,
+    np.linalg.matmul: matmul,
     np.linalg.solve: algebra.solve, np.linalg.inv: algebra.inv, np.linalg.det: algebra.det,
     np.linalg.slogdet: algebra.slogdet, np.linalg.cholesky: algebra.cholesky,
     np.linalg.eigh: algebra.eigh, np.linalg.eigvalsh: algebra.eigvalsh, np.linalg.qr: algebra.qr,

@@ -13,6 +13,8 @@ from chainrule.elementary import reductions as red
 from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.indexing import take_along_axis
+from chainrule.errors import ArgumentError, code_line
+from chainrule.graph import user_code
 from chainrule.numpy_api.common import array_of, plain, stored
 from chainrule.numpy_api.shapes import astype, moveaxis, ravel
 
@@ -215,12 +217,47 @@ def flat(a: Any, axis: Any) -> tuple[Any, int]:
 
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     a, axis = flat(a, axis)
+    if value_of(a).dtype.kind != "f" and dtype is None:
+        return np.cumsum(value_of(a), axis=axis)  # a count
+    a = a if dtype is None else astype(a, dtype)
     return stored(red.cumsum(a, axis=axis), out)
 
 
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     a, axis = flat(a, axis)
+    a = a if dtype is None else astype(a, dtype)
     return stored(moveaxis(red.cumprod(moveaxis(a, axis, 0)), 0, axis), out)
+
+
+def _with_initial(running: Any, first: float, a: Any, axis: Any, include: bool) -> Any:
+    if axis is None and len(shape_of(a)) != 1:
+        raise ArgumentError(
+            "a cumulative sum or product of an array with several axes needs axis=",
+            got=f"shape {shape_of(a)}",
+            line=code_line(*user_code(3)),
+            remedy="name the axis",
+        )
+    axis = 0 if axis is None else int(axis) % len(shape_of(a))
+    if not include:
+        return running
+    shape = tuple(1 if i == axis else n for i, n in enumerate(shape_of(a)))
+    return sh.concatenate(np.full(shape, first, value_of(a).dtype), running, axis=axis)
+
+
+def cumulative_sum(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None,
+    include_initial: bool = False,
+) -> Any:  # fmt: skip
+    result = _with_initial(cumsum(x, axis, dtype), 0.0, x, axis, include_initial)
+    return stored(result, out)
+
+
+def cumulative_prod(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None,
+    include_initial: bool = False,
+) -> Any:  # fmt: skip
+    result = _with_initial(cumprod(x, axis, dtype), 1.0, x, axis, include_initial)
+    return stored(result, out)
 
 
 def _running(extreme: Any, a: Any, axis: int) -> Any:

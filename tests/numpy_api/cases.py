@@ -43,7 +43,7 @@ def marked(cases: list[Case]) -> list[Any]:
 def check_case(form: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """NumPy's value on plain arrays, shapes and result types included; both modes, two orders."""
     expected = leaves(form(*args))
-    traced = leaves(traced_value(form, *args))
+    traced = leaves(traced_result(form, *args))
     assert len(traced) == len(expected)
     for t, e in zip(traced, expected, strict=True):
         assert t.dtype == np.asarray(e).dtype
@@ -52,7 +52,7 @@ def check_case(form: Callable[..., Any], args: tuple[Any, ...]) -> None:
 
 
 def traced_result(f: Callable[..., Any], *args: Any) -> Any:
-    """What f returns for traced arguments, with the traced values in it replaced by their values."""
+    """What f returns for traced arguments, with plain values instead of traced ones."""
 
     def loss(*xs: Any) -> Any:
         return sum((x * 1.0).sum() for x in xs), f(*xs)
@@ -60,12 +60,9 @@ def traced_result(f: Callable[..., Any], *args: Any) -> Any:
     return cr.value_and_grad(loss, argnums=tuple(range(len(args))), has_aux=True)(*args)[0][1]
 
 
-traced_value = traced_result
-
-
 def same_value(f: Callable[..., Any], *args: Any) -> None:
     """For results without a derivative: exactly NumPy's value, shape and dtype."""
-    for t, e in zip(leaves(traced_value(f, *args)), leaves(f(*args)), strict=True):
+    for t, e in zip(leaves(traced_result(f, *args)), leaves(f(*args)), strict=True):
         np.testing.assert_array_equal(t, e)
         assert np.shape(t) == np.shape(e)
         assert np.asarray(t).dtype == np.asarray(e).dtype

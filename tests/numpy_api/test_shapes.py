@@ -202,7 +202,7 @@ def test_value_and_derivative(form: Any, args: Any) -> None:
 def test_reshape_that_does_not_fit_names_the_line() -> None:
     with pytest.raises(cr.errors.ShapeError, match=r"cannot reshape 4 elements into shape \(3,\)"):
         cr.grad(lambda a: np.reshape(a, (3,)).sum())(V)
-    with pytest.raises(cr.errors.ShapeError, match="test_shapes.py"):
+    with pytest.raises(cr.errors.ShapeError, match=r"test_shapes\.py"):
         cr.grad(lambda a: np.reshape(a, (-1, 3)).sum())(V)
 
 

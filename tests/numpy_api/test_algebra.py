@@ -1,0 +1,197 @@
+"""NumPy's products, contractions and numpy.linalg: NumPy's values, and derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from tests.differences import check
+from tests.numpy_api.cases import QS, M, N, Q, S, T, V, W, case, check_case, marked
+
+_rng = np.random.default_rng(5)
+TALL = _rng.standard_normal((4, 3))
+WIDE = _rng.standard_normal((2, 4))
+STACK = _rng.standard_normal((2, 4, 3))
+SPD = Q @ Q.T + np.eye(3)
+SPDS = QS @ np.swapaxes(QS, -1, -2) + np.eye(3)
+SINGULAR = np.outer([1.0, 2.0, -1.0], [0.5, 1.0, 2.0]) + np.outer([0.0, 1.0, 1.0], [1.0, 0.0, 1.0])
+
+CASES = [
+    *(
+        case(f, lambda a, b, f=f: f(a, b), x, y)
+        for f in (np.dot, np.inner)
+        for x, y in ((S, M), (V, S), (V, V + 1), (M, V))
+    ),
+    case(np.dot, lambda a, b: np.dot(a, b), M, N),
+    case(np.dot, lambda a, b: np.dot(a, b), T, N),
+    case(np.dot, lambda a, b: np.dot(a, b), V, np.swapaxes(T, 1, 2)),
+    case(np.dot, lambda a, b: np.dot(a, b), M, np.swapaxes(T, 1, 2)),
+    case(np.dot, lambda a: np.dot(a, [1.0, 2.0, 3.0, 4.0]), M),
+    case(np.inner, lambda a, b: np.inner(a, b), M, T),
+    case(np.vdot, lambda a, b: np.vdot(a, b), M, N),
+    case(np.vdot, lambda a, b: np.vdot(a, b), V, V + 1),
+    case(np.outer, lambda a, b: np.outer(a, b), V, W),
+    case(np.outer, lambda a, b: np.outer(a, b), M, S),
+    case(np.linalg.outer, lambda a, b: np.linalg.outer(a, b), V, W),
+    case(np.tensordot, lambda a, b: np.tensordot(a, b), T, M),
+    case(np.tensordot, lambda a, b: np.tensordot(a, b, 1), T, N),
+    case(np.tensordot, lambda a, b: np.tensordot(a, b, 0), V, W),
+    case(np.tensordot, lambda a, b: np.tensordot(a, b, ([0, 1], [1, 0])), M, N),
+    case(np.tensordot, lambda a, b: np.tensordot(a, b, (-1, 0)), T, V),
+    case(np.linalg.tensordot, lambda a, b: np.linalg.tensordot(a, b, axes=1), M, N),
+    case(np.einsum, lambda a, b: np.einsum("ij,jk->ik", a, b), M, N),
+    case(np.einsum, lambda a, b: np.einsum("ij,jk", a, b), M, N),
+    case(np.einsum, lambda a: np.einsum("ii", a), Q),
+    case(np.einsum, lambda a: np.einsum("ii->i", a), Q),
+    case(np.einsum, lambda a: np.einsum("iji->j", a), _rng.standard_normal((3, 2, 3))),
+    case(np.einsum, lambda a: np.einsum("iii->i", a), _rng.standard_normal((2, 2, 2))),
+    case(np.einsum, lambda a: np.einsum("ij->", a), M),
+    case(np.einsum, lambda a: np.einsum("ba", a), M),
+    case(np.einsum, lambda a, b: np.einsum("...ij,...j->...i", a, b), T, V),
+    case(np.einsum, lambda a, b: np.einsum("...,...", a, b), T, V),
+    case(np.einsum, lambda a, b: np.einsum("i...->...i", a) * b, T, S),
+    case(np.einsum, lambda a, b, c: np.einsum("ij,j,ki->k", a, b, c), M, V, Q),
+    case(np.einsum, lambda a, b, c: np.einsum("i,i,i->i", a, b, c), V, V + 1, V * V),
+    case(np.einsum, lambda a, b: np.einsum("i,j->j", a, b), V, W),
+    case(np.einsum, lambda a, b: np.einsum("bij,bjk->bik", a, b, optimize=True), T, STACK),
+    case(np.einsum, lambda a, b: np.einsum(a, [0, 1], b, [1, 2], [2, 0]), M, N),
+    case(np.einsum, lambda a, b: np.einsum(a, [0, 1], b, [1, 2]), M, N),
+    case(np.einsum, lambda a: np.einsum("ij,ij->i", a, np.ones((3, 1))), M),
+    case(np.kron, lambda a, b: np.kron(a, b), M, WIDE),
+    case(np.kron, lambda a, b: np.kron(a, b), V, W),
+    case(np.kron, lambda a, b: np.kron(a, b), T, V),
+    case(np.cross, lambda a, b: np.cross(a, b), W, W * W),
+    case(np.cross, lambda a, b: np.cross(a, b), TALL, W),
+    case(np.cross, lambda a, b: np.cross(a, b, axis=0), M, Q[:, :1]),
+    case(np.linalg.cross, lambda a, b: np.linalg.cross(a, b), TALL, W),
+    *(
+        case(f, lambda a, b, f=f, mode=mode: f(a, b, mode), x, y)
+        for f in (np.convolve, np.correlate)
+        for mode in ("full", "same", "valid")
+        for x, y in ((V, W), (W, V), (V, V), (V[:1], W))
+    ),
+    case(np.linalg.matmul, lambda a, b: np.linalg.matmul(a, b), T, N),
+    case(np.linalg.vecdot, lambda a, b: np.linalg.vecdot(a, b), M, V),
+    case(np.linalg.solve, lambda a, b: np.linalg.solve(a, b), Q, W),
+    case(np.linalg.solve, lambda a, b: np.linalg.solve(a, b), Q, M),
+    case(np.linalg.solve, lambda a, b: np.linalg.solve(a, b), QS, STACK[:, :3]),
+    case(np.linalg.solve, lambda a, b: np.linalg.solve(a, b), QS, M),
+    case(np.linalg.solve, lambda a, b: np.linalg.solve(a, b), QS, W),
+    case(np.linalg.inv, lambda a: np.linalg.inv(a), QS),
+    case(np.linalg.inv, lambda a: np.linalg.inv(a), np.array([[2.0]])),
+    case(np.linalg.det, lambda a: np.linalg.det(a), QS),
+    case(np.linalg.det, lambda a: np.linalg.det(a), np.array([[3.0]])),
+    case(np.linalg.slogdet, lambda a: np.linalg.slogdet(a)[1], QS),
+    case(np.linalg.slogdet, lambda a: np.linalg.slogdet(a).logabsdet, -Q),
+    case(np.linalg.cholesky, lambda a: np.linalg.cholesky(a), SPDS),
+    case(np.linalg.cholesky, lambda a: np.linalg.cholesky(a, upper=True), SPD),
+    case(np.linalg.eigh, lambda a: np.linalg.eigh(a), SPDS),
+    case(np.linalg.eigh, lambda a: np.linalg.eigh(a, UPLO="U").eigenvectors, SPD),
+    case(np.linalg.eigvalsh, lambda a: np.linalg.eigvalsh(a), Q + Q.T),
+    case(np.linalg.eigvalsh, lambda a: np.linalg.eigvalsh(a, "U"), SPDS),
+    case(np.linalg.qr, lambda a: np.linalg.qr(a), TALL),
+    case(np.linalg.qr, lambda a: np.linalg.qr(a), STACK),
+    case(np.linalg.qr, lambda a: np.linalg.qr(a), WIDE),
+    case(np.linalg.qr, lambda a: np.linalg.qr(a), Q),
+    case(np.linalg.qr, lambda a: np.linalg.qr(a, mode="r"), TALL),
+    case(np.linalg.svd, lambda a: np.linalg.svd(a, full_matrices=False), TALL),
+    case(np.linalg.svd, lambda a: np.linalg.svd(a, full_matrices=False), WIDE),
+    case(np.linalg.svd, lambda a: np.linalg.svd(a, full_matrices=False), STACK),
+    case(np.linalg.svd, lambda a: np.linalg.svd(a), Q),
+    case(np.linalg.svd, lambda a: np.linalg.svd(a, compute_uv=False), WIDE),
+    case(np.linalg.svdvals, lambda a: np.linalg.svdvals(a), STACK),
+    case(np.linalg.pinv, lambda a: np.linalg.pinv(a), TALL),
+    case(np.linalg.pinv, lambda a: np.linalg.pinv(a), WIDE),
+    case(np.linalg.pinv, lambda a: np.linalg.pinv(a), STACK),
+    *(
+        case(np.linalg.matrix_power, lambda a, n=n: np.linalg.matrix_power(a, n), Q)
+        for n in (-3, -1, 0, 1, 2, 5)
+    ),
+    case(np.linalg.matrix_power, lambda a: np.linalg.matrix_power(a, 3), QS),
+    case(np.linalg.multi_dot, lambda a, b: np.linalg.multi_dot([a, b, a]), M, N),
+    case(np.linalg.multi_dot, lambda a, b, c: np.linalg.multi_dot([a, b, c]), V, N, W),
+    case(np.linalg.multi_dot, lambda a, b: np.linalg.multi_dot([a, b, a, b, a]), WIDE, WIDE.T),
+    case(np.matmul, lambda a, b: a @ b, M, N),
+    case(np.matmul, lambda a, b: a @ b, V, N),
+    case(np.matmul, lambda a, b: a @ b, T, V),
+    case(np.matmul, lambda a, b: np.matmul(a, b), M, np.swapaxes(T, 1, 2)),
+    case(np.matmul, lambda a: np.arange(12.0).reshape(4, 3) @ a, M),
+    case(np.matmul, lambda a: [1.0, 2.0, 3.0] @ a, M),
+    case(np.matmul, lambda a: a @ np.ones((4, 0)), M),
+    case(np.matmul, lambda a: a[:, :0] @ np.ones((0, 2)), M),
+]
+
+
+@pytest.mark.parametrize(("form", "args"), marked(CASES))
+def test_value_and_derivative(form: Any, args: Any) -> None:
+    check_case(form, args)
+
+
+def test_determinant_of_a_singular_matrix() -> None:
+    """Its derivative is the matrix of cofactors, which exists without an inverse."""
+    gradient = cr.grad(np.linalg.det)(SINGULAR)
+    cofactors = np.array(
+        [
+            [
+                (-1) ** (i + j) * np.linalg.det(np.delete(np.delete(SINGULAR, i, 0), j, 1))
+                for j in range(3)
+            ]
+            for i in range(3)
+        ]
+    )
+    np.testing.assert_allclose(gradient, cofactors, atol=1e-12)
+    check(np.linalg.det, SINGULAR)
+    np.testing.assert_allclose(cr.grad(np.linalg.det)(np.zeros((3, 3))), 0.0, atol=0)
+    assert cr.grad(np.linalg.det)(np.zeros((1, 1))) == 1.0
+
+
+def test_hessian_of_a_determinant_of_a_zero_matrix() -> None:
+    """det [[a, b], [c, d]] = a d − b c has constant second derivatives, at 0 too."""
+    hessian = cr.hessian(np.linalg.det)(np.zeros((2, 2))).reshape(4, 4)
+    np.testing.assert_array_equal(hessian, np.fliplr(np.diag([1.0, -1.0, -1.0, 1.0])))
+
+
+def test_sum_of_all_eigenvalues_with_a_repeated_one() -> None:
+    """Functions of whole eigenspaces have a derivative where eigenvalues are equal."""
+    check(lambda a: np.linalg.eigh(a + a.T).eigenvalues.sum(), np.eye(3))
+    np.testing.assert_allclose(
+        cr.grad(lambda a: (np.linalg.eigvalsh(a) ** 2).sum())(np.eye(3)), 2 * np.eye(3)
+    )
+
+
+def test_pinv_of_a_matrix_of_lower_rank() -> None:
+    """Where the rank stays the same along the path the derivative is that of the formula."""
+    u, v = np.array([1.0, -2.0, 0.5]), np.array([0.3, 1.0])
+    check(lambda u, v: np.linalg.pinv(np.outer(u, v)), u, v)
+
+
+def test_singular_systems_are_numpys_error_with_the_line() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match=r"Singular matrix[^$]*test_algebra.py"):
+        cr.grad(lambda a: np.linalg.inv(a).sum())(np.zeros((2, 2)))
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        cr.grad(lambda a: np.linalg.cholesky(a).sum())(-np.eye(2))
+
+
+def test_full_svd_of_a_rectangular_matrix_is_refused() -> None:
+    with pytest.raises(cr.errors.ShapeError, match="full_matrices=False"):
+        cr.grad(lambda a: np.linalg.svd(a)[0].sum())(TALL)
+
+
+def test_complete_qr_is_refused() -> None:
+    with pytest.raises(ValueError, match="mode='reduced'"):
+        cr.grad(lambda a: np.linalg.qr(a, mode="complete")[0].sum())(TALL)
+
+
+def test_cross_product_of_vectors_of_two_is_refused() -> None:
+    with pytest.raises(cr.errors.ShapeError, match="append a zero"):
+        cr.grad(lambda a: np.cross(a, a[::-1]).sum())(V[:2])
+
+
+def test_contraction_of_different_lengths_names_the_line() -> None:
+    with pytest.raises(cr.errors.ShapeError, match=r"test_algebra.py"):
+        cr.grad(lambda a: np.tensordot(a, a, 1).sum())(M)
+    with pytest.raises(cr.errors.ShapeError, match="matmul"):
+        cr.grad(lambda a: (a @ a).sum())(M)
