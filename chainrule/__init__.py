@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from chainrule.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from chainrule.check import check_grads
+from chainrule.derivatives import grad, hessian, hvp, jvp, value_and_grad, vjp
+from chainrule.jacobians import jacobian
 
 __version__ = "0.1.0"
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["check_grads", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]

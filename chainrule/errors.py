@@ -1,4 +1,4 @@
-"""Errors and warnings: what went wrong, what was received, whose line, and what to write instead."""
+"""Errors and warnings: what went wrong, what was received, whose line, what to write instead."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class Tape:
     def record(
         self, fn: Any, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS, depth: int = 1
     ) -> Node:
-        """Evaluate fn at the arguments' values and add the node; ``depth`` frames below the user."""
+        """Evaluate fn at its arguments' values and add the node; the user is ``depth`` frames up."""
         code, lasti = user_code(depth + 1)
         values = []
         for a in args:
@@ -188,7 +188,7 @@ def leaked(args: Sequence[Any], code: CodeType | None, lasti: int) -> LeakedTrac
 def evaluation_error(
     fn: Any, values: Sequence[Any], error: Exception, code: CodeType | None, lasti: int
 ) -> Exception:
-    """NumPy's complaint about shapes or singular matrices, with the function and the user's line."""
+    """NumPy's complaint about shapes or singular matrices, with the function and the line."""
     if isinstance(error, ShapeError):
         return error
     shapes = ", ".join(str(np.shape(v)) for v in values)

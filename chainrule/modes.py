@@ -42,7 +42,9 @@ def reverse(
     """Reverse mode: from the cotangents of some nodes to those of the inputs.
 
     For every node ξ with cotangent ξ̄ and every argument a: ā ← ā + ξ̄ ∂ξ/∂a. Nodes are visited in
-    reverse order of the tape, so that ξ̄ is complete when its turn comes.
+    reverse order of the tape, so that ξ̄ is complete when its turn comes. A cotangent may have fewer
+    or shorter axes than its node as long as it broadcasts to it: that of ``x.sum()`` stays a number
+    until something needs it as an array.
 
     Args:
         nodes: the tape. Its nodes start … start + inputs − 1 are the inputs of the function.
@@ -53,25 +55,32 @@ def reverse(
         keep: a list that receives the cotangent of every node, for the tables.
 
     Returns:
-        The cotangent of each input; None where no derivative arrives.
+        The cotangent of each input, perhaps yet to be broadcast to its shape; None where no
+        derivative arrives.
     """
-    end = max((index for index, _ in seeds), default=start - 1) + 1
+    end = start
+    for index, _ in seeds:
+        end = max(end, index + 1)
     cotangents: list[Any] = [None] * (end - start)
     owned = bytearray(end - start)  # cotangents that may be changed in place
 
-    def add(index: int, c: Any) -> None:
-        i = index - start
+    def add(i: int, c: Any) -> None:
         present = cotangents[i]
         if present is None:
             cotangents[i] = c
-        elif owned[i] and type(c) is np.ndarray and c.dtype == present.dtype:
+        elif (
+            owned[i]
+            and type(c) is np.ndarray
+            and c.shape == present.shape
+            and c.dtype == present.dtype
+        ):
             present += c
         else:
             cotangents[i] = present + c
             owned[i] = type(cotangents[i]) is np.ndarray
 
     for index, g in seeds:
-        add(index, g)
+        add(index - start, g)
     for position in range(end - 1, start + inputs - 1, -1):
         g = cotangents[position - start]
         if g is None:
@@ -80,55 +89,98 @@ def reverse(
             cotangents[position - start] = None
         node = nodes[position]
         fn, args = node.fn, node.args
+        p: Any
         if type(fn) is Pointwise:
             y: Any = node if lift else node.value
+            if len(args) == 1:
+                a = args[0]
+                i = a.index - start
+                p = fn.partials[0]
+                if i < 0 or p is None:
+                    continue
+                if type(p) is float:
+                    c = g if p == 1.0 else -g if p == -1.0 else g * p
+                elif cache is None:
+                    c = g * p(y, a if lift else a.value)
+                else:
+                    c = g * _cached(cache, position, p, y, (a if lift else a.value,))
+                if cotangents[i] is None:
+                    cotangents[i] = c
+                else:
+                    add(i, c)
+                continue
             values = args if lift else [a.value if isinstance(a, Node) else a for a in args]
-            for k, p in enumerate(fn.partials):
-                a = args[k]
-                if p is None or not isinstance(a, Node) or a.index < start:
+            shape = node.value.shape if type(node.value) is np.ndarray else None
+            k = 0
+            for a in args:
+                p = fn.partials[k]
+                k += 1
+                if p is None or not isinstance(a, Node):
+                    continue
+                i = a.index - start
+                if i < 0:
                     continue
                 if type(p) is float:
                     c = g if p == 1.0 else -g if p == -1.0 else g * p
                 elif cache is None:
                     c = g * p(y, *values)
                 else:
-                    if (position, k) not in cache:
-                        cache[position, k] = p(y, *values)
-                    c = g * cache[position, k]
-                if type(node.value) is np.ndarray and np.shape(a.value) != node.value.shape:
-                    c = sum_to(c, shape=np.shape(a.value))
-                i = a.index - start
+                    c = g * _cached(cache, position, p, y, values)
+                fresh = c is not g
+                if shape is not None and np.shape(a.value) != shape:
+                    c = sum_to(_expanded(c, shape), shape=np.shape(a.value))
+                    fresh = False
                 if cotangents[i] is None:
                     cotangents[i] = c
+                    owned[i] = fresh and type(c) is np.ndarray
                 else:
-                    add(a.index, c)
-        elif fn is None:
+                    add(i, c)
             continue
-        elif fn is getitem and not lift and not is_traced(g):
+        if fn is None:
+            continue
+        if fn is getitem and not lift and not is_traced(g):
             if args[0].index >= start:
                 _scatter(cotangents, owned, args[0].index - start, args[0], node, g)
-        elif fn is pick:
+            continue
+        if type(node.value) is np.ndarray:
+            g = _expanded(g, node.value.shape)
+        if fn is pick:
             source = args[0].index - start
             if source >= 0:
                 members = cotangents[source] or [None] * args[0].fn.outputs
                 k = node.params["k"]
                 members[k] = g if members[k] is None else members[k] + g
                 cotangents[source] = members
-        else:
-            for k, c in _contributions(fn, node, g, lift):
-                a = args[k]
-                if isinstance(a, Node) and a.index >= start:
-                    add(a.index, c)
+            continue
+        for k, c in _contributions(fn, node, g, lift):
+            a = args[k]
+            if isinstance(a, Node) and a.index >= start:
+                add(a.index - start, c)
     if keep is not None:
-        keep.extend(cotangents)
+        for node, g in zip(nodes[start:end], cotangents, strict=True):
+            whole = type(node.value) is np.ndarray and g is not None
+            keep.append(_expanded(g, node.value.shape) if whole else g)
     found = cotangents[:inputs]
     return found + [None] * (inputs - len(found))
+
+
+def _expanded(g: Any, shape: tuple[int, ...]) -> Any:
+    """A cotangent in the full shape of its node."""
+    return g if shape_of(g) == shape else broadcast_to(g, shape=shape)
+
+
+def _cached(cache: Cache, position: int, p: Any, y: Any, values: Sequence[Any]) -> Any:
+    """The value of a partial, computed in the first sweep over a tape and kept for the next."""
+    key = (position, id(p))
+    if key not in cache:
+        cache[key] = p(y, *values)
+    return cache[key]
 
 
 def _scatter(
     cotangents: list[Any], owned: bytearray, i: int, source: Node, node: Node, g: Any
 ) -> None:
-    """The adjoint of indexing, added in place: a loop over the elements of an array stays linear."""
+    """The adjoint of indexing, added in place: a loop over an array's elements stays linear."""
     present = cotangents[i]
     if not isinstance(source.value, np.ndarray):  # x[()] of a scalar
         cotangents[i] = g if present is None else present + g
@@ -136,11 +188,17 @@ def _scatter(
     if is_traced(present):
         cotangents[i] = present + getitem.adjoint(0, g, (source.value,), node.params)
         return
+    index = node.params["index"]
     if present is None:
         present = np.zeros(source.value.shape, source.value.dtype)
-    elif not owned[i]:
+        if index.basic:  # nothing to add to yet
+            present[index.key] = g
+            cotangents[i] = present
+            owned[i] = True
+            return
+    elif not owned[i] or present.shape != source.value.shape:
         present = np.array(np.broadcast_to(present, source.value.shape))
-    add_at(present, node.params["index"], g)
+    add_at(present, index, g)
     cotangents[i] = present
     owned[i] = True
 
@@ -197,7 +255,8 @@ def forward(
         if type(fn) is Pointwise:
             rows[position - start] = _pointwise(node, incoming, lift, cache, position)
         elif fn is pick:
-            rows[position - start] = incoming[0][node.params["k"]]
+            members: Any = incoming[0]
+            rows[position - start] = members[node.params["k"]]
         elif isinstance(fn, Linear):
             rows[position - start] = _linear(node, incoming, lift)
         elif isinstance(fn, General):
@@ -211,10 +270,11 @@ def _pointwise(
     node: Node, incoming: list[Any], lift: bool, cache: Cache | None, position: int
 ) -> Any:
     args = node.args
+    p: Any
     y: Any = node if lift else node.value
     values = args if lift else [a.value if isinstance(a, Node) else a for a in args]
     total = None
-    for k, (p, t) in enumerate(zip(node.fn.partials, incoming, strict=True)):
+    for p, t in zip(node.fn.partials, incoming, strict=True):
         if p is None or t is None:
             continue
         if type(p) is float:
@@ -222,9 +282,7 @@ def _pointwise(
         elif cache is None:
             c = t * p(y, *values)
         else:
-            if (position, k) not in cache:
-                cache[position, k] = p(y, *values)
-            c = t * cache[position, k]
+            c = t * _cached(cache, position, p, y, values)
         total = c if total is None else total + c
     shape = shape_of(node.value)
     if total is not None and shape_of(total) != shape:
@@ -243,7 +301,11 @@ def _linear(node: Node, incoming: list[Any], lift: bool) -> Any:
             if fn.differentiable(k):
                 a = node.args[k]
                 t = incoming[k]
-                args[k] = np.zeros(shape_of(a), value_of(a).dtype if isinstance(a, Node) else float) if t is None else t
+                args[k] = (
+                    np.zeros(shape_of(a), value_of(a).dtype if isinstance(a, Node) else float)
+                    if t is None
+                    else t
+                )
         return fn(*args, **params)
     total = None
     for k in moving:

@@ -154,7 +154,7 @@ def leaf_value(x: Any, name: str) -> Any:
         remedy=f"convert it ({name}.astype(float)), or differentiate with respect to another "
         "argument (argnums=…)"
         if whole
-        else "pass numbers, NumPy arrays, or containers of them; choose the argument with argnums=…",
+        else "pass numbers, arrays, or containers of them; choose the argument with argnums=…",
     )
 
 
@@ -187,7 +187,11 @@ def unflatten(spec: Any, leaves: Sequence[Any]) -> Any:
 
 def paths_of(tree: Any, name: str) -> list[str]:
     """A readable name for each leaf: ``params['w'][0]``."""
-    _, spec = flatten(tree)
+    return leaf_names(flatten(tree)[1], name)
+
+
+def leaf_names(spec: Any, name: str) -> list[str]:
+    """The same from what :func:`flatten` has found."""
     if spec is None:
         return [name]
     import optree
@@ -205,7 +209,7 @@ def _register_dataclass(kind: type) -> None:
         return [getattr(x, name) for name in names], None, names
 
     def put_together(_: None, members: Any) -> Any:
-        x = object.__new__(kind)
+        x: Any = object.__new__(kind)
         for name, member in zip(names, members, strict=True):
             object.__setattr__(x, name, member)  # frozen ones too; nothing is checked again
         return x

@@ -40,9 +40,11 @@ def _power_base(y: Any, a: Any, b: Any) -> Any:
 
     b − 1 may round, which a large log a would magnify: then b·y/a, away from 0.
     """
-    if not is_traced(b) and np.ndim(b) == 0:
-        if b in (0, 1, 2):
-            return (0.0, 1.0, 2.0 * a)[int(b)]
+    if type(b) is int or type(b) is float or (not is_traced(b) and np.ndim(b) == 0):
+        if b == 2:
+            return 2.0 * a
+        if b in (0, 1):
+            return float(b)
         if (b - 1) + 1 == b:
             return b * a ** (b - 1)
     zero, none = a == 0, b == 0

@@ -8,7 +8,7 @@ accept arrays and nodes alike; so a derivative is again a graph and can be diffe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from chainrule.graph import NO_PARAMS, Node
 
 Partial = Callable[..., Any] | float | None
 Interval = tuple[float, float]
-Examples = Callable[[np.random.Generator], Iterator[tuple[tuple[Any, ...], dict[str, Any]]]]
+
+if TYPE_CHECKING:  # importing numpy.random costs a fifth of importing numpy
+    Examples = Callable[[np.random.Generator], Iterator[tuple[tuple[Any, ...], dict[str, Any]]]]
 
 
 class Elementary:
@@ -88,6 +90,12 @@ class Pointwise(Elementary):
         self.symbols = symbols
         self.domain = domain
 
+    def __call__(self, *args: Any) -> Any:
+        for a in args:
+            if isinstance(a, Node):
+                return a.tape.record(self, args, NO_PARAMS, 2)
+        return self.value(*args)
+
     @property
     def is_step(self) -> bool:
         """True where no argument has a derivative: comparisons, rounding, sign."""
@@ -103,7 +111,7 @@ class Linear(Elementary):
 
     Args:
         adjoints: for each argument ``lambda g, *args, **params: …``, the cotangent of that
-            argument, in its shape; None where the argument has no derivative. A single function
+            argument, in a shape that broadcasts to it; None where it has no derivative. A single function
             with ``variadic`` serves any number of arguments and gets the position first.
         symbols: the adjoints as tables print them, with the cotangent called g.
         view: the value may share memory with the first argument, as NumPy's basic indexing does.

@@ -15,10 +15,10 @@ class Index:
 
     __slots__ = ("basic", "key")
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: Any, basic: bool = False) -> None:
         self.key = key
         parts = key if isinstance(key, tuple) else (key,)
-        self.basic = all(
+        self.basic = basic or all(
             p is None
             or p is Ellipsis
             or (isinstance(p, (slice, int, np.integer))

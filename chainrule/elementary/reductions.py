@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.elementary.base import General, Linear, drawn, shape_of, value_of
 from chainrule.elementary.exponential import exp
-from chainrule.elementary.shaping import broadcast_to, concatenate, flip, reshape, where
+from chainrule.elementary.shaping import concatenate, flip, reshape, where
 
 Axis = int | tuple[int, ...] | None
 
@@ -36,9 +36,13 @@ def keep(r: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
     return reshape(r, shape=kept)
 
 
+def _sum(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    return np.add.reduce(a, axis, None, None, keepdims)
+
+
 def _spread(g: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    shape = shape_of(a)
-    return broadcast_to(keep(g, shape, axis, keepdims), shape=shape) if shape else g
+    """The same cotangent for every element that was summed; it broadcasts to a."""
+    return keep(g, shape_of(a), axis, keepdims) if axis is not None or keepdims else g
 
 
 def _mean_adjoint(g: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -49,7 +53,7 @@ _CASES = drawn(((3,), {}), ((2, 3), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2), "
 
 sum_ = Linear(
     "sum",
-    lambda a, axis=None, keepdims=False: np.sum(a, axis=axis, keepdims=keepdims),
+    _sum,
     _spread,
     symbols=("g to every element",),
     examples=_CASES,
