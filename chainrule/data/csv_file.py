@@ -89,7 +89,7 @@ def _bytes(source: str) -> bytes:
         raise DataError(
             f"there is no file {source}",
             got=f"a path below {os.path.abspath(folder)}",
-            remedy=nearest(os.path.basename(source), there)
+            remedy=nearest(os.path.basename(source), there, cutoff=0.75)
             or "check the spelling and the folder you are in",
         ) from None
     except OSError as error:

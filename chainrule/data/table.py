@@ -140,14 +140,14 @@ class Table:
         )
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str], cutoff: float = 0.5) -> str:
     """``did you mean 'age'?``, or "" when nothing is near.
 
     >>> nearest("Desease", ["age", "disease"])
     "did you mean 'disease'?"
     """
     folded = {n.casefold(): n for n in names}
-    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=cutoff)
     return f"did you mean {' or '.join(repr(folded[n]) for n in near)}?" if near else ""
 
 

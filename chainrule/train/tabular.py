@@ -164,7 +164,7 @@ def baseline(study: Study) -> Model:
     """
     y = study.train.y
     if study.target.kind == "numeric":
-        name, logits = "mean of the training part", np.zeros(1)
+        name, logits = "training mean", np.zeros(1)
     else:
         p = np.mean(y, axis=0)
         logits = np.log(p / (1.0 - p)) if study.target.kind == "binary" else np.log(p)
