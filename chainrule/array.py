@@ -25,7 +25,7 @@ from chainrule.errors import (
     code_line,
 )
 from chainrule.graph import NO_PARAMS, Node, Tape, _is_internal, leaked, user_code
-from chainrule.numpy_api import algebra, reduce, shapes, ufuncs
+from chainrule.numpy_api import algebra, reduce, selection, shapes, ufuncs
 from chainrule.numpy_api.common import array_of, plain_key
 from chainrule.numpy_api.functions import TABLE as FUNCTIONS
 from chainrule.numpy_api.lookup import nearest
@@ -187,6 +187,9 @@ class Traced(Node):
     def __divmod__(self, other: Any) -> Any:
         return binary(logic.floor_divide, self, other), binary(ar.remainder, self, other)
 
+    def __rdivmod__(self, other: Any) -> Any:
+        return binary(logic.floor_divide, other, self), binary(ar.remainder, other, self)
+
     def __matmul__(self, other: Any) -> Any:
         return binary(matmul, self, other)
 
@@ -257,6 +260,24 @@ class Traced(Node):
 
     def __ipow__(self, other: Any) -> Any:
         return assignment.in_place(ar.power, self, other)
+
+    def __imod__(self, other: Any) -> Any:
+        return assignment.in_place(ar.remainder, self, other)
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return assignment.in_place(logic.floor_divide, self, other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return assignment.in_place(matmul, self, other)
+
+    def __iand__(self, other: Any) -> Any:
+        return assignment.in_place(logic.bitwise_and, self, other)
+
+    def __ior__(self, other: Any) -> Any:
+        return assignment.in_place(logic.bitwise_or, self, other)
+
+    def __ixor__(self, other: Any) -> Any:
+        return assignment.in_place(logic.bitwise_xor, self, other)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         assignment.assign(self, key, value)
@@ -419,6 +440,12 @@ class Traced(Node):
     def argsort(self, axis: Any = -1, kind: Any = None) -> Any:
         return reduce.argsort(self, axis, kind)
 
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
+        return reduce.searchsorted(self, v, side, sorter)
+
+    def nonzero(self) -> Any:
+        return np.nonzero(self.value)
+
     def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return reduce.all(self, axis, out, keepdims)
 
@@ -481,6 +508,15 @@ class Traced(Node):
     def take(self, indices: Any, axis: Any = None) -> Any:
         return shapes.take(self, indices, axis)
 
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        return shapes.compress(condition, self, axis)
+
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+        return selection.choose(self, choices, out, mode)
+
+    def conj(self) -> Any:
+        return self
+
     def astype(self, dtype: Any, **kw: Any) -> Any:
         return shapes.astype(self, dtype)
 
@@ -491,6 +527,9 @@ class Traced(Node):
         self[...] = reduce.sort(self, axis)
 
     # NumPy's protocols -------------------------------------------------------------------------
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return np
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:

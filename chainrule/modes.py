@@ -182,7 +182,8 @@ def _scatter(
 ) -> None:
     """The adjoint of indexing, added in place: a loop over an array's elements stays linear."""
     present = cotangents[i]
-    if not isinstance(source.value, np.ndarray):  # x[()] of a scalar
+    if not isinstance(source.value, np.ndarray):  # x[()] or x[None] of a scalar
+        g = sum_to(g, shape=())
         cotangents[i] = g if present is None else present + g
         return
     if is_traced(present):

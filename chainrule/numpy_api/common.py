@@ -45,8 +45,10 @@ def plain_key(key: Any) -> Any:
         return tuple(plain_key(part) for part in key)
     if isinstance(key, Node):
         key = key.value
-    if isinstance(key, (list, np.ndarray)):
-        return np.array([plain_key(k) for k in key] if isinstance(key, list) else key)
+    if isinstance(key, list):
+        return np.array([plain_key(k) for k in key], None if key else int)
+    if isinstance(key, np.ndarray):
+        return np.array(key)
     if isinstance(key, slice):
         bounds = (plain_key(b) for b in (key.start, key.stop, key.step))
         return slice(*bounds)

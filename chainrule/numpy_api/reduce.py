@@ -66,7 +66,7 @@ def mean(
     if where is not True and where is not MISSING:
         mask = np.broadcast_to(plain(where), shape_of(a))
         n = np.sum(mask, axis=axis_of(axis), keepdims=flag(keepdims))
-        return stored(sum(a, axis, None, None, keepdims, where=mask) / n, out)
+        return stored(_divided(sum(a, axis, None, None, keepdims, where=mask), n), out)
     return stored(red.mean(a, axis=axis_of(axis), keepdims=flag(keepdims)), out)
 
 
@@ -90,9 +90,9 @@ def _deviations(
 
 
 def _divided(total: Any, n: Any) -> Any:
-    if np.ndim(n):
-        n = n.reshape(shape_of(total))
-    return total / n
+    """total/n for a count n, in the precision of the total."""
+    n = np.asarray(n, value_of(total).dtype)
+    return total / (n.reshape(shape_of(total)) if n.ndim else n)[()]
 
 
 def var(

@@ -13,7 +13,7 @@ from tests.differences import check, leaves
 
 _rng = np.random.default_rng(11)
 
-S = _rng.standard_normal()
+S = np.float64(_rng.standard_normal())
 V = _rng.standard_normal(4)
 W = _rng.standard_normal(3)
 M = _rng.standard_normal((3, 4))
