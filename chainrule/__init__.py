@@ -5,7 +5,18 @@ from __future__ import annotations
 from chainrule.check import check_grads
 from chainrule.derivatives import grad, hessian, hvp, jvp, value_and_grad, vjp
 from chainrule.jacobians import jacobian
+from chainrule.numpy_api.lookup import supported
 
 __version__ = "0.1.0"
 
-__all__ = ["check_grads", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = [
+    "check_grads",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "supported",
+    "value_and_grad",
+    "vjp",
+]

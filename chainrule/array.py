@@ -27,6 +27,7 @@ from chainrule.errors import (
 from chainrule.graph import NO_PARAMS, Node, Tape, _is_internal, leaked, user_code
 from chainrule.numpy_api import algebra, reduce, selection, shapes, ufuncs
 from chainrule.numpy_api.common import array_of, plain_key
+from chainrule.numpy_api.functions import CREATION
 from chainrule.numpy_api.functions import TABLE as FUNCTIONS
 from chainrule.numpy_api.lookup import nearest
 
@@ -539,6 +540,8 @@ class Traced(Node):
         return ufuncs.apply(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in CREATION:
+            return CREATION[func](*args, like=self, **kwargs)
         rule = FUNCTIONS.get(func)
         if rule is None:
             name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"

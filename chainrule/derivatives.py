@@ -112,7 +112,7 @@ def grad(
 
     >>> import numpy as np
     >>> grad(lambda w: -np.log(1 / (1 + np.exp(-3 * w))))(3)
-    -0.0003701837279587...
+    -0.00037018372795869...
     >>> grad(lambda p: (p["a"] * p["b"]).sum())({"a": np.array([1.0, 2.0]), "b": 3.0})
     {'a': array([3., 3.]), 'b': 3.0}
     >>> grad(grad(grad(np.sin)))(0.0)

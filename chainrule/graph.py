@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
@@ -109,7 +109,7 @@ class Tape:
     def record(
         self, fn: Any, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS, depth: int = 1
     ) -> Node:
-        """Evaluate fn at its arguments' values and add the node; the user is ``depth`` frames up."""
+        """Evaluate fn and add the node to the tape; the user is ``depth`` frames up."""
         code, lasti = user_code(depth + 1)
         values = []
         for a in args:
@@ -221,10 +221,12 @@ class Graph:
         inputs: the nodes of a tape that become the inputs.
         outputs: the results, in a flat order: nodes, or plain values that are constant.
         structure: what puts the outputs together again (it has ``unflatten``); None for one.
+        names: nodes on the way that shall be known by a name.
 
     Attributes:
         inputs, nodes, outputs: tuples; ``nodes`` begins with the inputs, ``node.index`` is the
             position of a node in it.
+        names: those of the named nodes that lead to an output.
 
     >>> tape = Tape(Node)
     >>> x = tape.input(np.float64(3.0), "x")
@@ -239,10 +241,14 @@ class Graph:
     25.0
     """
 
-    __slots__ = ("inputs", "nodes", "outputs", "structure")
+    __slots__ = ("inputs", "names", "nodes", "outputs", "structure")
 
     def __init__(
-        self, inputs: Sequence[Node], outputs: Sequence[Any], structure: Any = None
+        self,
+        inputs: Sequence[Node],
+        outputs: Sequence[Any],
+        structure: Any = None,
+        names: Mapping[str, Any] | None = None,
     ) -> None:
         tape = Tape(Node)
         copies: dict[Node, Any] = {}
@@ -261,6 +267,8 @@ class Graph:
         self.inputs = self.nodes[: len(inputs)]
         self.outputs = tuple(copies[y] if isinstance(y, Node) else _frozen(y) for y in outputs)
         self.structure = structure
+        known = {name: copies.get(x) for name, x in (names or {}).items() if isinstance(x, Node)}
+        self.names = {name: x for name, x in known.items() if isinstance(x, Node)}
 
     def walk(self, *, backward: bool = False) -> Iterator[Node]:
         """The nodes in topological order, or from the outputs back to the inputs."""

@@ -17,6 +17,7 @@ from chainrule.elementary.shaping import identity
 from chainrule.errors import (
     ArgumentError,
     AssignmentError,
+    LostTraceError,
     NoDependenceError,
     NotDifferentiableError,
     TreeError,
@@ -67,6 +68,8 @@ class Trace:
         if not self.nested:
             _current.reset(self._token)
             self.tape.close()
+        if isinstance(error, ValueError) and isinstance(error.__cause__, LostTraceError):
+            raise error.__cause__ from None  # NumPy hides it behind "setting an array element"
         if isinstance(error, ValueError) and "read-only" in str(error):
             raise AssignmentError(
                 "an array that the traced function has used is changed afterwards",
@@ -296,7 +299,7 @@ def no_dependence(f: Any, trace: Trace, output: Any, name: str) -> NoDependenceE
 
 
 def _step_on_the_way(trace: Trace, output: Node) -> Node | None:
-    """The last function without a derivative between the inputs and the output."""
+    """The first function without a derivative between the inputs and the output."""
     nodes, start = trace.tape.nodes, trace.start
     reached = [False] * (output.index + 1 - start)
     reached[: trace.inputs] = [True] * min(trace.inputs, len(reached))
@@ -306,10 +309,10 @@ def _step_on_the_way(trace: Trace, output: Node) -> Node | None:
         for a in node.args:
             if isinstance(a, Node) and a.index >= start and reached[a.index - start]:
                 reached[position - start] = True
-                if is_step(node.fn):
-                    step_of[position] = node
-                elif a.index in step_of:
+                if a.index in step_of:
                     step_of[position] = step_of[a.index]
+                elif is_step(node.fn):
+                    step_of[position] = node
     return step_of.get(output.index)
 
 

@@ -61,6 +61,7 @@ count_nonzero = Step(
         np.count_nonzero(a, axis, keepdims=keepdims)
     )[()],
 )
+count = Step("sum", lambda a, axis=None, keepdims=False: np.sum(a, axis, keepdims=keepdims))
 round_ = Step("round", lambda a, decimals=0: np.round(a, decimals))
 as_integer = Step("astype", lambda a, dtype: np.asarray(a).astype(dtype)[()])
 

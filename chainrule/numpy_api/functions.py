@@ -115,7 +115,7 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     a[np.arange(n), np.arange(n)] = val  # type: ignore[index]
 
 
-_VALUES = (
+VALUES = (
     np.shape, np.ndim, np.size, np.isrealobj, np.iscomplexobj, np.result_type, np.can_cast,
     np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.flatnonzero,
     np.argwhere, np.isposinf, np.isneginf, np.isreal, np.iscomplex, np.array_repr, np.array_str,
@@ -179,8 +179,13 @@ TABLE: dict[Any, Any] = {
     np.linalg.matrix_power: algebra.matrix_power, np.linalg.multi_dot: algebra.multi_dot,
     # constants and facts
     np.zeros_like: zeros_like, np.ones_like: ones_like, np.full_like: full_like,
-    np.empty_like: zeros_like, np.zeros: zeros, np.ones: ones, np.empty: zeros, np.full: full,
-    np.array: array, np.asarray: array,
+    np.empty_like: zeros_like,
     np.sinc: sinc, np.real: lambda x: x,
-    **{f: _value(f) for f in _VALUES},
+    **{f: _value(f) for f in VALUES},
+}  # fmt: skip
+
+# Called with like=x. NumPy takes ``like`` away before it asks x, so x itself is passed on.
+CREATION: dict[Any, Any] = {
+    np.zeros: zeros, np.empty: zeros, np.ones: ones, np.full: full, np.array: array,
+    np.asarray: array,
 }  # fmt: skip

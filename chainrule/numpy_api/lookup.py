@@ -33,8 +33,21 @@ def nearest(name: str) -> str:
     """
     if name in _INSTEAD:
         return _INSTEAD[name]
-    from chainrule.numpy_api import functions, ufuncs
-
-    names = {f.__name__ for f in functions.TABLE} | {u.__name__ for u in ufuncs.TABLE}
+    names = {full.rpartition(".")[2] for full in supported()}
     close = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.4)
     return f"the nearest with a record: {', '.join(close)}" if close else "see cr.supported()"
+
+
+def supported() -> list[str]:
+    """The NumPy functions that can be differentiated, by name.
+
+    >>> names = supported()
+    >>> "numpy.tanh" in names, "numpy.linalg.solve" in names, "numpy.fft.fft" in names
+    (True, True, False)
+    """
+    from chainrule.numpy_api import functions, ufuncs
+
+    plain = [f for f in functions.TABLE if f not in functions.VALUES]
+    names = {f"{f.__module__}.{f.__name__}" for f in plain}
+    names |= {f"numpy.{u.__name__}" for u in (*ufuncs.TABLE, *ufuncs.COMPOSED)}
+    return sorted(names)

@@ -48,7 +48,7 @@ def sum(
     if dtype is not None:
         a = astype(a, dtype)
     if np.asarray(value_of(a)).dtype.kind not in "f":
-        result = np.sum(value_of(a), axis=axis_of(axis), keepdims=flag(keepdims))  # a count
+        result = lo.count(a, axis=axis_of(axis), keepdims=flag(keepdims))
     else:
         result = red.sum_(a, axis=axis_of(axis), keepdims=flag(keepdims))
     if initial is not MISSING:
@@ -268,7 +268,7 @@ def _running(extreme: Any, a: Any, axis: int) -> Any:
     places = np.arange(value.shape[axis]).reshape(
         tuple(-1 if i == axis else 1 for i in range(value.ndim))
     )
-    new = (best != before) | (places == 0)
+    new = ((best != before) & ~(np.isnan(best) & np.isnan(before))) | (places == 0)
     index = np.maximum.accumulate(np.where(new, places, 0), axis=axis)
     return take_along_axis(a, index, axis=axis)
 

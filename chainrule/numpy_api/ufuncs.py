@@ -22,18 +22,18 @@ from chainrule.numpy_api.common import array_of, full, plain_key, plain_target, 
 from chainrule.numpy_api.lookup import nearest
 
 
-def maximum(a: Any, b: Any) -> Any:
-    """The larger one; against a constant the tie has the subgradient of least norm, 0."""
-    if is_traced(a) and is_traced(b):
-        return ar.maximum(a, b)
-    return ar.lower_bound(a, b) if is_traced(a) else ar.lower_bound(b, a)
+def _tied(both: Any, constant: Any) -> Any:
+    """An extreme of two values: the tie is shared by two traced ones, none of it is a constant's.
 
+    Against a constant the subgradient of least norm at the tie is 0.
+    """
 
-def minimum(a: Any, b: Any) -> Any:
-    """The smaller one; against a constant the tie has the subgradient of least norm, 0."""
-    if is_traced(a) and is_traced(b):
-        return ar.minimum(a, b)
-    return ar.upper_bound(a, b) if is_traced(a) else ar.upper_bound(b, a)
+    def rule(a: Any, b: Any) -> Any:
+        if is_traced(a) and is_traced(b):
+            return both(a, b)
+        return constant(a, b) if is_traced(a) else constant(b, a)
+
+    return rule
 
 
 TABLE: dict[Any, Any] = {
@@ -42,7 +42,7 @@ TABLE: dict[Any, Any] = {
     np.float_power: ar.power, np.square: ar.square, np.sqrt: ar.sqrt, np.cbrt: ar.cbrt,
     np.reciprocal: ar.reciprocal, np.absolute: ar.absolute, np.fabs: ar.absolute,
     np.copysign: ar.copysign, np.remainder: ar.remainder, np.fmod: ar.fmod, np.hypot: ar.hypot,
-    np.heaviside: ar.heaviside, np.fmax: ar.fmax, np.fmin: ar.fmin,
+    np.heaviside: ar.heaviside,
     np.exp: ex.exp, np.exp2: ex.exp2, np.expm1: ex.expm1, np.log: ex.log, np.log2: ex.log2,
     np.log10: ex.log10, np.log1p: ex.log1p, np.logaddexp: ex.logaddexp,
     np.logaddexp2: ex.logaddexp2,
@@ -63,9 +63,11 @@ TABLE: dict[Any, Any] = {
 }  # fmt: skip
 
 # Functions made of several records.
-_COMPOSED: dict[Any, Any] = {
-    np.maximum: maximum,
-    np.minimum: minimum,
+COMPOSED: dict[Any, Any] = {
+    np.maximum: _tied(ar.maximum, ar.lower_bound),
+    np.minimum: _tied(ar.minimum, ar.upper_bound),
+    np.fmax: _tied(ar.fmax, ar.fmax_constant),
+    np.fmin: _tied(ar.fmin, ar.fmin_constant),
     np.divmod: lambda a, b: (lo.floor_divide(a, b), ar.remainder(a, b)),
     np.modf: lambda a: (a - lo.trunc(a), lo.trunc(a)),
     np.vecdot: lambda a, b: reduce.sum(a * b, axis=-1),
@@ -109,7 +111,7 @@ _ACCUMULATE: dict[Any, Any] = {
 
 
 def _rule(ufunc: Any) -> Any:
-    rule = TABLE.get(ufunc) or _COMPOSED.get(ufunc) or _special(ufunc)
+    rule = TABLE.get(ufunc) or COMPOSED.get(ufunc) or _special(ufunc)
     if rule is None:
         raise UnsupportedFunctionError(
             f"numpy.{ufunc.__name__} has no derivative record",
