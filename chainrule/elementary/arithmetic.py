@@ -142,8 +142,18 @@ fmin = Pointwise(
     symbols=("a < b", "b < a"),
 )  # fmt: skip
 
+# One argument constant: at the tie the subgradient of least norm, 0.
+fmax_constant = Pointwise(
+    "fmax_constant", np.fmax, lambda y, a, b: logical_or(a > b, _of_the_other(a, b)), None,
+    formula="fmax(a, b)", symbols=("a > b", "0"),
+)  # fmt: skip
+fmin_constant = Pointwise(
+    "fmin_constant", np.fmin, lambda y, a, b: logical_or(a < b, _of_the_other(a, b)), None,
+    formula="fmin(a, b)", symbols=("a < b", "0"),
+)  # fmt: skip
+
 FUNCTIONS = (
     add, subtract, multiply, divide, negative, positive, power, square, sqrt, cbrt, reciprocal,
     absolute, copysign, remainder, fmod, hypot, heaviside, maximum, minimum, lower_bound,
-    upper_bound, fmax, fmin,
+    upper_bound, fmax, fmin, fmax_constant, fmin_constant,
 )  # fmt: skip

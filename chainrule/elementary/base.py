@@ -111,8 +111,8 @@ class Linear(Elementary):
 
     Args:
         adjoints: for each argument ``lambda g, *args, **params: …``, the cotangent of that
-            argument, in a shape that broadcasts to it; None where it has no derivative. A single function
-            with ``variadic`` serves any number of arguments and gets the position first.
+            argument, in a shape that broadcasts to it; None where it has no derivative. A single
+            function with ``variadic`` serves any number of arguments and gets the position first.
         symbols: the adjoints as tables print them, with the cotangent called g.
         view: the value may share memory with the first argument, as NumPy's basic indexing does.
     """

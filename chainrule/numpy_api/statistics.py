@@ -69,7 +69,9 @@ def median(
         n = shape_of(rows)[0]
         ordered = sort(rows, 0)
         low, high = ordered[(n - 1) // 2], ordered[n // 2]
-        return low if n % 2 else 0.5 * (low + high)
+        result = low if n % 2 else 0.5 * (low + high)
+        bad = np.isnan(value_of(ordered)[-1])  # NaN is sorted to the end
+        return sh.where(bad, np.nan, result) if np.any(bad) else result
 
     return stored(along_first(middle, array_of(a), axis, flag(keepdims)), out)
 

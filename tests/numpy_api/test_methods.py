@@ -70,7 +70,7 @@ METHODS: dict[str, tuple[Any, Any]] = {
     "rmod": (lambda a: 3.0 % a, np.array([0.8, 1.3, 2.2])),
     "rsub": (lambda a: 1 - a, M),
     "rtruediv": (lambda a: 1 / a, M),
-    "radd list": (lambda a: [1.0, 2.0, 3.0, 4.0] + a, M),
+    "radd list": (lambda a: [1.0, 2.0, 3.0, 4.0] + a, M),  # noqa: RUF005
     "rmul array": (lambda a: np.arange(4.0) * a, M),
     "rmatmul": (lambda a: np.ones((2, 3)) @ a, M),
     "number": (lambda a: (a + 1) * 2, S),
