@@ -18,8 +18,9 @@ import numpy as np
 
 from chainrule.errors import LeakedTraceError, ShapeError, code_line
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_is_internal: dict[str, bool] = {}  # file name -> is it a file of this package?
+# Frames of these packages are never the user's line: NumPy's own Python code calls back into ours.
+_PACKAGES = tuple(os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
+_is_internal: dict[str, bool] = {}  # file name -> is it a file of these packages?
 _frame = sys._getframe
 
 NO_PARAMS: dict[str, Any] = {}
@@ -157,13 +158,13 @@ def _view_depth(array: np.ndarray) -> int:
 
 
 def user_code(depth: int) -> tuple[CodeType, int]:
-    """The code and instruction of the nearest frame outside chainrule, from ``depth`` frames up."""
+    """The code and instruction of the user's nearest frame, from ``depth`` frames up."""
     frame = _frame(depth)
     while True:
         code = frame.f_code
         internal = _is_internal.get(code.co_filename)
         if internal is None:
-            internal = code.co_filename.startswith(_PACKAGE)
+            internal = code.co_filename.startswith(_PACKAGES)
             _is_internal[code.co_filename] = internal
         if not internal:
             return code, frame.f_lasti

@@ -66,7 +66,16 @@ def full(
     shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None,
     like: Any,
 ) -> Any:  # fmt: skip
+    if isinstance(fill_value, Node):
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        filled = shapes.copy(shapes.broadcast_to(fill_value, shape))
+        return filled if dtype is None else shapes.astype(filled, dtype)
     return _fresh(np.full(shape, fill_value, dtype), like)
+
+
+def _made(function: Any) -> Any:
+    """A function that makes an array: with ``like=x`` a traced one."""
+    return lambda *args, like, **kw: _fresh(function(*args, **kw), like)
 
 
 def array(object: Any, dtype: Any = None, *, like: Any, **kw: Any) -> Any:
