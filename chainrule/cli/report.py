@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -81,10 +81,9 @@ def progress(console: Console, study: Study) -> Iterator[Callable[[str, Scores],
         return
     bars = Progress(
         TextColumn("{task.description}"),
-        BarColumn(16),
+        BarColumn(16, complete_style="cyan", finished_style="green"),
         TextColumn("epoch {task.completed}/{task.total}"),
         TextColumn("{task.fields[losses]}"),
-        TimeElapsedColumn(),
         console=console,
     )
     tasks = {

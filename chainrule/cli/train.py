@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from chainrule.errors import ArgumentError
+from chainrule.data.table import Table, nearest
+from chainrule.errors import ArgumentError, DataError
 
 _DATA, _MODEL, _OUTPUT = "Data", "Models and training", "Output"
 
@@ -152,13 +153,12 @@ def train(
 
     from chainrule.cli import report
     from chainrule.cli.one_row import one_weight
-    from chainrule.data.bundled import BUNDLED, load
-    from chainrule.data.csv_file import read_csv
+    from chainrule.data.bundled import BUNDLED
     from chainrule.train.save import check_folder, save
     from chainrule.train.tabular import LINEAR, Settings, baseline, prepare, train_models
 
     bundled = BUNDLED.get(data)
-    table = load(data) if bundled else read_csv(data, encoding=encoding)
+    table = _table(data, encoding)
     if not (bundled or target):
         raise ArgumentError(
             "which column is to be predicted?",
@@ -202,6 +202,23 @@ def train(
             f"Interrupted in epoch {done + 1} of the {models[-1].name}; what it reached is kept."
         )
         raise typer.Exit(130)
+
+
+def _table(data: str, encoding: str) -> Table:
+    """A bundled data set by its name, otherwise a file."""
+    from chainrule.data.bundled import BUNDLED, load
+    from chainrule.data.csv_file import read_csv
+
+    if data in BUNDLED:
+        return load(data)
+    near = nearest(data, list(BUNDLED), cutoff=0.6)
+    if near and not os.path.exists(data):
+        raise DataError(
+            f"{data} is neither a file nor a bundled data set",
+            got=f"bundled are: {', '.join(BUNDLED)}",
+            remedy=near,
+        )
+    return read_csv(data, encoding=encoding)
 
 
 def hidden_units(text: str) -> tuple[int, ...]:

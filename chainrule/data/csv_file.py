@@ -196,7 +196,7 @@ def _body(
     ragged = [(line, len(row)) for line, row in body if len(row) != len(names)]
     if ragged:
         line, fields = ragged[0]
-        others = f"; {len(ragged) - 1} more rows differ too" if len(ragged) > 1 else ""
+        others = f"; the same is so of {len(ragged) - 1} more" if len(ragged) > 1 else ""
         raise DataError(
             f"the rows of {source} differ in length",
             got=f"{fields} cells where the header has {len(names)}, "
