@@ -196,5 +196,5 @@ TABLE: dict[Any, Any] = {
 # Called with like=x. NumPy takes ``like`` away before it asks x, so x itself is passed on.
 CREATION: dict[Any, Any] = {
     np.zeros: zeros, np.empty: zeros, np.ones: ones, np.full: full, np.array: array,
-    np.asarray: array,
+    np.asarray: array, **{f: _made(f) for f in (np.arange, np.eye, np.identity, np.tri)},
 }  # fmt: skip

@@ -187,7 +187,7 @@ def test_steps_have_no_derivative(fn: Pointwise) -> None:
     expected = f(x)
     np.testing.assert_array_equal(seen[0].value, expected)
     np.testing.assert_array_equal(slope, np.where(expected, 2.0, 3.0))
-    with pytest.raises(cr.errors.NoDependenceError, match=fn.name):
+    with pytest.raises(cr.errors.NoDependenceError, match="greater" if whole else fn.name):
         cr.grad(lambda x: (f(x) * 1.0).sum())(x)
 
 
