@@ -108,7 +108,7 @@ def number(x: Any, digits: int = 8) -> str:
     value = x.item() if hasattr(x, "item") else x
     if isinstance(value, int):
         return str(int(value))
-    return f"{value:.{digits}g}"
+    return f"{value + 0.0:.{digits}g}"  # + 0.0: the sign of a zero tells a reader nothing
 
 
 def number_latex(x: Any, digits: int = 8) -> str:

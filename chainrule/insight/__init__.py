@@ -1,0 +1,8 @@
+"""Looking into a graph: trace tables and drawings."""
+
+from __future__ import annotations
+
+from chainrule.insight.traced import TracedGraph
+from chainrule.insight.tracing import trace
+
+__all__ = ["TracedGraph", "trace"]

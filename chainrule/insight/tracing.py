@@ -1,0 +1,119 @@
+"""``trace``: run a function once and keep its graph, with every value and the user's names."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.elementary.base import value_of
+from chainrule.errors import ArgumentError
+from chainrule.insight.traced import Argument, TracedGraph
+from chainrule.trace import (
+    Trace,
+    flatten,
+    leaf_value,
+    name_of,
+    parameter_names,
+    paths_of,
+    unflatten,
+)
+
+
+def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., TracedGraph]:
+    """The function that runs f once and returns its graph, with all values.
+
+    Every float in the arguments becomes an input with the name of its parameter (``params['w']``
+    in a tree), and so does a Python integer. Arrays of integers, strings, booleans and None stay
+    constants. Branches are recorded as they were taken.
+
+    Args:
+        f: a function of NumPy code.
+        has_aux: f returns ``(output, extra)``; if extra is a dict, its values are shown in tables
+            by their keys.
+
+    >>> import numpy as np
+    >>> def loss(w):
+    ...     return np.log(w) * w
+    >>> print(trace(loss)(2.0).table())
+    loss(w) at w = 2
+    <BLANKLINE>
+     variable     │ partial derivative │      value │ value of partial │     dL/dξₙ │ contributions       │ stored
+    ──────────────┼────────────────────┼────────────┼──────────────────┼────────────┼─────────────────────┼────────
+     ξ₁ = log(w)  │ ∂ξ₁/∂w = 1/w       │ 0.69314718 │              0.5 │          2 │ from ξ₂             │ yes
+     L = ξ₂ = ξ₁·w │ ...
+    """
+
+    @functools.wraps(f)
+    def record(*args: Any, **kwargs: Any) -> TracedGraph:
+        with Trace() as run:
+            arguments, values = [], []
+            names = [*_names_of(f, len(args)), *kwargs]
+            for name, x in zip(names, [*args, *kwargs.values()], strict=True):
+                argument, tree = _enter(run, name, x)
+                arguments.append(argument)
+                values.append(tree)
+            result = f(*values[: len(args)], **dict(zip(kwargs, values[len(args) :], strict=True)))
+            extra: Any = {}
+            if has_aux:
+                if not (isinstance(result, tuple) and len(result) == 2):
+                    raise ArgumentError(
+                        f"with has_aux=True {name_of(f)} must return (output, extra)",
+                        got=type(result).__name__,
+                        remedy="return a pair, or drop has_aux",
+                    )
+                result, extra = result
+            outputs, structure = flatten(result)
+            inputs = run.tape.nodes[run.start : run.start + run.inputs]
+            return TracedGraph(
+                inputs,
+                outputs,
+                structure,
+                extra if isinstance(extra, dict) else {},
+                f"{name_of(f)}({', '.join(names)})",
+                arguments,
+                tuple(kwargs),
+            )
+
+    return record
+
+
+def _enter(run: Trace, name: str, x: Any) -> tuple[Argument, Any]:
+    """An argument with its numbers as inputs of the trace, copied so that they stay."""
+    leaves, structure = flatten(x)
+    paths = paths_of(x, name)
+    kept, traced, varying = [], [], []
+    for leaf, path in zip(leaves, paths, strict=True):
+        leaf = value_of(leaf)
+        if isinstance(leaf, np.ndarray):
+            leaf = np.array(leaf)
+            leaf.flags.writeable = False
+        varies = _varies(leaf, path)
+        kept.append(leaf)
+        varying.append(varies)
+        traced.append(run.input(leaf, path) if varies else leaf)
+    return Argument(name, kept, structure, varying), unflatten(structure, traced)
+
+
+def _varies(leaf: Any, path: str) -> bool:
+    """Is a leaf an input? Complex numbers are refused."""
+    kind = np.asarray(leaf).dtype.kind if isinstance(leaf, (np.ndarray, np.generic)) else ""
+    if kind == "c" or isinstance(leaf, complex):
+        leaf_value(leaf, path)
+    return kind == "f" or (isinstance(leaf, (int, float)) and not isinstance(leaf, bool))
+
+
+def _names_of(f: Any, count: int) -> list[str]:
+    """A name for each positional argument."""
+    names = parameter_names(f)[:count]
+    if len(names) < count:
+        try:
+            parameters = inspect.signature(f).parameters.values()
+        except (TypeError, ValueError):
+            parameters = ()  # type: ignore[assignment]
+        rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "argument")
+        names += [f"{rest}[{i}]" for i in range(count - len(names))]
+    return names
