@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chainrule.check import check_grads
 from chainrule.derivatives import grad, hessian, hvp, jvp, value_and_grad, vjp
+from chainrule.insight import trace
 from chainrule.jacobians import jacobian
 from chainrule.numpy_api.lookup import supported
 
@@ -17,6 +18,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "supported",
+    "trace",
     "value_and_grad",
     "vjp",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import trace
 
-__all__ = ["TracedGraph", "trace"]
+__all__ = ["trace"]

@@ -1,4 +1,4 @@
-"""Filling a trace table: every step with its partials, and the derivative that runs through them."""
+"""Filling a trace table: the steps with their partials, and the derivative that runs through."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
     if last is not None:
         labels[last.index] = output
     steps = [_step(graph, node, labels) for node in graph.nodes[len(graph.inputs) :]]
-    finals = [Row(graph.words[n.index], n.value) for n in chosen]
+    whole = mode != "forward" or last is not None
+    finals = [Row(graph.words[n.index], n.value) for n in chosen if whole]
     table = Table(
         graph.title,
         mode,
@@ -148,7 +149,7 @@ def _total(values: Sequence[Any]) -> Any:
 def _fill_forward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> None:
     """dξₙ/dw for each chosen input: one sweep for each of its elements."""
     last = _single_output(graph)
-    for w, final in zip(chosen, table.finals, strict=True):
+    for number, w in enumerate(chosen):
         shape = np.shape(w.value)
         size = math.prod(shape)
         if size > MOST_SWEEPS:
@@ -165,7 +166,9 @@ def _fill_forward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> N
         for row, node in zip(table.steps, graph.nodes[len(graph.inputs) :], strict=True):
             row.forward[w.name] = _columns([s[node.index] for s in sweeps], node.value, shape)
         if last is not None:
-            final.forward[w.name] = _columns([s[last.index] for s in sweeps], last.value, shape)
+            table.finals[number].forward[w.name] = _columns(
+                [s[last.index] for s in sweeps], last.value, shape
+            )
 
 
 def _columns(parts: Sequence[Any], value: Any, inner: tuple[int, ...]) -> Any:

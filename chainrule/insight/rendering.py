@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html as _html
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chainrule.insight.words import Word, digest, latex_text, number_latex, width
 
@@ -32,8 +35,9 @@ class _Notation:
     def math(self, word: Word) -> str:
         return word.text
 
-    def value(self, x: Any) -> str:
-        return x if isinstance(x, str) else digest(x)
+    def value(self, x: Any, like: Any = None) -> str:
+        """A value; without its shape where that is known from another."""
+        return x if isinstance(x, str) else digest(x, shape=not _same_shape(x, like))
 
     def plain(self, text: str) -> str:
         return text
@@ -49,10 +53,8 @@ class _LatexNotation(_Notation):
     def math(self, word: Word) -> str:
         return f"${word.latex}$"
 
-    def value(self, x: Any) -> str:
-        if isinstance(x, str):
-            return latex_text(x)
-        text = digest(x)
+    def value(self, x: Any, like: Any = None) -> str:
+        text = super().value(x, like)
         return f"${number_latex(x)}$" if _is_number(text) else latex_text(text)
 
     def plain(self, text: str) -> str:
@@ -98,11 +100,12 @@ def grid(table: Table, n: _Notation = _TEXT) -> Grid:
         columns = [first, second, [n.value(row.value)], [n.value(p.value) for p in row.partials]]
         if forward:
             columns += [
-                [n.value(row.forward[name])] if name in row.forward else [] for name in shown
+                [n.value(row.forward[name], row.value)] if name in row.forward else []
+                for name in shown
             ]
         if backward:
             columns += [
-                [n.value(row.backward)],
+                [n.value(row.backward, row.value)],
                 [_contribution(n, word, value, row) for word, value in row.contributions],
                 ["yes"] if row.stored else [],
             ]
@@ -122,7 +125,11 @@ def _contribution(n: _Notation, word: Word, value: Any, row: Row) -> str:
     """Where one contribution comes from; its value too where there are several."""
     if len(row.contributions) == 1:
         return f"{n.plain('from')} {n.math(word)}"
-    return f"{n.plain('from')} {n.math(word)}: {n.value(value)}"
+    return f"{n.plain('from')} {n.math(word)}: {n.value(value, row.value)}"
+
+
+def _same_shape(x: Any, like: Any) -> bool:
+    return like is not None and not isinstance(like, tuple) and np.shape(x) == np.shape(like)
 
 
 def _bare(cell: str) -> str:
@@ -146,25 +153,58 @@ def caption(table: Table) -> list[str]:
     return lines + [f"  {word.text} = {digest(value)}" for word, value in table.constants]
 
 
-def text(table: Table) -> str:
-    """Aligned plain text; nothing is cut off."""
+def text(table: Table, columns: int | None = None) -> str:
+    """Aligned plain text; nothing is cut off.
+
+    Where ``columns`` of a terminal are too few, the table is set in several parts below each
+    other, each beginning with the variable.
+    """
     g = grid(table)
     lines = [g.titles, *(line for b in (*g.steps, *g.finals) for line in b)]
     widths = [max(width(line[i]) for line in lines) for i in range(len(g.titles))]
+    parts = "\n\n".join(_part(g, widths, chosen) for chosen in _parts(widths, columns))
+    notes = [""] + [line for note in table.notes for line in _folded(note, columns)]
+    above = [line for c in caption(table) for line in _folded(c, columns)]
+    return "\n".join([*above, "", parts, *(notes if table.notes else [])])
 
+
+def _parts(widths: Sequence[int], columns: int | None) -> list[list[int]]:
+    """Which columns stand side by side; the first one in every part."""
+    found = [[0]]
+    room = (columns or 10**9) - 2
+    for i in range(1, len(widths)):
+        if len(found[-1]) > 1 and sum(widths[k] + 3 for k in found[-1]) + widths[i] > room:
+            found.append([0])
+        found[-1].append(i)
+    return found
+
+
+def _part(g: Grid, widths: Sequence[int], chosen: Sequence[int]) -> str:
     def joined(line: Sequence[str]) -> str:
         cells = []
-        for cell, w, right in zip(line, widths, g.right, strict=True):
-            space = " " * (w - width(cell))
-            cells.append(space + cell if right else cell + space)
+        for i in chosen:
+            space = " " * (widths[i] - width(line[i]))
+            cells.append(space + line[i] if g.right[i] else line[i] + space)
         return " " + " │ ".join(cells).rstrip()
 
-    rule = "─" + "─┼─".join("─" * w for w in widths) + "─"
-    body = [joined(line) for b in g.steps for line in b]
-    last = [joined(line) for b in g.finals for line in b]
-    parts = [*caption(table), "", joined(g.titles), rule, *body]
-    parts += [rule, *last] if last else []
-    return "\n".join([*parts, *([""] if table.notes else []), *table.notes])
+    def body(blocks: Sequence[Block]) -> list[str]:
+        return [
+            joined(x)
+            for b in blocks
+            for k, x in enumerate(b)
+            if k == 0 or any(x[i] for i in chosen)
+        ]
+
+    rule = "─" + "─┼─".join("─" * widths[i] for i in chosen) + "─"
+    last = body(g.finals)
+    return "\n".join([joined(g.titles), rule, *body(g.steps), *([rule, *last] if last else [])])
+
+
+def _folded(line: str, columns: int | None) -> list[str]:
+    if columns is None or width(line) <= columns:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, columns, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
 def html(table: Table) -> str:

@@ -112,9 +112,9 @@ class Table:
         """A ``tabular`` that needs no packages, or a whole document around it."""
         return rendering.latex(self, document)
 
-    def to_text(self) -> str:
-        """Aligned plain text."""
-        return rendering.text(self)
+    def to_text(self, columns: int | None = None) -> str:
+        """Aligned plain text, in several parts where that many columns are too few."""
+        return rendering.text(self, columns)
 
     def __str__(self) -> str:
         return rendering.text(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,20 +35,23 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
         has_aux: f returns ``(output, extra)``; if extra is a dict, its values are shown in tables
             by their keys.
 
-    >>> import numpy as np
-    >>> def loss(w):
-    ...     return np.log(w) * w
-    >>> print(trace(loss)(2.0).table())
-    loss(w) at w = 2
+    >>> def area(r):
+    ...     return 3.14 * r**2
+    >>> print(trace(area)(2).table("forward"))
+    area(r) at r = 2
     <BLANKLINE>
-     variable     │ partial derivative │      value │ value of partial │     dL/dξₙ │ contributions       │ stored
-    ──────────────┼────────────────────┼────────────┼──────────────────┼────────────┼─────────────────────┼────────
-     ξ₁ = log(w)  │ ∂ξ₁/∂w = 1/w       │ 0.69314718 │              0.5 │          2 │ from ξ₂             │ yes
-     L = ξ₂ = ξ₁·w │ ...
+     variable         │ partial derivative │ value │ value of partial │ dξₙ/dr
+    ──────────────────┼────────────────────┼───────┼──────────────────┼────────
+     ξ₁ = r²          │ ∂ξ₁/∂r = 2·r       │     4 │                4 │      4
+     L = ξ₂ = 3.14·ξ₁ │ ∂ξ₂/∂ξ₁ = 3.14     │ 12.56 │             3.14 │  12.56
+    ──────────────────┼────────────────────┼───────┼──────────────────┼────────
+     r                │ dL/dr              │     2 │                  │  12.56
     """
 
     @functools.wraps(f)
     def record(*args: Any, **kwargs: Any) -> TracedGraph:
+        from chainrule.insight.traced import TracedGraph  # the printers load when first needed
+
         with Trace() as run:
             arguments, values = [], []
             names = [*_names_of(f, len(args)), *kwargs]
@@ -83,6 +86,8 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
 
 def _enter(run: Trace, name: str, x: Any) -> tuple[Argument, Any]:
     """An argument with its numbers as inputs of the trace, copied so that they stay."""
+    from chainrule.insight.traced import Argument
+
     leaves, structure = flatten(x)
     paths = paths_of(x, name)
     kept, traced, varying = [], [], []

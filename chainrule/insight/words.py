@@ -129,7 +129,7 @@ def number_latex(x: Any, digits: int = 8) -> str:
     return power if mantissa == "1" else f"{mantissa} \\cdot {power}"
 
 
-def digest(x: Any) -> str:
+def digest(x: Any, *, shape: bool = True) -> str:
     """A value in one line: a number, or the shape of an array, some elements and the mean.
 
     >>> digest(np.array([0.1, 0.2]))
@@ -140,7 +140,7 @@ def digest(x: Any) -> str:
     '(7,) 5 of 7 true'
     """
     if isinstance(x, (tuple, list)):
-        return "; ".join(digest(part) for part in x)
+        return "; ".join(digest(part, shape=shape) for part in x)
     if x is None or isinstance(x, str):
         return repr(x)
     array = np.asarray(x)
@@ -148,15 +148,16 @@ def digest(x: Any) -> str:
         return number(array) if array.dtype.kind in "biuf" else str(x)
     if array.size == 0:
         return f"{array.shape} empty"
-    if array.size <= 6:
-        return f"{array.shape} {_listed(array.tolist())}"
+    head = f"{array.shape} " if shape else ""
+    if array.size <= 4:
+        return head + _listed(array.tolist())
     if array.dtype.kind == "b":
-        return f"{array.shape} {int(array.sum())} of {array.size} true"
+        return f"{head}{int(array.sum())} of {array.size} true"
     first, second, last = (number(array.flat[i], 4) for i in (0, 1, -1))
     missing = int(np.isnan(array).sum())
     with np.errstate(all="ignore"):
         tail = f"{missing} of {array.size} nan" if missing else f"mean {number(array.mean(), 4)}"
-    return f"{array.shape} [{first}, {second}, … {last}] {tail}"
+    return f"{head}[{first}, {second}, … {last}] {tail}"
 
 
 def _listed(x: Any) -> str:
