@@ -4,21 +4,70 @@ from __future__ import annotations
 
 from chainrule.check import check_grads
 from chainrule.derivatives import grad, hessian, hvp, jvp, value_and_grad, vjp
+from chainrule.functions import (
+    digamma,
+    elu,
+    erf,
+    erfc,
+    gammaln,
+    gelu,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    logsumexp,
+    polygamma,
+    relu,
+    selu,
+    sigmoid,
+    sigmoid_cross_entropy,
+    silu,
+    softmax,
+    softmax_cross_entropy,
+    softplus,
+    stop_gradient,
+    xlogy,
+)
 from chainrule.insight import trace
 from chainrule.jacobians import jacobian
 from chainrule.numpy_api.lookup import supported
+from chainrule.spatial import average_pool, conv1d, conv2d, max_pool
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "average_pool",
     "check_grads",
+    "conv1d",
+    "conv2d",
+    "digamma",
+    "elu",
+    "erf",
+    "erfc",
+    "gammaln",
+    "gelu",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "max_pool",
+    "polygamma",
+    "relu",
+    "selu",
+    "sigmoid",
+    "sigmoid_cross_entropy",
+    "silu",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "stop_gradient",
     "supported",
     "trace",
     "value_and_grad",
     "vjp",
+    "xlogy",
 ]

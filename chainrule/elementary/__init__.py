@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chainrule.elementary import (
     arithmetic,
+    convolution,
     exponential,
     indexing,
     linalg,
@@ -19,7 +20,7 @@ from chainrule.elementary.base import Elementary
 
 _FAMILIES = (
     arithmetic, exponential, trigonometric, special, logic, network, shaping, indexing,
-    reductions, products, linalg,
+    reductions, products, linalg, convolution,
 )  # fmt: skip
 
 TABLE: dict[str, Elementary] = {f.name: f for family in _FAMILIES for f in family.FUNCTIONS}
