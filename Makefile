@@ -1,40 +1,53 @@
-# make run: set up and do the main job. make test: set up and check everything.
+# make run    set up and do the main job
+# make test   set up and check everything
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := chainrule tests benchmarks
 
-.PHONY: run test check format bench lock clean
+.PHONY: run test format bench lock clean
 
-run: $(VENV)/.run
+run: $(VENV)/run.stamp
 	$(BIN)/chainrule train heart
 
-test: $(VENV)/.test
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+test: $(VENV)/test.stamp
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-# The two environments differ only in the lock file they install from.
-$(VENV)/.run: requirements.lock pyproject.toml
+format: $(VENV)/test.stamp
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+# The benchmarks compare with other libraries, which are installed beside the environment.
+bench: $(VENV)/run.stamp
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install -r benchmarks/requirements.lock
+	PYTHONPATH=. $(VENV)-bench/bin/python -m benchmarks
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) install -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.test: requirements-test.lock $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
+$(VENV)/test.stamp: requirements-test.lock $(VENV)/run.stamp
+	$(PIP) install -r requirements-test.lock
 	touch $@
 
-format: $(VENV)/.test
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
-
-bench: $(VENV)/.run
-	$(BIN)/python -m benchmarks
-
+# Pins anew what pyproject.toml asks for: the newest versions that fit together.
 lock:
-	$(PYTHON) tools/lock.py
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install hatchling editables
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation -e .
+	build/lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable > requirements.lock
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation -e '.[test]'
+	build/lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable > requirements-test.lock
+	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

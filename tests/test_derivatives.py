@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import tracemalloc
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ class TestGrad:
 
         with pytest.raises(KeyError, match="mine"):
             cr.grad(f)(np.ones(2))
+        assert gc.isenabled()
         c[0] = 2.0
         assert cr.grad(lambda x: (x * c).sum())(np.ones(2)).tolist() == [2.0, 1.0]
 

@@ -1,0 +1,1 @@
+"""chainrule beside its peers, in one process environment: ``python -m benchmarks``."""
