@@ -79,13 +79,14 @@ def grid(table: Table, n: _Notation = _TEXT) -> Grid:
     shown = [name for name in words if any(name in row.forward for row in table.steps)]
     if not table.steps:
         shown = [name for name in words if any(name in row.forward for row in table.finals)]
-    titles = ["variable", "partial derivative", "value", "value of partial"]
+    titles = ["variable", "partial derivative", "value"]
+    titles += ["stored"] * backward + ["partial value"]
     titles = [n.plain(title) for title in titles]
     if forward:
         titles += [n.math(n.derivative(_ANY, words[name])) for name in shown]
     if backward:
         titles.append(n.math(n.derivative(table.output, _ANY)))
-        titles += [n.plain("contributions"), n.plain("stored")]
+        titles.append(n.plain("contributions"))
 
     def block(row: Row) -> Block:
         names = [row.label, row.word] if row.label else [row.word]
@@ -97,7 +98,10 @@ def grid(table: Table, n: _Notation = _TEXT) -> Grid:
             second = [
                 n.equation(n.derivative(row.word, p.of, "∂"), p.formula) for p in row.partials
             ]
-        columns = [first, second, [n.value(row.value)], [n.value(p.value) for p in row.partials]]
+        columns = [first, second, [n.value(row.value)]]
+        if backward:
+            columns.append(["yes"] if row.stored else [])
+        columns.append([n.value(p.value) for p in row.partials])
         if forward:
             columns += [
                 [n.value(row.forward[name], row.value)] if name in row.forward else []
@@ -107,16 +111,15 @@ def grid(table: Table, n: _Notation = _TEXT) -> Grid:
             columns += [
                 [n.value(row.backward, row.value)],
                 [_contribution(n, word, value, row) for word, value in row.contributions],
-                ["yes"] if row.stored else [],
             ]
         height = max(len(c) for c in columns)
         return [[c[i] if i < len(c) else "" for c in columns] for i in range(height)]
 
     steps, finals = [block(r) for r in table.steps], [block(r) for r in table.finals]
     right = [
-        i >= 2
+        title not in ("variable", "partial derivative", "stored", "contributions")
         and all(_is_number(_bare(line[i])) for b in (*steps, *finals) for line in b if line[i])
-        for i in range(len(titles))
+        for i, title in enumerate(titles)
     ]
     return Grid(titles, right, steps, finals)
 

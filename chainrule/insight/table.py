@@ -119,6 +119,10 @@ class Table:
     def __str__(self) -> str:
         return rendering.text(self)
 
+    def to_html(self) -> str:
+        """A table for a web page or a notebook, which shows it by itself."""
+        return rendering.html(self)
+
     def _repr_html_(self) -> str:
         return rendering.html(self)
 

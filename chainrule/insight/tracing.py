@@ -11,7 +11,6 @@ import numpy as np
 
 from chainrule.elementary.base import value_of
 from chainrule.errors import ArgumentError
-from chainrule.insight.traced import Argument, TracedGraph
 from chainrule.trace import (
     Trace,
     flatten,
@@ -21,6 +20,9 @@ from chainrule.trace import (
     paths_of,
     unflatten,
 )
+
+if TYPE_CHECKING:
+    from chainrule.insight.traced import Argument, TracedGraph
 
 
 def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., TracedGraph]:
@@ -40,12 +42,12 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
     >>> print(trace(area)(2).table("forward"))
     area(r) at r = 2
     <BLANKLINE>
-     variable         │ partial derivative │ value │ value of partial │ dξₙ/dr
-    ──────────────────┼────────────────────┼───────┼──────────────────┼────────
-     ξ₁ = r²          │ ∂ξ₁/∂r = 2·r       │     4 │                4 │      4
-     L = ξ₂ = 3.14·ξ₁ │ ∂ξ₂/∂ξ₁ = 3.14     │ 12.56 │             3.14 │  12.56
-    ──────────────────┼────────────────────┼───────┼──────────────────┼────────
-     r                │ dL/dr              │     2 │                  │  12.56
+     variable         │ partial derivative │ value │ partial value │ dξₙ/dr
+    ──────────────────┼────────────────────┼───────┼───────────────┼────────
+     ξ₁ = r²          │ ∂ξ₁/∂r = 2·r       │     4 │             4 │      4
+     L = ξ₂ = 3.14·ξ₁ │ ∂ξ₂/∂ξ₁ = 3.14     │ 12.56 │          3.14 │  12.56
+    ──────────────────┼────────────────────┼───────┼───────────────┼────────
+     r                │ dL/dr              │     2 │               │  12.56
     """
 
     @functools.wraps(f)
