@@ -89,7 +89,7 @@ fmod = Pointwise(
 hypot = Pointwise(
     "hypot", np.hypot,
     lambda y, a, b: a / where(y == 0, 1.0, y), lambda y, a, b: b / where(y == 0, 1.0, y),
-    formula="sqrt(a**2 + b**2)", symbols=("a/hypot(a, b)", "b/hypot(a, b)"),
+    formula="sqrt(a**2 + b**2)", symbols=("a/sqrt(a**2 + b**2)", "b/sqrt(a**2 + b**2)"),
 )  # fmt: skip
 heaviside = Pointwise(
     "heaviside", np.heaviside, None, lambda y, a, b: a == 0, symbols=("0", "a == 0")
@@ -107,12 +107,12 @@ def _share(y: Any, wins: Any, tie: Any) -> Any:
 maximum = Pointwise(
     "maximum", np.maximum,
     lambda y, a, b: _share(y, a > b, a == b), lambda y, a, b: _share(y, b > a, a == b),
-    symbols=("a > b", "b > a"),
+    symbols=("(a > b) + (a == b)/2", "(b > a) + (a == b)/2"),
 )  # fmt: skip
 minimum = Pointwise(
     "minimum", np.minimum,
     lambda y, a, b: _share(y, a < b, a == b), lambda y, a, b: _share(y, b < a, a == b),
-    symbols=("a < b", "b < a"),
+    symbols=("(a < b) + (a == b)/2", "(b < a) + (a == b)/2"),
 )  # fmt: skip
 lower_bound = Pointwise(
     "lower_bound", np.maximum, lambda y, a, b: a > b, None,
@@ -133,13 +133,13 @@ fmax = Pointwise(
     "fmax", np.fmax,
     lambda y, a, b: _share(y, logical_or(a > b, _of_the_other(a, b)), a == b),
     lambda y, a, b: _share(y, logical_or(b > a, _of_the_other(b, a)), a == b),
-    symbols=("a > b", "b > a"),
+    symbols=("(a > b) + (a == b)/2", "(b > a) + (a == b)/2"),
 )  # fmt: skip
 fmin = Pointwise(
     "fmin", np.fmin,
     lambda y, a, b: _share(y, logical_or(a < b, _of_the_other(a, b)), a == b),
     lambda y, a, b: _share(y, logical_or(b < a, _of_the_other(b, a)), a == b),
-    symbols=("a < b", "b < a"),
+    symbols=("(a < b) + (a == b)/2", "(b < a) + (a == b)/2"),
 )  # fmt: skip
 
 # One argument constant: at the tie the subgradient of least norm, 0.

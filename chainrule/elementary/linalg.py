@@ -84,7 +84,7 @@ def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 solve = General(
     "solve", lambda a, b: np.linalg.solve(a, b), jvp=_solve_jvp, vjp=_solve_vjp,
-    symbols=("-(a⁻ᵀ g) yᵀ", "a⁻ᵀ g"),
+    symbols=("−(a⁻ᵀ g) yᵀ", "a⁻ᵀ g"),
     examples=drawn(
         (lambda rng: _well(rng), (3, 2), {}), (lambda rng: _well(rng, 2), (2, 3, 1), {}),
         (lambda rng: _well(rng), (2, 3, 2), {}),
@@ -94,7 +94,7 @@ inv = General(
     "inv", np.linalg.inv,
     jvp=lambda t, y, a: -matmul(matmul(y, t[0]), y),
     vjp=lambda g, y, a: (-matmul(matmul(_T(y), g), _T(y)),),
-    symbols=("-yᵀ g yᵀ",), examples=_SQUARE,
+    symbols=("−yᵀ g yᵀ",), examples=_SQUARE,
 )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _cholesky_vjp(g: Any, y: Any, a: Any) -> Any:
 
 cholesky = General(
     "cholesky", np.linalg.cholesky, jvp=_cholesky_jvp, vjp=_cholesky_vjp,
-    symbols=("a⁻ᵀ-weighted triangle of yᵀ g",), examples=_DEFINITE,
+    symbols=("y⁻ᵀ Φ(yᵀ g) y⁻¹, symmetrised",), examples=_DEFINITE,
 )  # fmt: skip
 
 
@@ -348,7 +348,7 @@ def _pinv_vjp(g: Any, y: Any, a: Any) -> Any:
 
 pinv = General(
     "pinv", np.linalg.pinv, jvp=_pinv_jvp, vjp=_pinv_vjp,
-    symbols=("-yᵀ g yᵀ + …",), examples=drawn(((4, 3), {}), ((2, 3), {}), ((2, 3, 3), {})),
+    symbols=("−yᵀ g yᵀ + …",), examples=drawn(((4, 3), {}), ((2, 3), {}), ((2, 3, 3), {})),
 )  # fmt: skip
 
 FUNCTIONS = (solve, inv, det, _slogdet, cholesky, _eigh, _qr, _svd, pinv, pick)

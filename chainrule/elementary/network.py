@@ -68,7 +68,8 @@ selu = Pointwise(
     * np.where(np.greater(a, 0), a, SELU_ALPHA * np.expm1(np.minimum(a, 0.0)))[()],
     lambda y, a: SELU_SCALE
     * where(a >= 0, 1.0, SELU_ALPHA * exp(where(a > 0, 0.0, a))),
-    symbols=("selu_scale*where(a >= 0, 1, selu_alpha*exp(a))",), domain=((-30.0, 30.0),),
+    symbols=("where(a >= 0, 1.0507009873554805, 1.7580993408473766*exp(a))",),
+    domain=((-30.0, 30.0),),
 )  # fmt: skip
 gelu = Pointwise(
     "gelu", lambda a: a * norm_cdf(a), lambda y, a: norm_cdf(a) + a * norm_pdf(a),
@@ -168,7 +169,7 @@ def _cross_entropy_vjp(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
 softmax_cross_entropy = General(
     "softmax_cross_entropy", _softmax_cross_entropy,
     jvp=_cross_entropy_jvp, vjp=_cross_entropy_vjp,
-    symbols=("g (softmax(a) − b)", "-g log_softmax(a)"),
+    symbols=("g (softmax(a) − b)", "−g log_softmax(a)"),
     examples=drawn(((2, 3), (2, 3), {}), ((3,), (3,), {})),
 )  # fmt: skip
 

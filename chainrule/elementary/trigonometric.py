@@ -61,8 +61,8 @@ arctanh = Pointwise(
     "arctanh", np.arctanh, lambda y, a: 1.0 / ((1.0 - a) * (1.0 + a)), symbols=("1/(1 - a**2)",),
     domain=_UNIT,
 )  # fmt: skip
-deg2rad = Pointwise("deg2rad", np.deg2rad, math.pi / 180.0, formula="a*pi/180")
-rad2deg = Pointwise("rad2deg", np.rad2deg, 180.0 / math.pi, formula="a*180/pi")
+deg2rad = Pointwise("deg2rad", np.deg2rad, math.pi / 180.0, formula="a*pi/180", symbols=("pi/180",))
+rad2deg = Pointwise("rad2deg", np.rad2deg, 180.0 / math.pi, formula="a*180/pi", symbols=("180/pi",))
 
 
 def _sinpi(a: Any) -> Any:
