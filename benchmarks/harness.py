@@ -70,4 +70,4 @@ def table(rows: list[Row]) -> str:
             cells.append(f"{t * row.scale:,.3g}{ratio}")
         lines.append(f"| {row.work}, {row.unit} | " + " | ".join(cells) + f" | {row.target} |")
     notes = [note for row in rows for note in row.notes]
-    return "\n".join(lines + ([""] + notes if notes else []))
+    return "\n".join([*lines, *(["", *notes] if notes else [])])

@@ -385,7 +385,8 @@ class Traced(Node):
             self,
             "np.asarray or np.array of a traced value",
             "use the traced value itself; np.stack([...]) builds an array from traced values, and "
-            "x.value is the plain array",
+            "x.value is the plain array. A library function that converts its arguments (most of "
+            "SciPy's) must be written with NumPy, or taken from cr (cr.logsumexp, cr.softmax)",
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:

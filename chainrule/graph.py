@@ -18,8 +18,12 @@ import numpy as np
 
 from chainrule.errors import LeakedTraceError, ShapeError, code_line
 
-# Frames of these packages are never the user's line: NumPy's own Python code calls back into ours.
-_PACKAGES = tuple(os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
+# Frames of these packages are never the user's line: NumPy's and SciPy's Python code calls back
+# into ours. SciPy, which is not imported here, lies beside NumPy.
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__))
+_SCIPY = os.path.join(os.path.dirname(_NUMPY), "scipy")
+_OWN = os.path.dirname(os.path.abspath(__file__))
+_PACKAGES = tuple(folder + os.sep for folder in (_OWN, _NUMPY, _SCIPY))
 _is_internal: dict[str, bool] = {}  # file name -> is it a file of these packages?
 _frame = sys._getframe
 

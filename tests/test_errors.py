@@ -194,6 +194,13 @@ class TestLostTraces:
         assert "would lose the derivative" in error.cause
         assert "a traced value" in error.got
 
+    def test_inside_a_library_the_users_line_is_named(self) -> None:
+        from scipy.special import logsumexp
+
+        error = refusal(LostTraceError, cr.grad(lambda x: logsumexp(x)), np.ones(2))
+        assert "logsumexp(x)" in error.line
+        assert "cr.logsumexp" in error.remedy
+
     def test_remedies_work(self) -> None:
         def f(x: Any) -> Any:
             y = np.zeros(2, like=x)
