@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule import __version__
+from chainrule.cli.explain import explain
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(explain)
 
 
 def _version(wanted: bool) -> None:

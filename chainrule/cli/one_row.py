@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.elementary.network import sigmoid
+from chainrule.data.encode import NumericInput
+from chainrule.elementary.exponential import sigmoid
 from chainrule.nn.mlp import forward
 from chainrule.train.tabular import Model, Study
 
 
 @dataclass(frozen=True)
 class OneWeight:
-    """L(w) for one row, where w is one weight and all others are folded into a constant c.
+    """L(w, …) for one row, where w is one weight and all others are folded into a constant c.
 
     Attributes:
-        loss: L as a function of w.
-        w: the weight's value in the trained model.
-        x: what it multiplies: the row's standardised input.
-        c: what the bias and the other inputs add.
+        loss: L as a function of the arguments.
+        arguments: by name: ``w``, the weight's value in the trained model; ``x``, the row's
+            standardised input that it multiplies; ``c``, what the bias and the other inputs add;
+            ``s``, the sum of the other classes' exponentials; ``y``, a number to be predicted.
         input: the input's name.
         column: the column that the input is made from.
         cell: the text of the row's cell in it.
@@ -29,10 +31,8 @@ class OneWeight:
         line: the line of the file that the row stands on.
     """
 
-    loss: Callable[[Any], Any]
-    w: float
-    x: float
-    c: float
+    loss: Callable[..., Any]
+    arguments: dict[str, float]
     input: str
     column: str
     cell: str
@@ -41,63 +41,64 @@ class OneWeight:
 
 
 def one_weight(study: Study, model: Model) -> OneWeight:
-    """The first held-out row of the last class, and the weight that says most about it.
+    """The first held-out row of the last class there, and the weight that says most about it.
 
     That weight is the one with the largest |w·x| among the numeric columns, or among all inputs
-    where there are none. For a numeric target it is the first held-out row.
+    where there are none; with several outputs it leads to the row's own class. For a numeric
+    target it is the first held-out row.
     """
     target, part = study.target, study.test
-    row = 0 if target.kind == "numeric" else int(np.argmax(part.y[:, -1] > 0))
-    output = target.outputs - 1
-    kernel = model.fit.params[0]["kernel"]
-    x = part.x[row]
-    columns = [column for column in study.encoder.inputs for _ in column.names]
-    numeric = [name == c.name for name, c in zip(study.encoder.names, columns, strict=True)]
-    weight = np.abs(kernel[:, output] * x) * (np.array(numeric) if any(numeric) else 1.0)
-    i = int(np.argmax(weight))
-    logits = forward(model.fit.params, part.x[row : row + 1])[0]
-    w, x_i = float(kernel[i, output]), float(x[i])
-    c = float(logits[output]) - w * x_i
-    losses = {
-        "binary": lambda: _binary(x_i, c),
-        "multiclass": lambda: _multiclass(x_i, c, float(np.sum(np.exp(np.delete(logits, output))))),
-        "numeric": lambda: _numeric(x_i, c, float(part.y[row, 0])),
-    }
-    return OneWeight(
-        losses[target.kind](),
-        w,
-        x_i,
-        c,
-        study.encoder.names[i],
-        columns[i].name,
-        part.table.column(columns[i].name)[row],
-        part.table.column(target.name)[row],
-        part.table.lines[row],
-    )
+    values = target.values(part.table)
+    row = int(np.argmax(values)) if target.classes else 0
+    output = int(values[row]) if target.kind == "multiclass" else 0
+    params = model.fit.params
+    logits = forward(params, part.x[row : row + 1])[0]
+    kernel, x = params[0]["kernel"][:, output], part.x[row]
+    i = _telling(study, kernel * x)
+    w, x_i = float(kernel[i]), float(x[i])
+    arguments = {"w": w, "x": x_i, "c": float(logits[output]) - w * x_i}
+    loss: Callable[..., Any] = _numeric
+    if target.kind == "binary":
+        loss = _positive if values[row] else _negative
+    elif target.kind == "multiclass":
+        loss = _multiclass
+        arguments["s"] = float(np.sum(np.exp(np.delete(logits, output))))
+    else:
+        arguments["y"] = float(part.y[row, 0])
+    column = [c.name for c in study.encoder.inputs for _ in c.names][i]
+    cell, label = part.table.column(column)[row], part.table.column(target.name)[row]
+    name = study.encoder.names[i]
+    return OneWeight(loss, arguments, name, column, cell, label, part.table.lines[row])
 
 
-def _binary(x: float, c: float) -> Callable[[Any], Any]:
-    def loss(w: Any) -> Any:
-        z = w * x + c
-        p = sigmoid(z)
-        return -np.log(p)
-
-    return loss
+def _telling(study: Study, contributions: NDArray[np.float64]) -> int:
+    """Which input contributes most, numeric columns before categories."""
+    numeric = [isinstance(c, NumericInput) for c in study.encoder.inputs for _ in c.names]
+    weight = np.abs(contributions)
+    return int(np.argmax(np.where(numeric, weight, -1.0) if any(numeric) else weight))
 
 
-def _multiclass(x: float, c: float, others: float) -> Callable[[Any], Any]:
-    """−log p with p = eᶻ/(eᶻ + the other classes' eᶻ)."""
-
-    def loss(w: Any) -> Any:
-        z = w * x + c
-        return np.log(np.exp(z) + others) - z
-
-    return loss
+def _positive(w: Any, x: Any, c: Any) -> Any:
+    """−log p, p = 1/(1 + e⁻ᶻ): the loss of a row of the second class."""
+    z = w * x + c
+    p = sigmoid(z)
+    return -np.log(p)
 
 
-def _numeric(x: float, c: float, y: float) -> Callable[[Any], Any]:
-    def loss(w: Any) -> Any:
-        output = w * x + c
-        return np.square(output - y)
+def _negative(w: Any, x: Any, c: Any) -> Any:
+    """−log(1 − p): the loss of a row of the first class."""
+    z = w * x + c
+    p = sigmoid(z)
+    return -np.log(1 - p)
 
-    return loss
+
+def _multiclass(w: Any, x: Any, c: Any, s: Any) -> Any:
+    """−log p, p = eᶻ/(eᶻ + s)."""
+    z = w * x + c
+    return np.log(np.exp(z) + s) - z
+
+
+def _numeric(w: Any, x: Any, c: Any, y: Any) -> Any:
+    """(z − y)², in standardised units."""
+    z = w * x + c
+    return np.square(z - y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import floor, log10
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.one_row import OneWeight
-from chainrule.derivatives import grad
+from chainrule.data.encode import NumericInput
+from chainrule.insight import trace
 from chainrule.train.tabular import Model, Scores, Study, architectures
 
-# score → (heading, format)
-_COLUMNS = {
-    "loss": ("loss", "{:.4f}"),
-    "accuracy": ("accuracy", "{:.1%}"),
-    "rmse": ("RMSE", "{:.4g}"),
-    "mae": ("MAE", "{:.4g}"),
-    "r2": ("R²", "{:.3f}"),
-}
 _MOST_CLASSES = 5
+_MEANING = {
+    "x": "the standardised value that w multiplies",
+    "c": "the other inputs, times their weights, and the bias",
+    "s": "the sum of exp over the other classes",
+    "y": "the standardised target",
+}
 
 
 def show_data(console: Console, study: Study, title: str) -> None:
@@ -37,11 +37,7 @@ def show_data(console: Console, study: Study, title: str) -> None:
         ("data", f"{title}, {train + test} rows"),
         ("target", f"{target.name} ({_target(study)})"),
         ("split", f"{train} rows to train, {test} held out, {how}, seed {study.settings.seed}"),
-        (
-            "inputs",
-            f"{len(study.encoder.names)} from {len(study.encoder.inputs)} columns: numbers "
-            "standardised with the training rows' mean and std, categories one-hot",
-        ),
+        ("inputs", _inputs(study)),
         (
             "descent",
             f"batches of {study.settings.batch_size} rows, learning rate "
@@ -49,10 +45,15 @@ def show_data(console: Console, study: Study, title: str) -> None:
         ),
         *(("note", note) for note in study.notes),
     ]
+    _print_facts(console, facts)
+
+
+def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
+    """Each name before its text, whose further lines are indented as its first."""
     indent = " " * 9
     for name, fact in facts:
         lines = textwrap.wrap(fact, max(console.width - len(indent), 30), break_long_words=False)
-        text = Text(f"{name:{len(indent)}}", "dim", end="\n")
+        text = Text(f"{name:{len(indent)}}", "dim")
         text.append(f"\n{indent}".join(lines), "not dim yellow" if name == "note" else "not dim")
         console.print(text, soft_wrap=True)
     console.print()
@@ -61,12 +62,24 @@ def show_data(console: Console, study: Study, title: str) -> None:
 def _target(study: Study) -> str:
     target = study.target
     if not target.classes:
-        return f"a number, in training {target.mean:.4g} ± {target.std:.4g}"
+        return f"a number, in training {_digits(target.mean)} ± {_digits(target.std)}"
     y = np.concatenate([study.train.y, study.test.y])
     counts = y.sum(axis=0) if y.shape[1] > 1 else np.array([np.sum(1 - y), np.sum(y)])
     pairs = list(zip(target.classes, counts.astype(int).tolist(), strict=True))
     more = f" and {len(pairs) - _MOST_CLASSES} more" if len(pairs) > _MOST_CLASSES else ""
     return ", ".join(f"{name}: {count}" for name, count in pairs[:_MOST_CLASSES]) + more
+
+
+def _inputs(study: Study) -> str:
+    columns = study.encoder.inputs
+    numeric = sum(isinstance(column, NumericInput) for column in columns)
+    kinds = [
+        f"{numeric} numeric, standardised with the training rows' mean and std" if numeric else "",
+        f"{len(columns) - numeric} categorical, one-hot" if numeric < len(columns) else "",
+    ]
+    plural = "s" * (len(columns) != 1)
+    described = "; ".join(kind for kind in kinds if kind)
+    return f"{len(study.encoder.names)} from {len(columns)} column{plural}: {described}"
 
 
 @contextmanager
@@ -93,9 +106,8 @@ def progress(console: Console, study: Study) -> Iterator[Callable[[str, Scores],
 
     def move(name: str, record: Scores) -> None:
         bars.start_task(tasks[name])
-        bars.update(
-            tasks[name], completed=int(record["epoch"]), losses=f"loss {record['loss']:.4f}"
-        )
+        losses = f"loss {record['loss']:.4f}, held out {record['val_loss']:.4f}"
+        bars.update(tasks[name], completed=int(record["epoch"]), losses=losses)
 
     with bars:
         yield move
@@ -109,14 +121,12 @@ def show_scores(console: Console, study: Study, baseline: Model, models: Sequenc
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
     table.add_column("", overflow="fold")
     for name in names:
-        heading = _COLUMNS[name][0]
+        heading = _SCORES[name][0]
         table.add_column(f"{heading}\nheld out", justify="right", no_wrap=True, style="bold")
         table.add_column(f"{heading}\ntraining", justify="right", no_wrap=True)
     for model in (baseline, *models):
         cells = [
-            _COLUMNS[name][1].format(scores[name])
-            for name in names
-            for scores in (model.test, model.train)
+            _SCORES[name][1](scores[name]) for name in names for scores in (model.test, model.train)
         ]
         label = f"{model.name} (interrupted)" if model.fit.interrupted else model.name
         table.add_row(label, *cells, style="dim" if model is baseline else "")
@@ -126,22 +136,63 @@ def show_scores(console: Console, study: Study, baseline: Model, models: Sequenc
     console.print()
 
 
+def _digits(value: float) -> str:
+    """Four digits, and all of those before the point; a whole number as it is.
+
+    >>> [_digits(v) for v in (158997.3, 14.756, 0.00123456, 1.0, 0.0, 1e-9)]
+    ['158997', '14.76', '0.001235', '1', '0', '1e-09']
+    """
+    if not 1e-4 < abs(value) < 1e7:
+        return f"{value:.4g}"
+    if value == round(value):
+        return f"{value:.0f}"
+    return f"{value:.{max(0, 3 - floor(log10(abs(value))))}f}"
+
+
+# score → (heading, format); z drops the minus of a rounded −0
+_SCORES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "loss": ("loss", "{:.4f}".format),
+    "accuracy": ("accuracy", "{:.1%}".format),
+    "rmse": ("RMSE", _digits),
+    "mae": ("MAE", _digits),
+    "r2": ("R²", "{:z.3f}".format),
+}
+
+
 def show_row(console: Console, study: Study, row: OneWeight, model: str, noun: str) -> None:
     """One row's loss, traced back to one weight of the linear model."""
-    source = study.test.table.source
-    slope = float(grad(row.loss)(row.w))
-    console.print(
-        Text.assemble(
-            (f"The loss of one held-out {noun}, back to one weight", "bold"),
-            f" of the {model}\n",
-            f"line {row.line} of {source}: {study.target.name} = {row.label}, "
-            f"{row.column} = {row.cell}\n",
-            f"w = {row.w:.4g} multiplies {row.input}, standardised x = {row.x:.4g}; "
-            f"the other inputs and the bias add {row.c:.4g}\n",
+    traced = trace(row.loss)(**row.arguments).table(mode="backward", wrt="w").rows()
+    slope = float(traced[-1]["backward"])
+    title = f"One held-out {noun}'s loss, back to one weight of the {model}"
+    console.print(Text("\n".join(textwrap.wrap(title, console.width)), "bold"))
+    where = f"line {row.line} of {study.test.table.source}: {study.target.name} = {row.label}"
+    meaning = {"w": f"the weight of {row.input}", **_MEANING}
+    facts = [(noun, f"{where}, {row.column} = {row.cell}")]
+    facts += [(k, f"{_digits(v)}, {meaning[k]}") for k, v in row.arguments.items()]
+    _print_facts(console, facts)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("step", overflow="fold")
+    table.add_column("value", justify="right")
+    table.add_column("partial derivative", overflow="fold")
+    table.add_column("value", justify="right")
+    table.add_column("dL/dξ", justify="right", style="bold")
+    for step in traced[:-1]:
+        # Derivatives by x, c, s and y are no part of the way back to w.
+        partials = [p for p in step["partials"] if p["of"] not in row.arguments or p["of"] == "w"]
+        name = step["name"] if step is not traced[-2] else f"L = {step['name']}"
+        table.add_row(
+            f"{name} = {step['formula']}",
+            _digits(step["value"]),
+            "\n".join(f"∂{step['name']}/∂{p['of']} = {p['formula']}" for p in partials),
+            "\n".join(_digits(p["value"]) for p in partials),
+            _digits(step["backward"]),
         )
-    )
+    table.add_section()
+    table.add_row("dL/dw", "", "", "", _digits(slope))
+    console.print(table)
+    effect = "raises" if slope > 0 else "lowers" if slope < 0 else "does not change"
     console.print(
-        f"dL/dw = {slope:.6g}: a larger w {'raises' if slope > 0 else 'lowers'} this loss\n"
+        f"A larger w {effect} this loss; the descent moves w against dL/dw.\n", style="dim"
     )
 
 

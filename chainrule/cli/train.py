@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chainrule.data.table import Table, nearest
-from chainrule.errors import ArgumentError, DataError
+from chainrule.cli.run import run
+from chainrule.errors import ArgumentError
+from chainrule.train.tabular import Settings
 
 _DATA, _MODEL, _OUTPUT = "Data", "Models and training", "Output"
 
@@ -148,25 +147,8 @@ def train(
 
     chainrule train houses.csv --target price --hidden 32,16 --epochs 200
     """
-    start = time.perf_counter()
-    from rich.console import Console
-
-    from chainrule.cli import report
-    from chainrule.cli.one_row import one_weight
-    from chainrule.data.bundled import BUNDLED
-    from chainrule.train.save import check_folder, save
-    from chainrule.train.tabular import LINEAR, Settings, baseline, prepare, train_models
-
-    bundled = BUNDLED.get(data)
-    table = _table(data, encoding)
-    if not (bundled or target):
-        raise ArgumentError(
-            "which column is to be predicted?",
-            got=f"{data} with the columns {', '.join(table.names)}",
-            remedy=f"name one: chainrule train {data} --target {table.names[-1]}",
-        )
     settings = Settings(
-        target or (bundled.target if bundled else ""),
+        target,
         task=task,
         hidden=hidden_units(hidden),
         epochs=epochs,
@@ -179,46 +161,8 @@ def train(
         categorical=tuple(categorical or ()),
         drop=tuple(drop or ()),
     )
-    folder = out or Path("chainrule-out") / Path(data).stem
-    check_folder(folder)
-    study = prepare(table, settings)
-    console = Console(highlight=False, markup=False, quiet=quiet)
-    report.show_data(console, study, bundled.title if bundled else os.path.basename(data))
-    least, models = baseline(study), []
-    with report.progress(console, study) as move:
-        for model in train_models(study, move):
-            models.append(model)
-    report.show_scores(console, study, least, models)
-    if models[0].name in LINEAR.values():
-        row = one_weight(study, models[0])
-        report.show_row(console, study, row, models[0].name, bundled.row if bundled else "row")
-    files = save(study, least, models, folder)
-    if quiet:
-        print(folder)
-    report.show_files(console, folder, files, time.perf_counter() - start)
-    if models[-1].fit.interrupted:
-        done = len(models[-1].fit.history)
-        Console(stderr=True).print(
-            f"Interrupted in epoch {done + 1} of the {models[-1].name}; what it reached is kept."
-        )
+    if run(data, settings, out, encoding=encoding, quiet=quiet):
         raise typer.Exit(130)
-
-
-def _table(data: str, encoding: str) -> Table:
-    """A bundled data set by its name, otherwise a file."""
-    from chainrule.data.bundled import BUNDLED, load
-    from chainrule.data.csv_file import read_csv
-
-    if data in BUNDLED:
-        return load(data)
-    near = nearest(data, list(BUNDLED), cutoff=0.6)
-    if near and not os.path.exists(data):
-        raise DataError(
-            f"{data} is neither a file nor a bundled data set",
-            got=f"bundled are: {', '.join(BUNDLED)}",
-            remedy=near,
-        )
-    return read_csv(data, encoding=encoding)
 
 
 def hidden_units(text: str) -> tuple[int, ...]:

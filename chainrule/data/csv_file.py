@@ -80,7 +80,9 @@ def _bytes(source: str) -> bytes:
             raise DataError(
                 f"{source} is a directory, not a CSV file",
                 got=f"a directory with {listed(tables)}" if tables else "a directory",
-                remedy=f"name the file: {os.path.join(source, tables[0] if tables else 'x.csv')}",
+                remedy=f"name a file in it: {os.path.join(source, tables[0])}"
+                if tables
+                else "name a file",
             )
         with open(source, "rb") as file:
             data = file.read()

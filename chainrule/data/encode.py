@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.table import Kind, Table
-from chainrule.errors import DataError
+from chainrule.errors import ArgumentError, DataError
 
 MISSING_CATEGORY = "(missing)"
 
@@ -136,10 +136,18 @@ def column_kinds(
     `Table.kind` decides where the caller does not.
 
     Raises:
+        ArgumentError: the target is among numeric, categorical or drop.
         DataError: a name that is not a column; no column left; a column that cannot be read.
     """
     for name in (*numeric, *categorical, *drop):
         table.column(name)
+        if name == target:
+            raise ArgumentError(
+                "the target is not one of the columns to learn from",
+                got=f"{name!r} as the target, and among numeric, categorical or drop",
+                remedy="say how to read the target by the task: classification or regression "
+                "(command line: --task)",
+            )
     kinds: dict[str, Kind] = {}
     for name in table.names:
         if name == target or name in drop:

@@ -82,7 +82,7 @@ class Table:
                 f"column {name!r} has no values at all",
                 got=f"{len(self)} rows, each empty or one of {_marks()}",
                 line=self.source,
-                remedy=f"leave it out: drop=[{name!r}] (command line: --drop {_word(name)})",
+                remedy=f"leave it out: drop=[{name!r}] (command line: --drop {word(name)})",
             )
         count = sum(self.number(text) is not None for text in present)
         if count == len(present):
@@ -136,7 +136,7 @@ class Table:
             got=f"{cell!r}{others}, of {len(self)} rows",
             line=f"{self.source}:{line}",
             remedy=f"correct the cell, empty it if the value is missing, or read the column as "
-            f"categories: categorical=[{name!r}] (command line: --categorical {_word(name)})",
+            f"categories: categorical=[{name!r}] (command line: --categorical {word(name)})",
         )
 
 
@@ -161,6 +161,6 @@ def _marks() -> str:
     return ", ".join(sorted(mark for mark in MISSING if mark))
 
 
-def _word(name: str) -> str:
+def word(name: str) -> str:
     """A column name as one word of a shell command."""
     return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'

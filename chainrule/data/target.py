@@ -106,10 +106,9 @@ def find_target(table: Table, name: str, *, task: str = "auto") -> Target:
     """
     if task not in TASKS:
         raise ArgumentError("unknown task", got=repr(task), remedy=f"use one of {listed(TASKS)}")
-    numeric = task == "regression" or table.kind(name) == "numeric"
+    numeric = _is_numeric(table, name, task)
     if numeric:
-        values = table.numbers(name)
-        different = np.unique(values)
+        different = np.unique(table.numbers(name))
         if len(different) == 1:
             raise _one_class(table, name, f"{different[0]:g}")
         if task == "regression" or (task == "auto" and not _are_classes(different, len(table))):
@@ -135,6 +134,23 @@ def standardised(target: Target, training: NDArray[Any]) -> Target:
         return target
     std = float(np.std(training))
     return Target(target.name, "numeric", (), float(np.mean(training)), std or 1.0)
+
+
+def _is_numeric(table: Table, name: str, task: str) -> bool:
+    try:
+        if task == "regression":
+            table.numbers(name)
+        return task == "regression" or table.kind(name) == "numeric"
+    except DataError as error:
+        if task == "classification":
+            return False
+        raise DataError(
+            error.cause,
+            got=error.got,
+            line=error.line,
+            remedy="correct the cell, or say that the target is classes: task='classification' "
+            "(command line: --task classification)",
+        ) from None
 
 
 def _are_classes(different: NDArray[np.float64], rows: int) -> bool:

@@ -74,7 +74,7 @@ def test_a_directory_names_the_tables_in_it(file: Path) -> None:
     assert str(caught.value) == (
         f"{file.parent} is a directory, not a CSV file\n"
         "  received: a directory with t.csv\n"
-        f"  remedy:   name the file: {file}"
+        f"  remedy:   name a file in it: {file}"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import column_kinds, fit_encoder, read_text
-from chainrule.errors import DataError
+from chainrule.errors import ArgumentError, DataError
 
 TRAINING = read_text("a,c,y\n1,u,0\n2,v,0\n3,u,1\n10,v,1\n?,u,1\n", "t.csv")
 
@@ -96,3 +96,5 @@ def test_kinds_can_be_said() -> None:
         column_kinds(table, "y", numeric=["n"])
     with pytest.raises(DataError, match="did you mean 'code'"):
         column_kinds(table, "y", categorical=["cod"])
+    with pytest.raises(ArgumentError, match=r"(?s)not one of the columns to learn from.*--task"):
+        column_kinds(table, "y", drop=["y"])

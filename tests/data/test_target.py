@@ -43,8 +43,21 @@ def test_the_task_can_be_said() -> None:
     )  # fmt: skip
     with pytest.raises(ArgumentError, match="auto, classification, regression"):
         find_target(table_of([0, 1] * 5), "y", task="clustering")
-    with pytest.raises(DataError, match="should be numeric"):
-        find_target(table_of(["a", "b"] * 5), "y", task="regression")
+    typed = table_of([*range(12), "1o"])
+    assert find_target(table_of([*range(6), "1o"] * 3), "y", task="classification").kind == (
+        "multiclass"
+    )
+    with pytest.raises(DataError, match="mixes numbers and other text"):
+        find_target(typed, "y")
+    with pytest.raises(DataError) as caught:
+        find_target(typed, "y", task="regression")
+    assert str(caught.value) == (
+        "column 'y' should be numeric, and a cell of it is not a finite number\n"
+        "  received: '1o', of 13 rows\n"
+        "  at:       t.csv:14\n"
+        "  remedy:   correct the cell, or say that the target is classes: "
+        "task='classification' (command line: --task classification)"
+    )
 
 
 def test_numbers_to_train_on() -> None:
