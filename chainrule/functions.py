@@ -41,7 +41,7 @@ def sigmoid(x: Any) -> Any:
 
     Source: Goodfellow, Bengio & Courville, *Deep Learning* (MIT Press 2016), section 3.10.
     """
-    return network.sigmoid(floating(x))
+    return exponential.sigmoid(floating(x))
 
 
 def log_sigmoid(x: Any) -> Any:
@@ -212,7 +212,15 @@ def sigmoid_cross_entropy(logits: Any, targets: Any) -> Any:
 
     Source: Bishop (2006), section 4.3.2.
     """
-    return network.sigmoid_cross_entropy(floating(logits), floating(targets))
+    z = floating(logits)
+    return network.sigmoid_cross_entropy(z, _targets(z, targets))
+
+
+def _targets(z: Any, targets: Any) -> Any:
+    """Lists, labels and masks in the precision of the logits; arrays of floats as they are."""
+    kept = is_traced(targets) or (isinstance(targets, np.ndarray) and targets.dtype.kind == "f")
+    targets = floating(targets)
+    return targets if kept or is_traced(targets) else targets.astype(value_of(z).dtype)
 
 
 def softmax_cross_entropy(logits: Any, targets: Any, axis: int = -1) -> Any:
@@ -246,12 +254,12 @@ def softmax_cross_entropy(logits: Any, targets: Any, axis: int = -1) -> Any:
 
 def _probabilities(z: Any, targets: Any, axis: int) -> Any:
     """Soft targets as they are, integer labels as one-hot rows."""
-    targets = array_of(targets)
-    labels = targets if is_traced(targets) else np.asarray(targets)
+    labels = array_of(targets)
+    labels = labels if is_traced(labels) else np.asarray(labels)
     shape = shape_of(z)
     rows = tuple(n for i, n in enumerate(shape) if i != axis % len(shape))
     if shape_of(labels) == shape:
-        return floating(labels)
+        return _targets(z, targets)
     if shape_of(labels) != rows or value_of(labels).dtype.kind not in "iub":
         raise ShapeError(
             "the targets are neither probabilities of the shape of the logits nor one integer "

@@ -40,36 +40,62 @@ log1p = Pointwise(
 )  # fmt: skip
 
 
-def _exp_difference(base_exp: Any, log_base: float, a: Any, b: Any) -> Any:
-    """base**(b − a), with the rounding error of the difference (Knuth's two-sum) put back.
+def _sigmoid(a: Any) -> Any:
+    """1/(1 + e⁻ᵃ), and eᵃ/(1 + eᵃ) for a < 0, which neither overflows nor rounds to 0 early."""
+    if np.ndim(a) == 0:
+        return 1.0 / (1.0 + np.exp(-a)) if a >= 0 else np.exp(a) / (1.0 + np.exp(a))
+    t = np.exp(-np.abs(a))
+    return np.where(np.less(a, 0), t, 1.0) / (1.0 + t)
 
-    Without it an error of half an ulp in b − a = 700 is an error of 256 ulp in the exponential.
-    Equal arguments, infinite ones too, have the difference 0.
+
+# σ' = σ(a) σ(−a): y(1 − y) would lose every digit where y is close to 1.
+sigmoid = Pointwise(
+    "sigmoid", _sigmoid, lambda y, a: y * sigmoid(-a),
+    formula="1/(1 + exp(-a))", symbols=("sigmoid(a)*(1 - sigmoid(a))",), domain=((-700.0, 700.0),),
+)  # fmt: skip
+
+
+def _sigmoid2(a: Any) -> Any:
+    t = np.exp2(-np.abs(a))
+    return (np.where(np.less(a, 0), t, 1.0) / (1.0 + t))[()]
+
+
+# The logistic function of base 2, the derivative of logaddexp2.
+sigmoid2 = Pointwise(
+    "sigmoid2", _sigmoid2, lambda y, a: LN2 * (y * sigmoid2(-a)),
+    formula="1/(1 + 2**(-a))", symbols=("log(2)*sigmoid2(a)*(1 - sigmoid2(a))",),
+    domain=((-1000.0, 1000.0),),
+)  # fmt: skip
+
+
+def _of_difference(logistic: Any, log_base: float, a: Any, b: Any) -> Any:
+    """σ(a − b), with the rounding error of the difference (Knuth's two-sum) put back.
+
+    Without it an error of half an ulp in a − b = −700 is an error of 256 ulp in σ. Equal
+    arguments, infinite ones too, have the difference 0.
     """
-    d = where(a == b, 0.0, b - a)
-    t = d - b
-    error = where(isfinite(d), (b - (d - t)) - (a + t), 0.0)
-    return base_exp(d) * (1.0 + log_base * error)
+    d = where(a == b, 0.0, a - b)
+    t = d - a
+    error = where(isfinite(d), (a - (d - t)) - (b + t), 0.0)
+    return logistic(d) * (1.0 + log_base * error * logistic(-d))
 
 
 logaddexp = Pointwise(
-    "logaddexp",
-    np.logaddexp,
-    lambda y, a, b: 1.0 / (1.0 + _exp_difference(exp, 1.0, a, b)),
-    lambda y, a, b: 1.0 / (1.0 + _exp_difference(exp, 1.0, b, a)),
+    "logaddexp", np.logaddexp,
+    lambda y, a, b: _of_difference(sigmoid, 1.0, a, b),
+    lambda y, a, b: _of_difference(sigmoid, 1.0, b, a),
     formula="log(exp(a) + exp(b))",
     symbols=("1/(1 + exp(b - a))", "1/(1 + exp(a - b))"),
     domain=((-300.0, 300.0), (-300.0, 300.0)),
-)
+)  # fmt: skip
 logaddexp2 = Pointwise(
-    "logaddexp2",
-    np.logaddexp2,
-    lambda y, a, b: 1.0 / (1.0 + _exp_difference(exp2, LN2, a, b)),
-    lambda y, a, b: 1.0 / (1.0 + _exp_difference(exp2, LN2, b, a)),
+    "logaddexp2", np.logaddexp2,
+    lambda y, a, b: _of_difference(sigmoid2, LN2, a, b),
+    lambda y, a, b: _of_difference(sigmoid2, LN2, b, a),
     formula="log2(2**a + 2**b)",
     symbols=("1/(1 + 2**(b - a))", "1/(1 + 2**(a - b))"),
     domain=((-300.0, 300.0), (-300.0, 300.0)),
-)
+)  # fmt: skip
 
 
 def _xlogy(a: Any, b: Any) -> Any:
@@ -88,4 +114,17 @@ xlogy = Pointwise(
     domain=((-3.0, 3.0), (1e-300, 1e300)),
 )
 
-FUNCTIONS = (exp, exp2, expm1, log, log2, log10, log1p, logaddexp, logaddexp2, xlogy)
+FUNCTIONS = (
+    exp,
+    exp2,
+    expm1,
+    log,
+    log2,
+    log10,
+    log1p,
+    sigmoid,
+    sigmoid2,
+    logaddexp,
+    logaddexp2,
+    xlogy,
+)

@@ -21,8 +21,7 @@ class Index:
         self.basic = basic or all(
             p is None
             or p is Ellipsis
-            or (isinstance(p, (slice, int, np.integer))
-            and not isinstance(p, (bool, np.bool_)))
+            or (isinstance(p, (slice, int, np.integer)) and not isinstance(p, (bool, np.bool_)))
             for p in parts
         )
 

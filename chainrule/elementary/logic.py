@@ -57,9 +57,9 @@ all_ = Step("all", lambda a, axis=None, keepdims=False: np.all(a, axis, keepdims
 any_ = Step("any", lambda a, axis=None, keepdims=False: np.any(a, axis, keepdims=keepdims))
 count_nonzero = Step(
     "count_nonzero",
-    lambda a, axis=None, keepdims=False: np.asarray(
-        np.count_nonzero(a, axis, keepdims=keepdims)
-    )[()],
+    lambda a, axis=None, keepdims=False: np.asarray(np.count_nonzero(a, axis, keepdims=keepdims))[
+        ()
+    ],
 )
 count = Step("sum", lambda a, axis=None, keepdims=False: np.sum(a, axis, keepdims=keepdims))
 round_ = Step("round", lambda a, decimals=0: np.round(a, decimals))

@@ -7,27 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary.base import General, Pointwise, drawn, shape_of, value_of
-from chainrule.elementary.exponential import exp, expm1
+from chainrule.elementary.base import General, Pointwise, drawn, is_traced, shape_of, value_of
+from chainrule.elementary.exponential import exp, expm1, sigmoid
 from chainrule.elementary.reductions import keep, softmax_value, sum_
 from chainrule.elementary.shaping import where
 from chainrule.elementary.special import norm_cdf, norm_pdf
 from chainrule.elementary.trigonometric import tanh
 
-
-def _sigmoid(a: Any) -> Any:
-    """1/(1 + e⁻ᵃ), and eᵃ/(1 + eᵃ) for a < 0, which neither overflows nor rounds to 0 early."""
-    if np.ndim(a) == 0:
-        return 1.0 / (1.0 + np.exp(-a)) if a >= 0 else np.exp(a) / (1.0 + np.exp(a))
-    t = np.exp(-np.abs(a))
-    return np.where(np.less(a, 0), t, 1.0) / (1.0 + t)
-
-
-# σ' = σ(a) σ(−a): y(1 − y) would lose every digit where y is close to 1.
-sigmoid = Pointwise(
-    "sigmoid", _sigmoid, lambda y, a: y * sigmoid(-a),
-    formula="1/(1 + exp(-a))", symbols=("sigmoid(a)*(1 - sigmoid(a))",), domain=((-700.0, 700.0),),
-)  # fmt: skip
 log_sigmoid = Pointwise(
     "log_sigmoid", lambda a: np.minimum(a, 0.0) - np.log1p(np.exp(-np.abs(a))),
     lambda y, a: sigmoid(-a),
@@ -42,10 +28,22 @@ relu = Pointwise(
     "relu", lambda a: np.maximum(a, 0.0), lambda y, a: a > 0,
     formula="maximum(a, 0)", symbols=("a > 0",),
 )  # fmt: skip
-# At 0 the slope of least norm: the smaller of 1 and the other side's.
+
+
+def _least(y: Any, b: Any) -> Any:
+    """The slope of least norm at 0, where slopes from b to 1 are possible."""
+    if not is_traced(b) and np.ndim(b) == 0:
+        return value_of(y).dtype.type(min(max(b, 0.0), 1.0))
+    return where(b > 1, 1.0, where(b < 0, 0.0, b))
+
+
+def _one(y: Any) -> Any:
+    return value_of(y).dtype.type(1.0)
+
+
 leaky_relu = Pointwise(
     "leaky_relu", lambda a, b: np.where(np.greater(a, 0), a, b * a)[()],
-    lambda y, a, b: where(a > 0, 1.0, where((a == 0) & (abs(value_of(b)) > 1), 1.0, b)),
+    lambda y, a, b: where(a > 0, _one(y), where(a == 0, _least(y, b), b)),
     lambda y, a, b: where(a > 0, 0.0, a),
     formula="where(a > 0, a, b*a)", symbols=("where(a > 0, 1, b)", "where(a > 0, 0, a)"),
     domain=((-3.0, 3.0), (0.01, 0.5)),
@@ -53,8 +51,7 @@ leaky_relu = Pointwise(
 elu = Pointwise(
     "elu", lambda a, b: np.where(np.greater(a, 0), a, b * np.expm1(np.minimum(a, 0.0)))[()],
     lambda y, a, b: where(
-        a > 0, 1.0,
-        where((a == 0) & (abs(value_of(b)) > 1), 1.0, b * exp(where(a > 0, 0.0, a))),
+        a > 0, _one(y), where(a == 0, _least(y, b), b * exp(where(a > 0, 0.0, a)))
     ),
     lambda y, a, b: expm1(where(a > 0, 0.0, a)),
     formula="where(a > 0, a, b*(exp(a) - 1))",
@@ -134,7 +131,8 @@ sigmoid_cross_entropy = Pointwise(
 
 def _softmax_cross_entropy(a: Any, b: Any, axis: int = -1) -> Any:
     """Σ t (log Σ exp a − a), where each term is exact for a confident row too."""
-    return np.sum(np.where(np.equal(b, 0), 0.0, -b * _log_softmax(a, axis)), axis=axis)
+    terms = np.where(np.equal(b, 0), 0.0, _log_softmax(a, axis))  # 0·∞ is 0 here
+    return -np.sum(b * terms, axis=axis)
 
 
 def _residual(a: Any, b: Any, axis: int) -> Any:
@@ -174,6 +172,6 @@ softmax_cross_entropy = General(
 )  # fmt: skip
 
 FUNCTIONS = (
-    sigmoid, log_sigmoid, softplus, relu, leaky_relu, elu, selu, gelu, silu, softmax, log_softmax,
+    log_sigmoid, softplus, relu, leaky_relu, elu, selu, gelu, silu, softmax, log_softmax,
     sigmoid_cross_entropy, softmax_cross_entropy,
 )  # fmt: skip

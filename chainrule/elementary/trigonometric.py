@@ -43,12 +43,19 @@ sinh = Pointwise("sinh", np.sinh, lambda y, a: cosh(a), symbols=("cosh(a)",), do
 cosh = Pointwise("cosh", np.cosh, lambda y, a: sinh(a), symbols=("sinh(a)",), domain=((-700, 700),))
 
 
-def _tanh_partial(y: Any, a: Any) -> Any:
-    sech = 1.0 / cosh(a)
-    return sech * sech
+def _sech2(a: Any) -> Any:
+    t = np.exp(-2.0 * np.abs(a))
+    return 4.0 * t / ((1.0 + t) * (1.0 + t))
 
 
-tanh = Pointwise("tanh", np.tanh, _tanh_partial, symbols=("1 - tanh(a)**2",), domain=((-300, 300),))
+# (1/cosh a)², the derivative of tanh: 1 − tanh² a would lose its digits, and cosh a overflows.
+sech2 = Pointwise(
+    "sech2", _sech2, lambda y, a: -2.0 * (tanh(a) * y),
+    formula="1/cosh(a)**2", symbols=("-2*tanh(a)/cosh(a)**2",), domain=((-300, 300),),
+)  # fmt: skip
+tanh: Pointwise = Pointwise(
+    "tanh", np.tanh, lambda y, a: sech2(a), symbols=("1 - tanh(a)**2",), domain=((-300, 300),)
+)
 arcsinh = Pointwise(
     "arcsinh", np.arcsinh, lambda y, a: 1.0 / hypot(a, 1.0), symbols=("1/sqrt(1 + a**2)",),
     domain=((-1e100, 1e100),),
@@ -109,6 +116,6 @@ sinc = Pointwise(
 )  # fmt: skip
 
 FUNCTIONS = (
-    sin, cos, tan, arcsin, arccos, arctan, arctan2, sinh, cosh, tanh, arcsinh, arccosh, arctanh,
-    deg2rad, rad2deg, sinpi, cospi, sinc,
+    sin, cos, tan, arcsin, arccos, arctan, arctan2, sinh, cosh, sech2, tanh, arcsinh,
+    arccosh, arctanh, deg2rad, rad2deg, sinpi, cospi, sinc,
 )  # fmt: skip
