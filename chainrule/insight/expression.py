@@ -98,7 +98,7 @@ def prose(source: str, names: Names) -> Word:
         else:
             text.append(token)
             latex.append(_prose_latex(token))
-    return Word("".join(text), re.sub(r"\^\{-\}\^\{T\}", "^{-T}", "".join(latex)).strip())
+    return Word("".join(text), re.sub(r"\^\{-\}\s*\^\{", "^{-", "".join(latex)).strip())
 
 
 def _prose_latex(token: str) -> str:

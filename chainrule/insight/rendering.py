@@ -251,7 +251,7 @@ def latex(table: Table, document: bool) -> str:
     columns = "".join("r" if right else "l" for right in g.right)
 
     def line_of(line: Sequence[str]) -> str:
-        return " & ".join(f"{{{c}}}" if c.startswith("[") else c for c in line) + r" \\[2pt]"
+        return " & ".join(f"{{{c}}}" if c.startswith("[") else c for c in line) + r" \\[3pt]"
 
     body = [
         rf"\begin{{tabular}}{{{columns}}}",
@@ -268,8 +268,8 @@ def latex(table: Table, document: bool) -> str:
     plain = text(table).split("\n")
     above = [rf"\noindent {latex_text(line)}\par" for line in caption(table)]
     notes = [rf"\noindent {latex_text(note)}\par" for note in table.notes]
-    across = 4 + 0.22 * max(width(line) for line in plain)
-    down = 6 + 1.0 * len(plain)
+    across = 4 + 0.18 * max(width(line) for line in plain)
+    down = 4 + 0.65 * len(plain)
     return "\n".join(
         [
             r"\documentclass{article}",
