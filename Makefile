@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := chainrule tests benchmarks
+SOURCES := chainrule tests benchmarks docs
 
-.PHONY: run test format bench lock clean
+.PHONY: run test format bench pictures lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chainrule train heart
@@ -21,6 +21,9 @@ test: $(VENV)/test.stamp
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+pictures: $(VENV)/run.stamp
+	$(BIN)/python docs/pictures.py
 
 # The benchmarks compare with other libraries, which are installed beside the environment.
 bench: $(VENV)/run.stamp
