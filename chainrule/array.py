@@ -528,6 +528,10 @@ class Traced(Node):
     def sort(self, axis: int = -1) -> None:
         self[...] = reduce.sort(self, axis)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """NumPy itself, for code written to the array API standard: it calls back here."""
+        return np
+
     # NumPy's protocols -------------------------------------------------------------------------
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:

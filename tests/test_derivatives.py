@@ -86,6 +86,13 @@ class TestGrad:
         np.testing.assert_array_equal(gradient.layers[0].b, [3.0])
         assert gradient.scale == 0.5  # w·x + b = 2 − 2 + 0.5
 
+    def test_code_written_to_the_array_api(self) -> None:
+        def norm(x: Any) -> Any:
+            xp = x.__array_namespace__()
+            return xp.sqrt(xp.sum(xp.square(x)))
+
+        np.testing.assert_allclose(cr.grad(norm)(np.array([3.0, 4.0])), [0.6, 0.8], rtol=1e-15)
+
     def test_control_flow_on_values(self) -> None:
         def f(x: Any) -> Any:
             while x < 100:
