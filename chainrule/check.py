@@ -12,7 +12,7 @@ from chainrule.derivatives import jvp, vjp
 from chainrule.elementary.base import value_of
 from chainrule.errors import ArgumentError, GradientCheckError, code_line
 from chainrule.graph import user_code
-from chainrule.trace import argument_name, flatten, name_of, paths_of, resolve, unflatten
+from chainrule.tracing import argument_name, flatten, name_of, paths_of, resolve, unflatten
 
 # The smallest step and the share of it that each stage takes: Ridders' method starts wide, where
 # rounding is harmless, and extrapolates the truncation error away.

@@ -28,7 +28,7 @@ from chainrule.running import (
     output_leaves,
     scalar,
 )
-from chainrule.trace import (
+from chainrule.tracing import (
     ArgNums,
     Trace,
     argument_name,

@@ -13,7 +13,7 @@ from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import user_code
 from chainrule.running import Quiet, call, dtype_of, is_active, output_leaves
-from chainrule.trace import (
+from chainrule.tracing import (
     ArgNums,
     Trace,
     argument_name,

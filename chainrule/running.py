@@ -18,7 +18,7 @@ from chainrule.errors import (
     code_line,
 )
 from chainrule.graph import Node, user_code
-from chainrule.trace import (
+from chainrule.tracing import (
     Trace,
     argument_name,
     flatten,

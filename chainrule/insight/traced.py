@@ -13,7 +13,7 @@ from chainrule.errors import ArgumentError, TreeError
 from chainrule.graph import Graph, Node
 from chainrule.insight.expression import expression, prose
 from chainrule.insight.words import Word, digest, name_word, node_word, number, width
-from chainrule.trace import flatten, paths_of, unflatten
+from chainrule.tracing import flatten, paths_of, unflatten
 
 if TYPE_CHECKING:
     from chainrule.insight.table import Table

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.elementary.base import value_of
 from chainrule.errors import ArgumentError
-from chainrule.trace import (
+from chainrule.tracing import (
     Trace,
     flatten,
     leaf_value,
