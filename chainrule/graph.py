@@ -257,20 +257,27 @@ class Graph:
     ) -> None:
         tape = Tape(Node)
         copies: dict[Node, Any] = {}
+        # A running trace makes the user's arrays read-only, but only for a while.
+        held = {id(array) for t in {node.tape for node in inputs} for array in t.held}
         for node in inputs:
-            copies[node] = tape.append(None, (), {"name": node.name}, _frozen(node.value), None, 0)
+            value = _frozen(node.value, held)
+            copies[node] = tape.append(None, (), {"name": node.name}, value, None, 0)
         for node in _ancestors(outputs, copies):
-            if any(isinstance(copies.get(a), Node) for a in node.args if isinstance(a, Node)):
-                args = tuple(copies[a] if isinstance(a, Node) else _frozen(a) for a in node.args)
+            if any(isinstance(copies[a], Node) for _, a in predecessors(node)):
+                args = tuple(
+                    copies[a] if isinstance(a, Node) else _frozen(a, held) for a in node.args
+                )
                 copies[node] = tape.append(
                     node.fn, args, node.params, node.value, node.code, node.lasti
                 )
             else:
-                copies[node] = _frozen(node.value)
+                copies[node] = _frozen(node.value, held)
         tape.closed = True
         self.nodes = tuple(tape.nodes)
         self.inputs = self.nodes[: len(inputs)]
-        self.outputs = tuple(copies[y] if isinstance(y, Node) else _frozen(y) for y in outputs)
+        self.outputs = tuple(
+            copies[y] if isinstance(y, Node) else _frozen(y, held) for y in outputs
+        )
         self.structure = structure
         known = {name: copies.get(x) for name, x in (names or {}).items() if isinstance(x, Node)}
         self.names = {name: x for name, x in known.items() if isinstance(x, Node)}
@@ -365,9 +372,11 @@ def _ancestors(outputs: Sequence[Any], known: dict[Node, Any]) -> list[Node]:
     return sorted(found, key=lambda node: node.index)
 
 
-def _frozen(x: Any) -> Any:
+def _frozen(x: Any, held: set[int]) -> Any:
     """The value, copied unless it is an array that nobody can write."""
-    if isinstance(x, np.ndarray) and (x.flags.writeable or x.base is not None):
+    if not isinstance(x, np.ndarray):
+        return x
+    if x.flags.writeable or x.base is not None or id(x) in held:
         x = np.array(x)
         x.flags.writeable = False
     return x
