@@ -534,9 +534,6 @@ class Traced(Node):
 
     # NumPy's protocols -------------------------------------------------------------------------
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        return np
-
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
             rule = ufuncs.TABLE.get(ufunc)

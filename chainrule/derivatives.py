@@ -1,6 +1,6 @@
 """Exact derivatives of Python functions: gradients, products, Jacobians and Hessians.
 
-Every function here follows one line: run f on traced inputs (trace.py), sweep the tape once
+Every function here follows one line: run f on traced inputs (tracing.py), sweep the tape once
 forward or backward (modes.py), and give the result the structure of the arguments.
 """
 

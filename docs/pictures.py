@@ -31,7 +31,8 @@ def drawn(lines: list[str]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}">',
         f"<style>{STYLE}</style>",
-        f'<rect class="paper" x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="8"/>',
+        '<rect class="paper" x="0.5" y="0.5" rx="8" '
+        f'width="{width - 1:g}" height="{height - 1:g}"/>',
     ]
     rules = 0
     for row, line in enumerate(lines):

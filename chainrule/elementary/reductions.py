@@ -37,7 +37,7 @@ def keep(r: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
 
 
 def _sum(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(a, axis, None, None, keepdims)
+    return np.add.reduce(a, axis, None, None, keepdims)  # type: ignore[call-overload]
 
 
 def _spread(g: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:

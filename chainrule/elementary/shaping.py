@@ -165,7 +165,7 @@ stop_gradient = Linear(
 
 where = Linear(
     "where",
-    lambda c, a, b: np.where(c, a, b)[()],
+    lambda c, a, b: np.where(c, a, b)[()],  # type: ignore[call-overload]
     None,
     lambda g, c, a, b: unbroadcast(where(c, g, 0.0), a),
     lambda g, c, a, b: unbroadcast(where(c, 0.0, g), b),

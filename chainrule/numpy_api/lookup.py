@@ -29,7 +29,7 @@ def nearest(name: str) -> str:
     """The remedy for a missing function: its usual replacement or the nearest names with a record.
 
     >>> nearest("nanstd")
-    'the nearest with a record: std, nansum, tan'
+    'the nearest with a record: std, nansum, isnan'
     """
     if name in _INSTEAD:
         return _INSTEAD[name]

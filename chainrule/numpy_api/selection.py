@@ -31,7 +31,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     choices = arrays(choices)
     index = np.asarray(plain(a))
-    np.choose(index, [0] * len(choices), mode=mode)  # checks the range
+    # Checks the range.
+    np.choose(index, [0] * len(choices), mode=mode)  # type: ignore[call-overload]
     if mode != "raise":
         limit = len(choices)
         index = index % limit if mode == "wrap" else np.clip(index, 0, limit - 1)

@@ -200,7 +200,8 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
 
 
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    return stored(gather(a, np.take(places(a), plain(indices), axis, mode=mode)), out)
+    chosen = np.take(places(a), plain(indices), axis, mode=mode)  # type: ignore[call-overload]
+    return stored(gather(a, chosen), out)
 
 
 def take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
