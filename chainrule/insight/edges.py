@@ -22,6 +22,8 @@ LARGEST_JACOBIAN = 64  # entries that are worked out and shown
 _SHAPE_ONLY = frozenset(
     {np.shape, np.ndim, np.size, np.result_type, np.zeros_like, np.ones_like, np.empty_like}
 )
+# What moves elements only: its result is read or not.
+_VIEWS = frozenset({np.reshape, np.transpose, np.swapaxes, np.squeeze, np.expand_dims, np.flip})
 
 
 def handed_back(node: Node, g: Any) -> dict[int, Any]:
@@ -107,10 +109,11 @@ def read_back(node: Node, g: Any, positions: set[int]) -> set[Node]:
 class _Watched(np.lib.mixins.NDArrayOperatorsMixin):
     """A value that notices whether it is read, beyond its shape and dtype."""
 
-    __slots__ = ("read", "value")
+    __slots__ = ("read", "source", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, source: _Watched | None = None) -> None:
         self.value = value
+        self.source = source  # what this is a view of
         self.read = False
 
     @property
@@ -135,6 +138,8 @@ class _Watched(np.lib.mixins.NDArrayOperatorsMixin):
         return getattr(ufunc, method)(*map(_seen, inputs), **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in _VIEWS and isinstance(args[0], _Watched):
+            return _Watched(function(args[0].value, *args[1:], **kwargs), args[0])
         unwrap = _plain if function in _SHAPE_ONLY else _seen
         return function(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
 
@@ -142,7 +147,7 @@ class _Watched(np.lib.mixins.NDArrayOperatorsMixin):
         return getattr(_seen(self), name)
 
     def __getitem__(self, key: Any) -> Any:
-        return _seen(self)[key]
+        return _Watched(self.value[key], self)
 
     def __bool__(self) -> bool:
         return bool(_seen(self))
@@ -165,7 +170,10 @@ def _is_read(x: Any) -> bool:
 def _seen(x: Any) -> Any:
     """The plain value, noted as read."""
     if isinstance(x, _Watched):
-        x.read = True
+        source: _Watched | None = x
+        while source is not None:
+            source.read = True
+            source = source.source
         return x.value
     return type(x)(map(_seen, x)) if isinstance(x, (list, tuple)) else x
 
