@@ -71,9 +71,10 @@ def test_it_installs_the_command(wheel: zipfile.ZipFile) -> None:
 def test_it_works_outside_the_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     """Unpacked as an installer would, the main job finds its data."""
     wheel.extractall(tmp_path / "site")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    command = ["-m", "chainrule", "train", "heart", "--epochs", "1", "--quiet"]
     ran = subprocess.run(
-        [sys.executable, "-m", "chainrule", "train", "heart", "--epochs", "1", "--quiet"],
-        capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
-    )  # fmt: skip
+        [sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, env=env
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (tmp_path / ran.stdout.strip() / "metrics.json").exists()

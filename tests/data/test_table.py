@@ -25,7 +25,7 @@ def test_every_missing_mark_is_missing_in_both_kinds() -> None:
         (["1", "-2.5e3", " 4 ", "?"], "numeric"),
         (["yes", "no", ""], "categorical"),
         (["1", "2", "A", "B"], "categorical"),  # half are numbers: codes
-        (["1_000", "x"], "categorical"),  # Python would read 1_000, a table does not mean it
+        (["1_000", "2_000"], "categorical"),  # Python would read 1_000, a table does not mean it
         (["None", "none"], "categorical"),  # a word, not a missing value
     ],
 )

@@ -25,11 +25,12 @@ def loss_of(kind: str) -> Any:
 def test_a_step_of_logistic_regression_is_the_closed_form() -> None:
     """w ← w − η (Xᵀ(p − y)/n + λ w), b ← b − η mean(p − y)."""
     [layer] = params = init_mlp([3, 1], seed=2)
+    layer["bias"] = np.array([0.7])
     p = 1 / (1 + np.exp(-(X @ layer["kernel"] + layer["bias"])))
     [new], loss = sgd_step(loss_of("binary"), 0.4, 0.1)(params, (X, LABELS))
     gradient = X.T @ (p - LABELS) / 40 + 0.1 * layer["kernel"]
     np.testing.assert_allclose(new["kernel"], layer["kernel"] - 0.4 * gradient, rtol=1e-13)
-    np.testing.assert_allclose(new["bias"], -0.4 * np.mean(p - LABELS, axis=0), rtol=1e-13)
+    np.testing.assert_allclose(new["bias"], 0.7 - 0.4 * np.mean(p - LABELS, axis=0), rtol=1e-13)
     by_hand = -np.mean(LABELS * np.log(p) + (1 - LABELS) * np.log(1 - p))
     assert float(loss) == pytest.approx(by_hand, rel=1e-14)
     # The step is pure.
