@@ -40,13 +40,31 @@ def constant(x: Any, tape: Tape) -> Any:
     """A value that is not traced, made fit for the graph: arrays are held, complex refused."""
     if isinstance(x, (list, tuple)):
         x = array_of(x)
-    if type(x) is np.ndarray:
+    if isinstance(x, (complex, np.complexfloating)):
+        raise complex_error(x)
+    if isinstance(x, np.ndarray) or (hasattr(x, "__array__") and not isinstance(x, np.generic)):
+        x = plain_array(x, "a constant")
         if x.dtype.kind == "c":
             raise complex_error(x)
         tape.hold(x)
-    elif isinstance(x, (complex, np.complexfloating)):
-        raise complex_error(x)
     return x
+
+
+def plain_array(x: Any, what: str) -> np.ndarray:
+    """An array-like as an array of the basic class.
+
+    A matrix multiplies otherwise and a masked array hides elements: the derivative rules would
+    contradict the values, so both are refused.
+    """
+    if isinstance(x, (np.matrix, np.ma.MaskedArray)):
+        masked = isinstance(x, np.ma.MaskedArray)
+        raise NotDifferentiableError(
+            f"{what} is a {type(x).__name__}, whose arithmetic differs from that of arrays",
+            got=f"a {type(x).__name__} of shape {x.shape}",
+            line=code_line(*user_code(2)),
+            remedy="use np.where with the mask, or x.filled(value)" if masked else "np.asarray(x)",
+        )
+    return np.asarray(x)
 
 
 def complex_error(x: Any) -> NotDifferentiableError:
@@ -360,9 +378,9 @@ class Traced(Node):
         raise _lost(
             self,
             "float() of a traced value, or storing it in a plain array,",
-            "keep it as it is (it behaves like a number); to fill an array make it with "
-            "np.zeros(shape, like=x) or build it with np.stack([...]); for printing or a decision "
-            "use x.value",
+            "keep it as it is (it behaves like a number) and use np.sin instead of math.sin; to "
+            "fill an array make it with np.zeros(shape, like=x) or build it with np.stack([...]); "
+            "for printing or a decision use x.value",
         )
 
     def __int__(self) -> int:

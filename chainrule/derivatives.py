@@ -259,13 +259,16 @@ def vjp(
     selected, single = _all(f, len(primals), argnums)
     with Trace() as trace:
         output, extra, arguments = call(f, trace, primals, {}, selected, has_aux)
-        leaves, _ = output_leaves(f, output)
+        leaves, spec = output_leaves(f, output)
         nodes = trace.tape.nodes
         lift = trace.nested and trace.depends_on_outer()
         if not any(is_active(y) for y in leaves) and not has_constant_derivative(trace):
             name = argument_name(f, selected[0] if isinstance(selected[0], int) else 0)
             raise no_dependence(f, trace, leaves[-1], name)
-        value = output if trace.nested else strip(output)
+        value = output
+        if not trace.nested:
+            trace.tape.own()  # the pullback reads the tape when the caller may have changed both
+            value = unflatten(spec, [np.array(value_of(y))[()] for y in leaves])
 
     def pullback(cotangent: Any) -> Any:
         same_structure(output, cotangent, "the cotangent")

@@ -145,6 +145,24 @@ class Tape:
                 self.held.append(target)
             target = target.base
 
+    def own(self) -> None:
+        """Give the nodes copies of what is only held, for sweeps after the trace has ended."""
+        held = {id(array) for array in self.held}
+        copies: dict[int, np.ndarray] = {}
+
+        def owned(x: Any) -> Any:
+            base = x
+            while isinstance(base, np.ndarray):
+                if id(base) in held:
+                    return copies.setdefault(id(x), np.array(x))
+                base = base.base
+            return x
+
+        for node in self.nodes:
+            node.value = owned(node.value)
+            if any(type(a) is np.ndarray for a in node.args):
+                node.args = tuple(owned(a) for a in node.args)
+
     def close(self) -> None:
         """End the trace: constants become writable again and the list of nodes is let go."""
         self.closed = True

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.array import Traced, complex_error
+from chainrule.array import Traced, complex_error, plain_array
 from chainrule.elementary.base import is_step, is_traced, value_of
 from chainrule.elementary.shaping import identity
 from chainrule.errors import (
@@ -146,7 +146,7 @@ def _line_of(traceback: TracebackType | None) -> str:
 def leaf_value(x: Any, name: str) -> Any:
     """A leaf of an argument to differentiate as a floating-point array or number."""
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
-        return np.asarray(x)
+        return plain_array(x, f"argument '{name}'")
     if isinstance(x, np.floating):
         return x
     if isinstance(x, int) and not isinstance(x, bool):
@@ -353,4 +353,11 @@ def resolve(f: Any, argnums: ArgNums) -> tuple[tuple[int | str, ...], bool]:
                 line=code_line(*user_code(3)),
                 remedy="argnums=0, argnums='w' or argnums=('w', 1)",
             )
+    if len(set(result)) < len(result):
+        raise ArgumentError(
+            "an argument is named twice",
+            got=f"argnums={argnums!r}",
+            line=code_line(*user_code(3)),
+            remedy="name each argument once",
+        )
     return tuple(result), single

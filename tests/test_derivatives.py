@@ -224,6 +224,15 @@ class TestJvpVjp:
         for e in np.eye(3):
             np.testing.assert_array_equal(pullback(e)[0], a.T @ e)
 
+    def test_pullback_keeps_the_point_of_its_run(self) -> None:
+        """Arguments, constants and the value may change before the pullback is called."""
+        x, c = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+        value, pullback = cr.vjp(lambda x: np.exp(x[::-1]) * c * x, x)
+        expected = pullback(np.ones(2))[0]
+        x[:] = c[:] = value[:] = 0.0
+        np.testing.assert_array_equal(pullback(np.ones(2))[0], expected)
+        assert expected.all()
+
     def test_vjp_of_a_tree(self) -> None:
         def f(p: Any) -> Any:
             return {"product": p[0] * p[1], "sum": p[0] + p[1]}

@@ -136,6 +136,17 @@ class TestInputs:
         error = refusal(NotDifferentiableError, cr.grad(lambda x: x.astype(complex)), np.ones(2))
         assert "complex" in error.cause
 
+    def test_matrices_and_masked_arrays(self) -> None:
+        masked = np.ma.masked_array([1.0, 2.0], mask=[True, False])
+        error = refusal(NotDifferentiableError, cr.grad(lambda x: x.sum()), masked)
+        assert "argument 'x' is a MaskedArray" in error.cause
+        error = refusal(NotDifferentiableError, cr.grad(lambda x: (x * masked).sum()), np.ones(2))
+        assert "x.filled(value)" in error.remedy
+        refusal(LostTraceError, cr.grad(lambda x: (masked * x).sum()), np.ones(2))
+        matrix = np.asmatrix(np.eye(2))
+        error = refusal(NotDifferentiableError, cr.grad(lambda x: (x * matrix).sum()), np.ones(2))
+        assert "matrix" in error.cause
+
     def test_missing_arguments(self) -> None:
         error = refusal(ArgumentError, cr.grad(lambda a, b: a * b, 1), 1.0)
         assert "without the argument to differentiate: b (position 1)" in error.cause
@@ -147,6 +158,8 @@ class TestInputs:
             cr.grad(lambda x: x, (0, 1.5))  # type: ignore[arg-type]
         with pytest.raises(ArgumentError, match="no argument to differentiate"):
             cr.grad(lambda x: x, ())
+        with pytest.raises(ArgumentError, match="named twice"):
+            cr.grad(lambda a, b: a * b, ("a", 0))
         with pytest.raises(ArgumentError, match="'forward', 'reverse' or 'auto'"):
             cr.jacobian(lambda x: x, mode="backward")
 
