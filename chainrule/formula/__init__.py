@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.errors import FormulaError
 from chainrule.formula.parser import Parser, Step
 from chainrule.formula.vocabulary import FUNCTIONS, OPERATORS, Function
@@ -58,8 +60,13 @@ class Formula:
         return f"parse({self.text!r})"
 
     def __call__(self, *args: Any, **values: Any) -> Any:
-        """The result for values of the variables, in order or by name."""
-        bound = {**dict(zip(self.variables, args, strict=False)), **values}
+        """The result for values of the variables, in order or by name.
+
+        Python's numbers become NumPy's: a root of a negative number is nan, as in an array, and
+        not a complex number.
+        """
+        given = {**dict(zip(self.variables, args, strict=False)), **values}
+        bound = {k: np.float64(v) if type(v) in (int, float) else v for k, v in given.items()}
         missing = [name for name in self.variables if name not in bound]
         extra = [name for name in values if name not in self.variables]
         if missing or extra or len(args) > len(self.variables):
@@ -118,7 +125,7 @@ def parse(text: str) -> Formula:
     Raises:
         FormulaError: with the position of what cannot be read.
 
-    >>> parse("x² − 2·x")(3.0)
+    >>> print(parse("x² − 2·x")(3.0))
     3.0
     >>> parse("2*sin(x")
     Traceback (most recent call last):

@@ -137,14 +137,11 @@ def test_what_is_printed_means_the_same(tree: ast.expr, partial: bool) -> None:
     except ValueError:  # constants that overflow are refused in both spellings
         return
     with np.errstate(all="ignore"):
-        try:
-            expected = original(**{v: values[names[v]] for v in original.variables})
-            found = again(**{v: values[v] for v in again.variables})
-        except (OverflowError, ZeroDivisionError):
-            return
-    if isinstance(expected, complex) or isinstance(found, complex):
-        return
-    assert found == pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True), (source, printed)
+        expected = original(**{v: values[names[v]] for v in original.variables})
+        found = again(**{v: values[v] for v in again.variables})
+    if not np.isfinite(expected):
+        return  # a factor of one may stand beside an infinity
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-9), (source, printed)
 
 
 @pytest.mark.parametrize("record", TABLE.values(), ids=lambda record: record.name)
