@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary import exponential, network, reductions, shaping, special
+from chainrule.elementary import exponential, network, normal, shaping, special
+from chainrule.elementary import softmax as softmax_
 from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.errors import ArgumentError, NotDifferentiableError, ShapeError, code_line
 from chainrule.graph import user_code
@@ -155,7 +156,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
     Source: Bishop, *Pattern Recognition and Machine Learning* (Springer 2006), section 4.3.4.
     """
-    return network.softmax(_vector(x, axis), axis=axis)
+    return softmax_.softmax(_vector(x, axis), axis=axis)
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
@@ -166,7 +167,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
     Source: Bishop (2006), section 4.3.4.
     """
-    return network.log_softmax(_vector(x, axis), axis=axis)
+    return softmax_.log_softmax(_vector(x, axis), axis=axis)
 
 
 def _vector(x: Any, axis: int) -> Any:
@@ -191,7 +192,7 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool 
     Source: Blanchard, Higham & Higham, "Accurately computing the log-sum-exp and softmax
     functions", IMA Journal of Numerical Analysis 41 (2021).
     """
-    return reductions.logsumexp(floating(x), axis=axis, keepdims=keepdims)
+    return softmax_.logsumexp(floating(x), axis=axis, keepdims=keepdims)
 
 
 def sigmoid_cross_entropy(logits: Any, targets: Any) -> Any:
@@ -249,7 +250,7 @@ def softmax_cross_entropy(logits: Any, targets: Any, axis: int = -1) -> Any:
     Source: Bishop (2006), section 4.3.4.
     """
     z = _vector(logits, axis)
-    return network.softmax_cross_entropy(z, _probabilities(z, targets, axis), axis=axis)
+    return softmax_.softmax_cross_entropy(z, _probabilities(z, targets, axis), axis=axis)
 
 
 def _probabilities(z: Any, targets: Any, axis: int) -> Any:
@@ -291,7 +292,7 @@ def erf(x: Any) -> Any:
 
     Source: DLMF (Digital Library of Mathematical Functions), 7.2.1.
     """
-    return special.erf(floating(x))
+    return normal.erf(floating(x))
 
 
 def erfc(x: Any) -> Any:
@@ -302,14 +303,14 @@ def erfc(x: Any) -> Any:
 
     Source: DLMF 7.2.2.
     """
-    return special.erfc(floating(x))
+    return normal.erfc(floating(x))
 
 
 def gammaln(x: Any) -> Any:
     """log |Γ(x)|; its derivative is digamma.
 
-    >>> print(gammaln(1.0), gammaln(171.0))
-    0.0 706.573062245787...
+    >>> print(f"{gammaln(1.0)} {gammaln(171.0):.12f}")
+    0.0 706.573062245787
 
     Source: DLMF 5.2.
     """

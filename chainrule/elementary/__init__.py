@@ -10,17 +10,19 @@ from chainrule.elementary import (
     linalg,
     logic,
     network,
+    normal,
     products,
     reductions,
     shaping,
+    softmax,
     special,
     trigonometric,
 )
 from chainrule.elementary.base import Elementary
 
 _FAMILIES = (
-    arithmetic, exponential, trigonometric, special, logic, network, shaping, indexing,
-    reductions, products, linalg, convolution,
+    arithmetic, exponential, trigonometric, normal, special, logic, network, shaping, indexing,
+    reductions, softmax, products, linalg, convolution,
 )  # fmt: skip
 
 TABLE: dict[str, Elementary] = {f.name: f for family in _FAMILIES for f in family.FUNCTIONS}

@@ -80,8 +80,23 @@ def _of_difference(logistic: Any, log_base: float, a: Any, b: Any) -> Any:
     return logistic(d) * (1.0 + log_base * error * logistic(-d))
 
 
+def _sum_of_powers(base_exp: Any, log_base: float) -> Any:
+    """log(exp a + exp b) = m + log(1 + exp(−|a − b|)), with the difference's rounding put back."""
+
+    def value(a: Any, b: Any) -> Any:
+        top, low = np.maximum(a, b), np.minimum(a, b)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, replaced
+            d = np.where(top == low, 0.0, low - top)
+            t = d - low
+            error = np.where(np.isfinite(d), (low - (d - t)) - (top + t), 0.0)
+        e = base_exp(d) * (1.0 + log_base * error)
+        return (top + np.log1p(e) / log_base if log_base != 1.0 else top + np.log1p(e))[()]
+
+    return value
+
+
 logaddexp = Pointwise(
-    "logaddexp", np.logaddexp,
+    "logaddexp", _sum_of_powers(np.exp, 1.0),
     lambda y, a, b: _of_difference(sigmoid, 1.0, a, b),
     lambda y, a, b: _of_difference(sigmoid, 1.0, b, a),
     formula="log(exp(a) + exp(b))",
@@ -89,7 +104,7 @@ logaddexp = Pointwise(
     domain=((-300.0, 300.0), (-300.0, 300.0)),
 )  # fmt: skip
 logaddexp2 = Pointwise(
-    "logaddexp2", np.logaddexp2,
+    "logaddexp2", _sum_of_powers(np.exp2, LN2),
     lambda y, a, b: _of_difference(sigmoid2, LN2, a, b),
     lambda y, a, b: _of_difference(sigmoid2, LN2, b, a),
     formula="log2(2**a + 2**b)",

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary.base import General, Pointwise, drawn, is_traced, shape_of, value_of
+from chainrule.elementary.base import Pointwise, is_traced, value_of
 from chainrule.elementary.exponential import exp, expm1, sigmoid
-from chainrule.elementary.reductions import keep, softmax_value, sum_
+from chainrule.elementary.normal import norm_cdf, norm_pdf
 from chainrule.elementary.shaping import where
-from chainrule.elementary.special import norm_cdf, norm_pdf
 from chainrule.elementary.trigonometric import tanh
 
 log_sigmoid = Pointwise(
@@ -84,44 +83,12 @@ def gelu_tanh(a: Any) -> Any:
     return 0.5 * a * (1.0 + tanh(math.sqrt(2.0 / math.pi) * (a + 0.044715 * a**3)))
 
 
-def _softmax_jvp(t: Any, y: Any, a: Any, axis: int = -1) -> Any:
-    weighted = y * t[0]
-    return weighted - y * sum_(weighted, axis=axis, keepdims=True)
-
-
-softmax = General(
-    "softmax", softmax_value, jvp=_softmax_jvp,
-    vjp=lambda g, y, a, axis=-1: (_softmax_jvp((g,), y, a, axis),),
-    symbols=("y (g − Σ g y)",), examples=drawn(((3,), {}), ((2, 3), {"axis": 0})),
-)  # fmt: skip
-
-
-def _rest(a: Any, axis: int) -> tuple[Any, Any]:
-    """(a − max, Σ exp(a − max) without the largest): log1p of it keeps a confident row's digits."""
-    a = a - np.max(a, axis=axis, keepdims=True)
-    e = np.exp(a)
-    np.put_along_axis(e, np.argmax(a, axis=axis, keepdims=True), 0.0, axis)
-    return a, np.sum(e, axis=axis, keepdims=True)
-
-
-def _log_softmax(a: Any, axis: int = -1) -> Any:
-    shifted, rest = _rest(a, axis)
-    return shifted - np.log1p(rest)
-
-
-log_softmax = General(
-    "log_softmax", _log_softmax,
-    jvp=lambda t, y, a, axis=-1: t[0] - sum_(exp(y) * t[0], axis=axis, keepdims=True),
-    vjp=lambda g, y, a, axis=-1: (g - exp(y) * sum_(g, axis=axis, keepdims=True),),
-    symbols=("g − softmax(a) Σ g",), examples=drawn(((3,), {}), ((2, 3), {"axis": 0})),
-)  # fmt: skip
-
-# Losses from logits -----------------------------------------------------------------------------
-
-# max(z, 0) − z t + log(1 + e^−|z|): the negative log-likelihood of the label t under σ(z).
+# max(z, 0) − z t + log(1 + e^−|z|), the negative log-likelihood of the label t under σ(z), with
+# the first two terms as |z|·(1 − t or t): nothing cancels.
 sigmoid_cross_entropy = Pointwise(
     "sigmoid_cross_entropy",
-    lambda a, b: np.maximum(a, 0.0) - a * b + np.log1p(np.exp(-np.abs(a))),
+    lambda a, b: np.abs(a) * np.where(np.greater(a, 0), 1.0 - b, b)
+    + np.log1p(np.exp(-np.abs(a))),
     lambda y, a, b: (1.0 - b) * sigmoid(a) - b * sigmoid(-a),
     lambda y, a, b: -1.0 * a,
     formula="-(b*log(sigmoid(a)) + (1 - b)*log(1 - sigmoid(a)))",
@@ -129,49 +96,7 @@ sigmoid_cross_entropy = Pointwise(
 )  # fmt: skip
 
 
-def _softmax_cross_entropy(a: Any, b: Any, axis: int = -1) -> Any:
-    """Σ t (log Σ exp a − a), where each term is exact for a confident row too."""
-    terms = np.where(np.equal(b, 0), 0.0, _log_softmax(a, axis))  # 0·∞ is 0 here
-    return -np.sum(b * terms, axis=axis)
-
-
-def _residual(a: Any, b: Any, axis: int) -> Any:
-    """p Σt − t without cancellation: each class against all others, p(Σt − t) − t(1 − p)."""
-    p = softmax(a, axis=axis)
-    others = sum_(p, axis=axis, keepdims=True) - p
-    if np.size(value_of(p)):
-        top = np.argmax(value_of(p), axis=axis, keepdims=True)
-        mask = np.zeros(shape_of(p), bool)
-        np.put_along_axis(mask, top, True, axis)
-        rest = sum_(where(mask, 0.0, p), axis=axis, keepdims=True)
-        others = where(mask, rest, others)
-    total = sum_(b, axis=axis, keepdims=True)
-    return p * (total - b) - b * others
-
-
-def _cross_entropy_jvp(t: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
-    total: Any = 0.0
-    if t[0] is not None:
-        total = sum_(_residual(a, b, axis) * t[0], axis=axis)
-    if t[1] is not None:
-        total = total - sum_(log_softmax(a, axis=axis) * t[1], axis=axis)
-    return total
-
-
-def _cross_entropy_vjp(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
-    g = keep(g, shape_of(a), axis, False)
-    return g * _residual(a, b, axis), -g * log_softmax(a, axis=axis)
-
-
-# Logits and target probabilities (one-hot or soft); one loss for each row.
-softmax_cross_entropy = General(
-    "softmax_cross_entropy", _softmax_cross_entropy,
-    jvp=_cross_entropy_jvp, vjp=_cross_entropy_vjp,
-    symbols=("g (softmax(a) − b)", "−g log_softmax(a)"),
-    examples=drawn(((2, 3), (2, 3), {}), ((3,), (3,), {})),
-)  # fmt: skip
-
 FUNCTIONS = (
-    log_sigmoid, softplus, relu, leaky_relu, elu, selu, gelu, silu, softmax, log_softmax,
-    sigmoid_cross_entropy, softmax_cross_entropy,
+    log_sigmoid, softplus, relu, leaky_relu, elu, selu, gelu, silu,
+    sigmoid_cross_entropy,
 )  # fmt: skip

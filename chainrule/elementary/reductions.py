@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import General, Linear, drawn, shape_of, value_of
-from chainrule.elementary.exponential import exp
 from chainrule.elementary.shaping import concatenate, flip, reshape, where
 
 Axis = int | tuple[int, ...] | None
@@ -210,57 +209,6 @@ prod = General(
 )  # fmt: skip
 
 
-def softmax_value(a: Any, axis: int = -1) -> Any:
-    e = np.exp(a - _top(a, axis))
-    return e / np.sum(e, axis=axis, keepdims=True)
-
-
-def _top(a: Any, axis: Axis) -> Any:
-    """The maximum, finite: subtracting it keeps exp from overflowing, and −∞ stays −∞."""
-    top = np.max(a, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0.0)
-
-
-def _logsumexp_others(a: Any, axis: Axis) -> tuple[Any, Any]:
-    """(m, Σ exp(a − m) − 1) with the largest element left out of the sum, not subtracted."""
-    a = np.asarray(a)
-    axes = axes_of(axis, a.ndim)
-    moved = np.moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
-    rows = moved.reshape(*moved.shape[: a.ndim - len(axes)], -1)
-    e = np.exp(rows - _top(rows, -1))
-    at = np.argmax(rows, axis=-1)[..., None]
-    finite = np.isfinite(np.take_along_axis(rows, at, -1))
-    np.put_along_axis(e, at, np.where(finite, 0.0, np.take_along_axis(e, at, -1) - 1.0), -1)
-    kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
-    return _top(a, tuple(axes)), np.sum(e, axis=-1).reshape(kept)
-
-
-def _logsumexp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    top, rest = _logsumexp_others(a, axis)
-    with np.errstate(divide="ignore"):
-        y = top + np.log1p(rest)
-    return y if keepdims else np.squeeze(y, axes_of(axis, np.ndim(a)))[()]
-
-
-def _softmax_from(y: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
-    """softmax over several axes; a row that is −∞ throughout has the weights 0."""
-    top = keep(y, shape_of(a), axis, keepdims)
-    return exp(a - where(np.isfinite(value_of(top)), top, 0.0))
-
-
-def _logsumexp_jvp(t: Any, y: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    return sum_(t[0] * _softmax_from(y, a, axis, keepdims), axis=axis, keepdims=keepdims)
-
-
-def _logsumexp_vjp(g: Any, y: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    return (keep(g, shape_of(a), axis, keepdims) * _softmax_from(y, a, axis, keepdims),)
-
-
-logsumexp = General(
-    "logsumexp", _logsumexp, jvp=_logsumexp_jvp, vjp=_logsumexp_vjp, symbols=("softmax(a)",),
-    examples=_CASES,
-)  # fmt: skip
-
 FUNCTIONS = (
-    sum_, mean, cumsum, max_, min_, norm, recurrence, cumprod, prod, logsumexp,
+    sum_, mean, cumsum, max_, min_, norm, recurrence, cumprod, prod,
 )  # fmt: skip

@@ -1,12 +1,11 @@
-"""Error functions, the normal distribution, and the logarithm of the gamma function.
+"""The logarithm of the gamma function and its derivatives.
 
 Values come from SciPy (imported when first needed, since that costs a quarter of a second),
-repaired where it loses digits: the tail of erfc, and gammaln near its zeros 1 and 2.
+repaired where it loses digits: gammaln near its zeros 1 and 2, and the polygamma functions.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,96 +13,45 @@ import numpy as np
 from chainrule.elementary.base import Pointwise
 
 
-def exp_of_minus_square(a: Any, scale: float = 1.0) -> Any:
-    """exp(−scale·a²) for scale 1 or ½, with the rounding error of the square put back.
+def _in_double(value: Any) -> Any:
+    """A function computed in float64 and rounded to the precision of its last argument."""
 
-    Dekker's split: at a = 20 the square's half ulp would cost 256 ulp of the exponential. Beyond
-    |a| = 10⁴ the value is 0 anyway.
-    """
-    a = np.clip(np.asarray(a, dtype=np.result_type(a, np.float32)), -1e4, 1e4)
-    factor = 134217729.0 if a.dtype == np.float64 else 4097.0  # 2^27 + 1, 2^12 + 1
-    c = a.dtype.type(factor) * a
-    high = c - (c - a)
-    low = a - high
-    square = a * a
-    error = ((high * high - square) + 2 * high * low) + low * low
-    return (np.exp(-scale * square) * (1 - scale * error))[()]
+    def call(*args: Any) -> Any:
+        kept = np.result_type(args[-1], np.float32)
+        result = value(*args[:-1], np.asarray(args[-1], np.float64))
+        return np.asarray(result).astype(kept, copy=False)[()]
+
+    return call
 
 
-def _erf(a: Any) -> Any:
-    from scipy import special
-
-    return special.erf(a)
-
-
-def _erfc(a: Any) -> Any:
-    from scipy import special
-
-    tail = np.clip(a, 1.0, 30.0)
-    value = np.where(a > 1, special.erfcx(tail) * exp_of_minus_square(tail), special.erfc(a))
-    return np.where(np.greater(a, 30.0), 0.0, value)[()]
-
-
-gaussian = Pointwise(
-    "gaussian", exp_of_minus_square, lambda y, a: -2.0 * a * y,
-    formula="exp(-a**2)", symbols=("-2*a*exp(-a**2)",), domain=((-25.0, 25.0),),
-)  # fmt: skip
-_SLOPE = 2.0 / math.sqrt(math.pi)
-erf = Pointwise(
-    "erf", _erf, lambda y, a: _SLOPE * gaussian(a), symbols=("2/sqrt(pi)*exp(-a**2)",),
-    domain=((-25.0, 25.0),),
-)  # fmt: skip
-erfc = Pointwise(
-    "erfc", _erfc, lambda y, a: -_SLOPE * gaussian(a), symbols=("-2/sqrt(pi)*exp(-a**2)",),
-    domain=((-25.0, 25.0),),
-)  # fmt: skip
-
-
-def _norm_cdf(a: Any) -> Any:
-    from scipy import special
-
-    tail = np.clip(a, -40.0, -1.0)
-    low = 0.5 * special.erfcx(tail * -math.sqrt(0.5)) * exp_of_minus_square(tail, 0.5)
-    value = np.where(np.less(a, -1), low, special.ndtr(np.maximum(a, -1.0)))
-    return np.where(np.less(a, -40.0), 0.0, value)[()]
-
-
-norm_pdf = Pointwise(
-    "norm_pdf", lambda a: exp_of_minus_square(a, 0.5) * (1.0 / math.sqrt(2.0 * math.pi)),
-    lambda y, a: -a * y, formula="exp(-a**2/2)/sqrt(2*pi)",
-    symbols=("-a*exp(-a**2/2)/sqrt(2*pi)",), domain=((-35.0, 35.0),),
-)  # fmt: skip
-norm_cdf = Pointwise(
-    "norm_cdf", _norm_cdf, lambda y, a: norm_pdf(a), symbols=("exp(-a**2/2)/sqrt(2*pi)",),
-    domain=((-35.0, 35.0),),
-)  # fmt: skip
-
-# ζ(k) − 1 for k = 2, 3, …: log Γ(2 + z) = (1 − γ) z + Σ (−1)^k (ζ(k) − 1) z^k / k (DLMF 5.7.3).
 _EULER = 0.57721566490153286061
 _ZETA_TERMS = 60
 
 
-def _gammaln_near(z: Any) -> Any:
-    """log Γ(2 + z) for |z| ≤ ½, with its relative precision kept at the zero."""
+def _gammaln_near(z: Any, root: int) -> Any:
+    """log Γ(root + z) for root 1 or 2, with its relative precision kept at the zero (DLMF 5.7.3).
+
+    log Γ(1 + z) = −γ z + Σ ζ(k) (−z)ᵏ/k, and around 2 the same with 1 − γ and ζ(k) − 1.
+    """
     from scipy import special
 
     k = np.arange(2, _ZETA_TERMS)
-    coefficients = (-1.0) ** k * special.zetac(k) / k
-    return z * np.polynomial.polynomial.polyval(z, np.concatenate([[1 - _EULER], coefficients]))
+    zeta = special.zetac(k) + (1.0 if root == 1 else 0.0)
+    first = -_EULER if root == 1 else 1.0 - _EULER
+    coefficients = np.concatenate([[first], (-1.0) ** k * zeta / k])
+    return z * np.polynomial.polynomial.polyval(z, coefficients)
 
 
+@_in_double
 def _gammaln(a: Any) -> Any:
     from scipy import special
 
-    a = np.asarray(a)
-    a = a.astype(np.result_type(a.dtype, np.float32), copy=False)
     value = special.gammaln(a)
-    near_two, near_one = np.abs(a - 2.0) <= 0.5, np.abs(a - 1.0) < 0.5
-    if np.any(near_two | near_one):
-        z = np.where(near_two, a - 2.0, np.where(near_one, a - 1.0, 0.0))
-        near = _gammaln_near(z) - np.where(near_one, np.log1p(np.where(near_one, z, 0.0)), 0.0)
-        value = np.where(near_two | near_one, near, value).astype(a.dtype)
-    return value[()]
+    for root, low, high in ((1, 0.5, 1.3), (2, 1.3, 2.5)):
+        near = (a >= low) & (a < high)
+        if np.any(near):
+            value = np.where(near, _gammaln_near(np.where(near, a - root, 0.0), root), value)
+    return value
 
 
 def _digamma(a: Any) -> Any:
@@ -112,14 +60,52 @@ def _digamma(a: Any) -> Any:
     return special.digamma(a)
 
 
+# B₂ⱼ/(2j)! for j = 1 … 10, the coefficients of the Euler–Maclaurin formula.
+_BERNOULLI = (
+    1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000,
+    1 / 74724249600, -3617 / 10670622842880000, 43867 / 5109094217170944000,
+    -174611 / 802857662698291200000,
+)  # fmt: skip
+_SHIFT = 12
+
+
+def _power_of_sum(a: Any, k: Any, s: Any) -> Any:
+    """(a + k)⁻ˢ, with the rounding error of a + k put back."""
+    x = a + k
+    t = x - a
+    error = (a - (x - t)) + (k - t)
+    p = x**-s
+    return p - p * (s * error / x)
+
+
+def _hurwitz(s: Any, a: Any) -> Any:
+    """ζ(s, a) = Σ (a + k)⁻ˢ for a > 0, by Euler–Maclaurin from a + k ≥ 12 on (DLMF 25.11.28)."""
+    shift = np.maximum(np.ceil(_SHIFT - a), 0.0)
+    x = a + shift
+    rising, terms = s, [x / (s - 1.0), 0.5]
+    for j, c in enumerate(_BERNOULLI):
+        terms.append(c * rising / x ** (2 * j + 1))
+        rising = rising * (s + (2 * j + 1)) * (s + (2 * j + 2))
+    total = sum(reversed(terms)) * _power_of_sum(a, shift, s)
+    for k in range(_SHIFT - 1, -1, -1):  # the smallest first
+        total = total + np.where(k < shift, _power_of_sum(a, float(k), s), 0.0)
+    return total
+
+
+@_in_double
 def _polygamma(n: Any, a: Any) -> Any:
     """ψ⁽ⁿ⁾(a) = (−1)ⁿ⁺¹ n! ζ(n + 1, a) for n ≥ 1."""
     from scipy import special
 
-    sign = np.where(np.mod(n, 2) == 1, 1.0, -1.0)
-    factor = sign * special.gamma(np.add(n, 1.0))
-    value = np.where(np.equal(n, 0), special.digamma(a), factor * special.zeta(np.add(n, 1.0), a))
-    return value.astype(np.result_type(a, np.float32))[()]
+    s = np.add(n, 1.0)
+    factor = np.where(np.mod(n, 2) == 1, 1.0, -1.0) * special.gamma(s)
+    positive = a > 0
+    zeta = np.where(
+        positive,
+        _hurwitz(np.where(s > 1, s, 2.0), np.where(positive, a, 1.0)),
+        special.zeta(s, np.where(positive, 1.0, a)),
+    )
+    return np.where(np.equal(n, 0), special.digamma(a), factor * zeta)
 
 
 gammaln = Pointwise(
@@ -135,4 +121,4 @@ polygamma = Pointwise(
     symbols=("0", "polygamma(a + 1, b)"), domain=((1.0, 1.0), (0.1, 50.0)),
 )  # fmt: skip
 
-FUNCTIONS = (gaussian, erf, erfc, norm_pdf, norm_cdf, gammaln, digamma, polygamma)
+FUNCTIONS = (gammaln, digamma, polygamma)

@@ -45,7 +45,7 @@ cosh = Pointwise("cosh", np.cosh, lambda y, a: sinh(a), symbols=("sinh(a)",), do
 
 def _sech2(a: Any) -> Any:
     t = np.exp(-2.0 * np.abs(a))
-    return 4.0 * t / ((1.0 + t) * (1.0 + t))
+    return 4.0 * t / (1.0 + t * (2.0 + t))
 
 
 # (1/cosh a)², the derivative of tanh: 1 − tanh² a would lose its digits, and cosh a overflows.
@@ -79,7 +79,8 @@ def _sinpi(a: Any) -> Any:
 
 
 def _cospi(a: Any) -> Any:
-    return _sinpi(0.5 - np.abs(np.remainder(a + 1.0, 2.0) - 1.0))
+    n = np.rint(a)
+    return (1 - 2 * np.remainder(n, 2)) * np.sin(np.pi * (0.5 - np.abs(a - n)))
 
 
 sinpi = Pointwise(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary.network import sigmoid_cross_entropy, softmax_cross_entropy
+from chainrule.elementary.network import sigmoid_cross_entropy
+from chainrule.elementary.softmax import softmax_cross_entropy
 from chainrule.errors import ArgumentError
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.elementary import logic as lo
 from chainrule.elementary import reductions as red
 from chainrule.elementary import shaping as sh
+from chainrule.elementary import softmax as soft
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.indexing import take_along_axis
 from chainrule.errors import ArgumentError, code_line
@@ -167,7 +168,7 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
 
 
 def logsumexp(a: Any, axis: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-    return red.logsumexp(a, axis=axis_of(axis), keepdims=flag(keepdims))
+    return soft.logsumexp(a, axis=axis_of(axis), keepdims=flag(keepdims))
 
 
 # Steps: results without a derivative -----------------------------------------------------------
