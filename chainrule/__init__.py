@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from chainrule.check import check_grads
 from chainrule.derivatives import grad, hessian, hvp, jvp, value_and_grad, vjp
 from chainrule.functions import (
@@ -71,3 +74,10 @@ __all__ = [
     "vjp",
     "xlogy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The training library, imported when it is first used: import chainrule stays fast."""
+    if name in ("data", "nn", "train"):
+        return importlib.import_module(f"chainrule.{name}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
