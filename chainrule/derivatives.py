@@ -209,11 +209,16 @@ def _push(
 ) -> list[Any]:
     """The tangents of the output leaves; an error if no derivative arrives at any of them."""
     start = trace.start
-    end = max((y.index for y in leaves if is_active(y)), default=-1) + 1
+    wanted = [y.index for y in leaves if is_active(y) and y.index >= start]
+    end = max(wanted, default=-1) + 1
     moved: list[Any] = [None] * len(leaves)
     if end > start:
-        lift = trace.nested and trace.depends_on_outer()
-        table = modes.forward(trace.tape.nodes, start, trace.inputs, end, rows, lift=lift)
+        nodes = trace.tape.nodes
+        table = modes.forward(
+            nodes, start, trace.inputs, max(end, start + trace.inputs), rows,
+            lift=trace.nested and trace.depends_on_outer(),
+            needed=modes.ancestors(nodes, start, wanted),
+        )  # fmt: skip
         moved = [
             table[y.index - start] if is_active(y) and y.index >= start else None for y in leaves
         ]

@@ -116,8 +116,9 @@ def _by_columns(
 ) -> list[list[Any]]:
     """Forward mode: one sweep for each input element gives a column of the Jacobian."""
     cache: modes.Cache = {}
-    end = max((y.index for y in leaves if is_active(y)), default=-1) + 1
-    end = max(end, trace.start + trace.inputs)
+    wanted = [y.index for y in leaves if is_active(y) and y.index >= trace.start]
+    needed = modes.ancestors(trace.tape.nodes, trace.start, wanted)
+    end = max([trace.start + trace.inputs, *(index + 1 for index in wanted)])
     blocks: list[list[Any]] = [[] for _ in leaves]
     for k, x in enumerate(inputs):
         columns: list[list[Any]] = [[] for _ in leaves]
@@ -125,8 +126,9 @@ def _by_columns(
             rows: list[Any] = [None] * len(inputs)
             rows[k] = e
             table = modes.forward(
-                trace.tape.nodes, trace.start, trace.inputs, end, rows, lift=lift, cache=cache
-            )
+                trace.tape.nodes, trace.start, trace.inputs, end, rows,
+                lift=lift, cache=cache, needed=needed,
+            )  # fmt: skip
             for column, y in zip(columns, leaves, strict=True):
                 arrives = is_active(y) and y.index >= trace.start
                 column.append(table[y.index - trace.start] if arrives else None)

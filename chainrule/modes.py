@@ -234,18 +234,20 @@ def forward(
     *,
     lift: bool = False,
     cache: Cache | None = None,
+    needed: bytearray | None = None,
 ) -> list[Any]:
     """Forward mode: from the tangents of the inputs to those of all nodes up to ``end``.
 
     For every node ξ = f(a, b, …): ξ̇ = ∂f/∂a · ȧ + ∂f/∂b · ḃ + … A tangent is None where it is zero
-    because nothing arrives.
+    because nothing arrives, and, where ``needed`` (of :func:`ancestors`) is given, for nodes that
+    no wanted output depends on.
     """
     rows: list[Any] = [None] * (end - start)
     rows[:inputs] = tangents
     for position in range(start + inputs, end):
         node = nodes[position]
         fn = node.fn
-        if fn is None:
+        if fn is None or (needed is not None and not needed[position - start]):
             continue
         incoming = [
             rows[a.index - start] if isinstance(a, Node) and a.index >= start else None
@@ -265,6 +267,19 @@ def forward(
             y = _result(fn, node, lift)
             rows[position - start] = fn.jvp(tuple(incoming), y, *args, **node.params)
     return rows
+
+
+def ancestors(nodes: Sequence[Node], start: int, outputs: Sequence[int]) -> bytearray:
+    """For each node from ``start`` on: does one of the outputs depend on it?"""
+    needed = bytearray(max(outputs, default=start - 1) + 1 - start)
+    for index in outputs:
+        needed[index - start] = 1
+    for i in range(len(needed) - 1, -1, -1):
+        if needed[i]:
+            for a in nodes[start + i].args:
+                if isinstance(a, Node) and a.index >= start:
+                    needed[a.index - start] = 1
+    return needed
 
 
 def _pointwise(

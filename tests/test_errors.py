@@ -143,7 +143,8 @@ class TestInputs:
         error = refusal(NotDifferentiableError, cr.grad(lambda x: (x * masked).sum()), np.ones(2))
         assert "x.filled(value)" in error.remedy
         refusal(LostTraceError, cr.grad(lambda x: (masked * x).sum()), np.ones(2))
-        matrix = np.asmatrix(np.eye(2))
+        with pytest.warns(PendingDeprecationWarning, match="matrix"):
+            matrix = np.asmatrix(np.eye(2))
         error = refusal(NotDifferentiableError, cr.grad(lambda x: (x * matrix).sum()), np.ones(2))
         assert "matrix" in error.cause
 
