@@ -106,7 +106,7 @@ def progress(console: Console, study: Study) -> Iterator[Callable[[str, Scores],
 
     def move(name: str, record: Scores) -> None:
         bars.start_task(tasks[name])
-        losses = f"loss {record['loss']:.4f}, held out {record['val_loss']:.4f}"
+        losses = f"loss {_loss(record['loss'])}, held out {_loss(record['val_loss'])}"
         bars.update(tasks[name], completed=int(record["epoch"]), losses=losses)
 
     with bars:
@@ -149,9 +149,18 @@ def _digits(value: float) -> str:
     return f"{value:.{max(0, 3 - floor(log10(abs(value))))}f}"
 
 
+def _loss(value: float) -> str:
+    """Four decimals, so that a column of losses lines up; a huge loss must not fill the line.
+
+    >>> _loss(0.40073), _loss(2.5e30)
+    ('0.4007', '2.5e+30')
+    """
+    return f"{value:.4f}" if value < 1e4 else f"{value:.4g}"
+
+
 # score → (heading, format); z drops the minus of a rounded −0
 _SCORES: dict[str, tuple[str, Callable[[float], str]]] = {
-    "loss": ("loss", "{:.4f}".format),
+    "loss": ("loss", _loss),
     "accuracy": ("accuracy", "{:.1%}".format),
     "rmse": ("RMSE", _digits),
     "mae": ("MAE", _digits),
