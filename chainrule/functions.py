@@ -309,8 +309,8 @@ def erfc(x: Any) -> Any:
 def gammaln(x: Any) -> Any:
     """log |Γ(x)|; its derivative is digamma.
 
-    >>> print(f"{gammaln(1.0)} {gammaln(171.0):.12f}")
-    0.0 706.573062245787
+    >>> print(f"{gammaln(1.0)} {gammaln(171.0):.9f}")
+    0.0 706.573062246
 
     Source: DLMF 5.2.
     """
