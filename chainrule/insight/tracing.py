@@ -37,6 +37,14 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
         has_aux: f returns ``(output, extra)``; if extra is a dict, its values are shown in tables
             by their keys.
 
+    Returns:
+        A function of the same arguments that returns a ``TracedGraph``: call it, print it, draw it
+        (``to_dot``, ``to_mermaid``), or ask for its trace table (``table``).
+
+    Raises:
+        NotDifferentiableError: an argument is complex.
+        ArgumentError: with ``has_aux``, f returns no pair.
+
     >>> def area(r):
     ...     return 3.14 * r**2
     >>> print(trace(area)(2).table("forward"))
