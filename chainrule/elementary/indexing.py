@@ -85,7 +85,7 @@ index_add = Linear(
 
 
 def _index_set(a: Any, v: Any, index: Index) -> Any:
-    out = np.array(np.broadcast_to(a, np.shape(a)), np.result_type(a, v) if np.ndim(a) else None)
+    out = np.array(a)
     out[index.key] = v
     return out
 

@@ -39,7 +39,7 @@ def _gammaln_near(z: Any, root: int) -> Any:
     zeta = special.zetac(k) + (1.0 if root == 1 else 0.0)
     first = -_EULER if root == 1 else 1.0 - _EULER
     coefficients = np.concatenate([[first], (-1.0) ** k * zeta / k])
-    return z * np.polynomial.polynomial.polyval(z, coefficients)
+    return z * np.polynomial.polynomial.polyval(z, coefficients) + 0.0  # no −0 at the zero
 
 
 @_in_double
