@@ -207,3 +207,11 @@ def test_soft_targets(row: list[float]) -> None:
         assert ulps(loss, exact, 0) <= LIMIT
         for k in range(3):
             assert ulps(slope[k], p[k] - mp.mpf(float(t[k])), max(p[k], mp.mpf(float(t[k])))) <= 4
+
+
+@pytest.mark.parametrize("n", [1.0, 2.0, 3.0])
+def test_polygamma_between_series_and_asymptotics(n: float) -> None:
+    """Where the terms of the series and of its tail weigh alike their roundings add up."""
+    x = np.random.default_rng(8).uniform(4.0, 14.0, 150)
+    for k, (error, at) in worst(TABLE["polygamma"], [np.full(x.shape, n), x]).items():
+        assert error <= LIMIT, f"output {k} is off by {error:.1f} ulp at {at}"
