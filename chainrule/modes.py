@@ -181,6 +181,8 @@ def _scatter(
     cotangents: list[Any], owned: bytearray, i: int, source: Node, node: Node, g: Any
 ) -> None:
     """The adjoint of indexing, added in place: a loop over an array's elements stays linear."""
+    if source.value.dtype.kind != "f":  # positions and masks: what arrives there goes nowhere
+        return
     present = cotangents[i]
     if not isinstance(source.value, np.ndarray):  # x[()] or x[None] of a scalar
         g = sum_to(g, shape=())

@@ -101,6 +101,16 @@ class TestGrad:
 
         assert cr.grad(f)(0.5) == 3 * 2**7  # 0.5 → 1.5 → 3 → … → 192
 
+    def test_positions_as_numbers(self) -> None:
+        """What is computed from positions is a constant factor, read one by one or together."""
+        x = np.array([3.0, 1.0, 2.0])
+
+        def f(x: Any) -> Any:
+            order = np.argsort(x)
+            return x[0] * order[1] + (x * order[[0, 0, 2]]).sum() + order.sum() * x[2]
+
+        np.testing.assert_array_equal(cr.grad(f)(x), [2.0 + 1.0, 1.0, 0.0 + 3.0])
+
     def test_unused_leaf_is_zero_and_says_so(self) -> None:
         with pytest.warns(ZeroGradientWarning, match=r"does not depend on p\['b'\]"):
             gradient = cr.grad(lambda p: p["a"] ** 2)({"a": 3.0, "b": np.ones(2)})
