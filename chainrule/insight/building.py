@@ -14,6 +14,7 @@ from chainrule.elementary.base import is_step
 from chainrule.errors import ArgumentError, NoDependenceError, NotScalarError
 from chainrule.graph import Node, predecessors
 from chainrule.insight.edges import handed_back, partial_value, read_back
+from chainrule.insight.expression import has_condition
 from chainrule.insight.table import Partial, Row, Table
 from chainrule.insight.words import Word, name_word
 
@@ -62,7 +63,8 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
             "g ↦ …: a step that is not elementwise; it hands the derivative g of its result back "
             "to its argument this way"
         )
-    if any("[" in p.formula.text and "↦" not in p.formula.text for r in steps for p in r.partials):
+    symbols = {s for node in graph.nodes for s in getattr(node.fn, "symbols", ())}
+    if any(map(has_condition, symbols)):
         table.notes.append("[condition] is 1 where the condition holds, and 0 elsewhere")
     return table
 

@@ -161,18 +161,42 @@ def _number(node: ast.expr) -> float | None:
 
 
 def _worked_out(a: float, op: ast.operator, b: float) -> float | None:
-    """The result where it is exact or short to print; 1/3 stays 1/3."""
+    """The result where it can be printed whole; 1/3 stays 1/3."""
     if not (abs(a) < 1e6 and abs(b) < 1e6):
         return None
     if isinstance(op, ast.Add):
-        return a + b
-    if isinstance(op, ast.Sub):
-        return a - b
-    if isinstance(op, ast.Mult):
-        return a * b
-    if isinstance(op, ast.Pow) and a > 0 and b in (0, 1, 2, 3):
-        return a**b
-    return None
+        value = a + b
+    elif isinstance(op, ast.Sub):
+        value = a - b
+    elif isinstance(op, ast.Mult):
+        value = a * b
+    elif isinstance(op, ast.Pow) and a > 0 and b in (0, 1, 2, 3):
+        value = a**b
+    else:
+        return None
+    return value if math.isclose(float(number(value)), value, rel_tol=1e-14) else None
+
+
+def has_condition(source: str) -> bool:
+    """Does a formula use a comparison as a number, which is printed as [a > b]?
+
+    >>> has_condition("(a > b) + 1"), has_condition("where(a > b, 1, 0)")
+    (True, False)
+    """
+    if not source.isascii():
+        return False
+    try:
+        tree = ast.parse(source, mode="eval")
+    except SyntaxError:
+        return False
+    conditions = {
+        node.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "where"
+    }
+    return any(isinstance(node, ast.Compare) and node not in conditions for node in ast.walk(tree))
 
 
 class _Printer:

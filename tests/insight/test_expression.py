@@ -88,6 +88,7 @@ def test_notation(source: str, text: str, latex: str) -> None:
         ("a > b", 0.0, "[ξ₁ > 0]"),
         ("(a > b) + (a == b)/2", 0.0, "[ξ₁ > 0] + [ξ₁ = 0]/2"),
         ("b*a", math.pi, "π·ξ₁"),
+        ("a*b**3", 12.25, "ξ₁·12.25³"),  # 1838.265625 would be rounded
     ],
 )
 def test_a_partial_has_its_numbers_worked_out(source: str, b: float, text: str) -> None:
@@ -123,7 +124,7 @@ def _grown(inner: Any) -> Any:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.recursive(_LEAF, _grown, max_leaves=10), st.booleans())
 def test_what_is_printed_means_the_same(tree: ast.expr, partial: bool) -> None:
     """The printed text is read again by the formula parser, which knows its signs."""

@@ -195,6 +195,15 @@ def test_where_no_derivative_arrives_it_is_said() -> None:
     assert not any("dL/dy is 0" in note for note in t.notes)
 
 
+def test_the_note_on_conditions_stands_where_one_is_printed() -> None:
+    def notes(f: Any) -> list[str]:
+        return cr.trace(f)({"x": 2.0}).table("forward").notes
+
+    note = "[condition] is 1 where the condition holds, and 0 elsewhere"
+    assert notes(lambda p: np.maximum(p["x"], 0.0)) == [note]
+    assert notes(lambda p: np.exp(p["x"])) == []  # the name p['x'] has brackets too
+
+
 def test_several_outputs_of_a_step() -> None:
     a = np.array([[2.0, 1.0], [1.0, 3.0]])
 
