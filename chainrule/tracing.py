@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.array import Traced, complex_error, plain_array
+from chainrule.array import Traced, plain_array
 from chainrule.elementary.base import is_step, is_traced, value_of
 from chainrule.elementary.shaping import identity
 from chainrule.errors import (
@@ -25,6 +25,7 @@ from chainrule.errors import (
     code_line,
 )
 from chainrule.graph import NO_PARAMS, Node, Tape, user_code
+from chainrule.methods import complex_error
 
 _current: ContextVar[Tape | None] = ContextVar("chainrule_tape", default=None)
 _LEAVES = frozenset({float, int, np.ndarray, np.float64, np.float32, Traced})
