@@ -109,7 +109,7 @@ def reverse(
                 else:
                     add(i, c)
                 continue
-            values = args if lift else [a.value if isinstance(a, Node) else a for a in args]
+            values: Any = None
             shape = node.value.shape if type(node.value) is np.ndarray else None
             k = 0
             for a in args:
@@ -122,10 +122,15 @@ def reverse(
                     continue
                 if type(p) is float:
                     c = g if p == 1.0 else -g if p == -1.0 else g * p
-                elif cache is None:
-                    c = g * p(y, *values)
                 else:
-                    c = g * _cached(cache, position, p, y, values)
+                    if values is None:
+                        values = args if lift else [
+                            x.value if isinstance(x, Node) else x for x in args
+                        ]
+                    if cache is None:
+                        c = g * p(y, *values)
+                    else:
+                        c = g * _cached(cache, position, p, y, values)
                 fresh = c is not g
                 if shape is not None and np.shape(a.value) != shape:
                     c = sum_to(_expanded(c, shape), shape=np.shape(a.value))

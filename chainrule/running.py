@@ -221,7 +221,7 @@ def gradients(
     for argument in arguments:
         leaves = argument.leaves
         part, found = found[: len(leaves)], found[len(leaves) :]
-        if any(c is None for c in part):
+        if [c for c in part if c is None]:
             part = _zeros(f, trace, argument, part, output)
         part = [finished(c, leaf, taken) for c, leaf in zip(part, leaves, strict=True)]
         if trace.nested:
