@@ -382,9 +382,8 @@ class Identity(Initializer):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         _matrix(self, shape)
         weights = np.zeros(shape)
-        weights[tuple((size - 1) // 2 for size in shape[:-2])] = self.gain * np.eye(
-            shape[-2], shape[-1]
-        )
+        middle = tuple((size - 1) // 2 for size in shape[:-2])
+        weights[middle] = self.gain * np.eye(shape[-2], shape[-1])
         return weights
 
     def variance(self, shape: Shape) -> float:

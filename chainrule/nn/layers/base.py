@@ -155,8 +155,9 @@ def child(rng: Rng | None, index: int) -> Rng | None:
     """The key of a container's part: its own numbers for each; a generator is shared.
 
     >>> child(7, 2), child((7, 2), 0)
-    ((7, 2), (7, 2, 0))
+    ((7, 3), (7, 2, 1))
     """
     if rng is None or isinstance(rng, np.random.Generator):
         return rng
-    return (*rng, index) if isinstance(rng, tuple) else (rng, index)
+    # From 1 up: NumPy takes keys that differ in zeros at the end alone for the same.
+    return (*rng, index + 1) if isinstance(rng, tuple) else (rng, index + 1)
