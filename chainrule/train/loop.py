@@ -1,27 +1,170 @@
-"""The training loop: a pure step on each mini-batch, epoch after epoch."""
+"""The training loop: a step on each mini-batch, epoch after epoch. It exists once, here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 import numpy as np
-import optree
 from numpy.typing import NDArray
 
 from chainrule.data.split import batches
-from chainrule.derivatives import value_and_grad
-from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.errors import ArgumentError, DataError, DivergenceError
+from chainrule.train.callbacks.base import Callback
 
 Array = NDArray[np.float64]
-Batch = tuple[Array, Array]
-Step = Callable[[Any, Batch], tuple[Any, Any]]
+Record = dict[str, float]
+Step = Callable[[Any, tuple[Array, Array]], tuple[Any, Any]]
 
 
-class DivergenceError(ChainruleError, ArithmeticError):
-    """The loss became infinite or not a number while training."""
+@dataclass(frozen=True)
+class Report:
+    """What a step says about its batch.
+
+    Attributes:
+        loss: before the update.
+        means: what else to average over the epoch: name → (value, weight). The loss is among
+            them if the epoch's mean loss is wanted.
+        gradient_norm: √Σg² over all parameters, where the step knows it.
+    """
+
+    loss: float
+    means: dict[str, tuple[float, float]]
+    gradient_norm: float | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        return isfinite(self.loss) and (self.gradient_norm is None or isfinite(self.gradient_norm))
+
+
+@dataclass
+class Run:
+    """A training under way: all that it needs to go on from here.
+
+    Attributes:
+        state: what the step takes and returns.
+        epoch, step: the position: finished epochs, and finished steps of the epoch under way.
+        sums: of the epoch under way: name → [Σ weight · value, Σ weight].
+        history: one record for each finished epoch.
+        stop: set by a callback to end the training after this step.
+        interrupted: Ctrl-C ended it.
+    """
+
+    state: Any
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    history: list[Record] = field(default_factory=list)
+    stop: bool = False
+    interrupted: bool = False
+
+    def add(self, report: Report) -> None:
+        for name, (value, weight) in report.means.items():
+            total = self.sums.setdefault(name, [0.0, 0.0])
+            total[0] += value * weight
+            total[1] += weight
+
+    def means(self) -> Record:
+        """The epoch's means so far; 0 where all weights were 0."""
+        return {name: s / w if w else 0.0 for name, (s, w) in self.sums.items()}
+
+
+def no_replay(run: Run, batch: Any, report: Report) -> DivergenceError:
+    """The error for a step that is not known well enough to look into."""
+    return diverged(run.epoch + 1, report.loss)
+
+
+def run_epochs(
+    run: Run,
+    step: Callable[[Any, Any, int, int], tuple[Any, Report]],
+    feed: Callable[[int, int], Iterator[Any]],
+    *,
+    epochs: int,
+    callbacks: Callback,
+    evaluate: Callable[[Any], Record] | None = None,
+    explain: Callable[[Run, Any, Report], DivergenceError | None] = no_replay,
+) -> None:
+    """Train from where a run stands to the end of the last epoch.
+
+    Args:
+        run: the state and the position; changed after each step, so that at any moment it holds
+            the last whole step.
+        step: step(state, batch, epoch, number) → (new state, report), a pure function.
+        feed: feed(epoch, skip) gives the batches of an epoch but for the first ``skip``.
+        epochs: the number of the epoch to end with.
+        callbacks: told about each epoch and step, with the running means; they may set
+            ``run.stop``.
+        evaluate: what to add to each epoch's record, from the state at its end.
+        explain: makes the error for a step whose loss or gradient is not finite, from the run as
+            it was before that step; None ends the training there without an error.
+
+    Raises:
+        DivergenceError: a loss is infinite or not a number.
+        DataError: there is no batch.
+    """
+    # Overflow needs no warning here: a loss that is not finite is an error below.
+    with np.errstate(all="ignore"):
+        try:
+            try:
+                callbacks.on_train_begin()
+                while run.epoch < epochs and not run.stop:
+                    _epoch(run, step, feed, callbacks, evaluate, explain)
+            except KeyboardInterrupt:
+                run.interrupted = True
+            callbacks.on_train_end(run.history[-1] if run.history else None)
+        finally:
+            callbacks.close()
+
+
+def _epoch(
+    run: Run, step: Any, feed: Any, callbacks: Callback, evaluate: Any, explain: Any
+) -> None:
+    epoch = run.epoch
+    callbacks.on_epoch_begin(epoch)
+    for batch in feed(epoch, run.step):
+        callbacks.on_train_batch_begin(run.step)
+        state, report = step(run.state, batch, epoch, run.step)
+        if not report.is_finite:
+            error = explain(run, batch, report)
+            if error is not None:
+                raise error
+            run.stop = True
+            return
+        run.state = state
+        run.add(report)
+        run.step += 1
+        logs = run.means()
+        if report.gradient_norm is not None:
+            logs["gradient_norm"] = report.gradient_norm
+        callbacks.on_train_batch_end(run.step - 1, {**logs, "batch_loss": report.loss})
+        if run.stop:
+            break
+    if not run.step:
+        raise DataError(
+            f"there is no batch of data to train on in epoch {epoch + 1}",
+            got="an input that is empty or used up",
+            remedy="a generator runs once: give a function that returns a new one for each epoch, "
+            "or steps_per_epoch",
+        )
+    record = {"epoch": epoch + 1, **run.means()}
+    record |= evaluate(run.state) if evaluate is not None else {}
+    for name in ("loss", "val_loss"):
+        if not isfinite(record.get(name, 0.0)):
+            raise diverged(epoch + 1, record[name])
+    run.history.append(record)
+    run.epoch, run.step, run.sums = epoch + 1, 0, {}
+    callbacks.on_epoch_end(epoch, {k: v for k, v in record.items() if k != "epoch"})
+
+
+def diverged(epoch: int, loss: float) -> DivergenceError:
+    """The error for a loss that is not finite, when no more is known than the epoch."""
+    return DivergenceError(
+        f"the training diverged in epoch {epoch}: its loss is no longer a finite number",
+        got=f"a loss of {loss}",
+        remedy="choose a smaller learning rate (command line: --learning-rate)",
+    )
 
 
 @dataclass(frozen=True)
@@ -29,40 +172,8 @@ class Fit:
     """What `fit` hands back: the last parameters, and one record for each finished epoch."""
 
     params: Any
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Record] = field(default_factory=list)
     interrupted: bool = False
-
-
-def sgd_step(loss: Callable[..., Any], learning_rate: float, weight_decay: float = 0.0) -> Step:
-    """One step of gradient descent, as a pure function of (params, batch).
-
-    p ← p − η (∂L/∂p + λ p), where λ applies to kernels (two axes or more) and not to biases. It
-    is the gradient of L + λ/2 Σ p²; the loss that is reported is L alone.
-
-    Args:
-        loss: loss(params, x, y), a number.
-        learning_rate: η.
-        weight_decay: λ.
-
-    Returns:
-        step(params, (x, y)) → (new params, the loss before the update).
-
-    >>> step = sgd_step(lambda w, x, y: np.mean((w * x - y) ** 2), learning_rate=0.1)
-    >>> w, before = step(1.0, (np.array([2.0]), np.array([0.0])))
-    >>> round(w, 12), float(before)
-    (0.2, 4.0)
-    """
-    gradient = value_and_grad(loss)
-
-    def update(p: Any, g: Any) -> Any:
-        decay = weight_decay if np.ndim(p) >= 2 else 0.0
-        return p - learning_rate * (g + decay * p)
-
-    def step(params: Any, batch: Batch) -> tuple[Any, Any]:
-        value, grads = gradient(params, *batch)
-        return optree.tree_map(update, params, grads), value
-
-    return step
 
 
 def fit(
@@ -74,8 +185,8 @@ def fit(
     epochs: int,
     batch_size: int = 32,
     seed: int | np.random.Generator = 0,
-    evaluate: Callable[[Any], dict[str, float]] | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    evaluate: Callable[[Any], Record] | None = None,
+    on_epoch: Callable[[Record], None] | None = None,
 ) -> Fit:
     """Train on mini-batches, in a new random order each epoch.
 
@@ -106,32 +217,22 @@ def fit(
             "epochs and batch_size must be 1 or more", got=f"{epochs=}, {batch_size=}"
         )
     rng = np.random.default_rng(seed)
-    history: list[dict[str, float]] = []
-    # Overflow needs no warning here: a loss that is not finite is an error below.
-    with np.errstate(all="ignore"):
-        try:
-            for epoch in range(1, epochs + 1):
-                total = 0.0
-                for rows in batches(len(x), batch_size, rng):
-                    params, loss = step(params, (x[rows], y[rows]))
-                    total += float(loss) * len(rows)
-                    _check(float(loss), epoch)
-                record = {"epoch": epoch, "loss": total / len(x)}
-                record |= evaluate(params) if evaluate is not None else {}
-                for value in record.values():
-                    _check(value, epoch)
-                history.append(record)
-                if on_epoch is not None:
-                    on_epoch(record)
-        except KeyboardInterrupt:
-            return Fit(params, history, interrupted=True)
-    return Fit(params, history)
+    run = Run(params)
 
+    def feed(epoch: int, skip: int) -> Iterator[tuple[Array, Array]]:
+        for rows in batches(len(x), batch_size, rng):
+            yield x[rows], y[rows]
 
-def _check(loss: float, epoch: int) -> None:
-    if not isfinite(loss):
-        raise DivergenceError(
-            f"the training diverged in epoch {epoch}: its loss is no longer a finite number",
-            got=f"a loss of {loss}",
-            remedy="choose a smaller learning rate (command line: --learning-rate)",
-        )
+    def reported(
+        state: Any, batch: tuple[Array, Array], epoch: int, number: int
+    ) -> tuple[Any, Report]:
+        state, loss = step(state, batch)
+        return state, Report(float(loss), {"loss": (float(loss), len(batch[0]))})
+
+    class Told(Callback):
+        def on_epoch_end(self, epoch: int, logs: Record | None = None) -> None:
+            if on_epoch is not None:
+                on_epoch(run.history[-1])
+
+    run_epochs(run, reported, feed, epochs=epochs, callbacks=Told(), evaluate=evaluate)
+    return Fit(run.state, run.history, run.interrupted)

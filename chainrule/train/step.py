@@ -1,0 +1,141 @@
+"""One step of training as a pure function: forward, backward, and the update in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import optree
+from numpy.typing import NDArray
+
+from chainrule.derivatives import value_and_grad
+from chainrule.tracing import flatten
+
+Array = NDArray[np.float64]
+
+
+class TrainState(NamedTuple):
+    """What a step takes and returns anew: parameters, optimizer state, and the layers' state."""
+
+    params: Any
+    optimizer: Any
+    layers: Any
+
+
+class Batch(NamedTuple):
+    """Some rows: inputs (an array or a tree of them), targets, and a weight for each or None."""
+
+    x: Any
+    y: Any
+    weight: Any = None
+
+
+class Result(NamedTuple):
+    """What else comes out of a step: the loss before the update, the outputs, and √Σg²."""
+
+    loss: Any
+    outputs: Any
+    gradient_norm: Any
+
+
+TrainStep = Callable[[TrainState, Batch, tuple[int, ...], Any], tuple[TrainState, Result]]
+
+
+def loss_of(layer: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
+    """objective(params, state, batch, key) → (loss, (outputs, new state)), in training."""
+
+    def objective(params: Any, state: Any, batch: Batch, key: tuple[int, ...]) -> Any:
+        outputs, after = layer(params, state, batch.x, training=True, rng=key)
+        return loss(outputs, batch.y, batch.weight), (outputs, after)
+
+    return objective
+
+
+def training_step(layer: Any, loss: Callable[..., Any], optimizer: Any) -> TrainStep:
+    """The pure function that trains a network on one batch.
+
+    θ, s, m ← update(∇_θ L(θ, m, batch, key), s, θ)
+
+    Args:
+        layer: the network, layer(params, state, x, training=…, rng=…) → (outputs, new state).
+        loss: loss(outputs, targets, weights or None) → number.
+        optimizer: its ``update`` and, where it wants the gradient at another point, ``lookahead``.
+
+    Returns:
+        step(state, batch, key, learning rate or None) → (new state, result). The key, a tuple of
+        integers, is where all random numbers of the step come from. A learning rate takes the
+        place of the optimizer's own.
+
+    >>> from chainrule.nn import Dense
+    >>> from chainrule.optim import SGD
+    >>> net, sgd = Dense(1, use_bias=False, kernel_initializer="ones"), SGD(0.1)
+    >>> params, layers = net.build(0, (1,))
+    >>> step = training_step(net, lambda out, y, w: np.mean((out - y) ** 2), sgd)
+    >>> batch = Batch(np.array([[2.0]]), np.array([[0.0]]))
+    >>> state, result = step(TrainState(params, sgd.init(params), layers), batch, (0,), None)
+    >>> float(result.loss), state.params["kernel"].round(12)
+    (4.0, array([[0.2]]))
+    """
+    gradient = value_and_grad(loss_of(layer, loss), has_aux=True)
+
+    def step(
+        state: TrainState, batch: Batch, key: tuple[int, ...], learning_rate: Any = None
+    ) -> tuple[TrainState, Result]:
+        params, memory, layers = state
+        at = optimizer.lookahead(params, memory)
+        (value, (outputs, layers)), gradients = gradient(at, layers, batch, key)
+        params, memory = optimizer.update(gradients, memory, params, learning_rate=learning_rate)
+        return TrainState(params, memory, layers), Result(value, outputs, norm(gradients))
+
+    return step
+
+
+def norm(tree: Any) -> float:
+    """√Σg² over all numbers of a tree, also where the squares overflow.
+
+    >>> norm({"a": np.array([3e200, 0.0]), "b": 4e200})
+    5e+200
+    """
+    leaves = [np.ravel(leaf) for leaf in flatten(tree)[0]]
+    plain = float(np.sqrt(sum(float(leaf @ leaf) for leaf in leaves)))
+    if np.isfinite(plain) and plain > 1e-150:
+        return plain
+    largest = max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in leaves), default=0.0)
+    if not np.isfinite(largest) or largest == 0.0:
+        return plain if np.isnan(plain) else largest
+    return largest * float(np.sqrt(sum(float(np.sum((leaf / largest) ** 2)) for leaf in leaves)))
+
+
+def sgd_step(
+    loss: Callable[..., Any], learning_rate: float, weight_decay: float = 0.0
+) -> Callable[[Any, tuple[Array, Array]], tuple[Any, Any]]:
+    """One step of gradient descent, as a pure function of (params, batch).
+
+    p ← p − η (∂L/∂p + λ p), where λ applies to kernels (two axes or more) and not to biases. It
+    is the gradient of L + λ/2 Σ p²; the loss that is reported is L alone.
+
+    Args:
+        loss: loss(params, x, y), a number.
+        learning_rate: η.
+        weight_decay: λ.
+
+    Returns:
+        step(params, (x, y)) → (new params, the loss before the update).
+
+    >>> step = sgd_step(lambda w, x, y: np.mean((w * x - y) ** 2), learning_rate=0.1)
+    >>> w, before = step(1.0, (np.array([2.0]), np.array([0.0])))
+    >>> round(w, 12), float(before)
+    (0.2, 4.0)
+    """
+    gradient = value_and_grad(loss)
+
+    def update(p: Any, g: Any) -> Any:
+        decay = weight_decay if np.ndim(p) >= 2 else 0.0
+        return p - learning_rate * (g + decay * p)
+
+    def step(params: Any, batch: tuple[Array, Array]) -> tuple[Any, Any]:
+        value, grads = gradient(params, *batch)
+        return optree.tree_map(update, params, grads), value
+
+    return step
