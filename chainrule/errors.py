@@ -79,6 +79,14 @@ class DataError(ChainruleError, ValueError):
     """A table that cannot be read or trained on."""
 
 
+class DivergenceError(ChainruleError, ArithmeticError):
+    """The loss became infinite or not a number while training."""
+
+
+class ModelFileError(ChainruleError, ValueError):
+    """A file that is not a whole model or checkpoint of this library."""
+
+
 class GradientCheckError(ChainruleError, AssertionError):
     """A derivative differs from its numerical estimate."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from chainrule.train.loop import DivergenceError, Fit, fit, sgd_step
+from chainrule.errors import DivergenceError
+from chainrule.train.callbacks.base import Callback, LambdaCallback
+from chainrule.train.loop import Fit, fit
+from chainrule.train.step import sgd_step
 from chainrule.train.tabular import Settings, Study, prepare, train_models
 
-__all__ = ["DivergenceError", "Fit", "Settings", "Study", "fit", "prepare", "sgd_step",
-           "train_models"]  # fmt: skip
+__all__ = ["Callback", "DivergenceError", "Fit", "LambdaCallback", "Settings", "Study", "fit",
+           "prepare", "sgd_step", "train_models"]  # fmt: skip

@@ -10,7 +10,7 @@ import optree
 from numpy.typing import NDArray
 
 from chainrule.derivatives import value_and_grad
-from chainrule.tracing import flatten
+from chainrule.optim.clipping import global_norm
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def loss_of(layer: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
 
     def objective(params: Any, state: Any, batch: Batch, key: tuple[int, ...]) -> Any:
         outputs, after = layer(params, state, batch.x, training=True, rng=key)
-        return loss(outputs, batch.y, batch.weight), (outputs, after)
+        return loss(batch.y, outputs, batch.weight), (outputs, after)
 
     return objective
 
@@ -59,7 +59,7 @@ def training_step(layer: Any, loss: Callable[..., Any], optimizer: Any) -> Train
 
     Args:
         layer: the network, layer(params, state, x, training=…, rng=…) → (outputs, new state).
-        loss: loss(outputs, targets, weights or None) → number.
+        loss: loss(targets, outputs, weights or None) → number.
         optimizer: its ``update`` and, where it wants the gradient at another point, ``lookahead``.
 
     Returns:
@@ -71,7 +71,7 @@ def training_step(layer: Any, loss: Callable[..., Any], optimizer: Any) -> Train
     >>> from chainrule.optim import SGD
     >>> net, sgd = Dense(1, use_bias=False, kernel_initializer="ones"), SGD(0.1)
     >>> params, layers = net.build(0, (1,))
-    >>> step = training_step(net, lambda out, y, w: np.mean((out - y) ** 2), sgd)
+    >>> step = training_step(net, lambda y, out, w: np.mean((out - y) ** 2), sgd)
     >>> batch = Batch(np.array([[2.0]]), np.array([[0.0]]))
     >>> state, result = step(TrainState(params, sgd.init(params), layers), batch, (0,), None)
     >>> float(result.loss), state.params["kernel"].round(12)
@@ -85,26 +85,11 @@ def training_step(layer: Any, loss: Callable[..., Any], optimizer: Any) -> Train
         params, memory, layers = state
         at = optimizer.lookahead(params, memory)
         (value, (outputs, layers)), gradients = gradient(at, layers, batch, key)
+        norm = global_norm(gradients)
         params, memory = optimizer.update(gradients, memory, params, learning_rate=learning_rate)
-        return TrainState(params, memory, layers), Result(value, outputs, norm(gradients))
+        return TrainState(params, memory, layers), Result(value, outputs, norm)
 
     return step
-
-
-def norm(tree: Any) -> float:
-    """√Σg² over all numbers of a tree, also where the squares overflow.
-
-    >>> norm({"a": np.array([3e200, 0.0]), "b": 4e200})
-    5e+200
-    """
-    leaves = [np.ravel(leaf) for leaf in flatten(tree)[0]]
-    plain = float(np.sqrt(sum(float(leaf @ leaf) for leaf in leaves)))
-    if np.isfinite(plain) and plain > 1e-150:
-        return plain
-    largest = max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in leaves), default=0.0)
-    if not np.isfinite(largest) or largest == 0.0:
-        return plain if np.isnan(plain) else largest
-    return largest * float(np.sqrt(sum(float(np.sum((leaf / largest) ** 2)) for leaf in leaves)))
 
 
 def sgd_step(

@@ -18,7 +18,8 @@ from chainrule.errors import ArgumentError
 from chainrule.nn.losses import loss_for
 from chainrule.nn.metrics import evaluate
 from chainrule.nn.mlp import forward, init_mlp
-from chainrule.train.loop import Fit, fit, sgd_step
+from chainrule.train.loop import Fit, fit
+from chainrule.train.step import sgd_step
 
 Array = NDArray[np.float64]
 Scores = dict[str, float]
