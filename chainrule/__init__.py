@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.check import check_grads
 from chainrule.derivatives import grad, hessian, hvp, jvp, value_and_grad, vjp
@@ -35,6 +35,10 @@ from chainrule.jacobians import jacobian
 from chainrule.numpy_api.lookup import supported
 from chainrule.spatial import average_pool, conv1d, conv2d, max_pool
 
+if TYPE_CHECKING:
+    from chainrule import optim
+    from chainrule.optim import minimize
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -58,6 +62,8 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "max_pool",
+    "minimize",
+    "optim",
     "polygamma",
     "relu",
     "selu",
@@ -78,6 +84,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The training library, imported when it is first used: import chainrule stays fast."""
-    if name in ("data", "nn", "train"):
+    if name in ("data", "nn", "optim", "train"):
         return importlib.import_module(f"chainrule.{name}")
+    if name == "minimize":
+        from chainrule.optim import minimize
+
+        return minimize
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
