@@ -28,11 +28,13 @@ class Report:
         means: what else to average over the epoch: name → (value, weight). The loss is among
             them if the epoch's mean loss is wanted.
         gradient_norm: √Σg² over all parameters, where the step knows it.
+        kept: what is to be looked at when the epoch is over, for measures that are no means.
     """
 
     loss: float
     means: dict[str, tuple[float, float]]
     gradient_norm: float | None = None
+    kept: Any = None
 
     @property
     def is_finite(self) -> bool:
@@ -47,6 +49,7 @@ class Run:
         state: what the step takes and returns.
         epoch, step: the position: finished epochs, and finished steps of the epoch under way.
         sums: of the epoch under way: name → [Σ weight · value, Σ weight].
+        kept: of the epoch under way: what each step's report said to keep.
         history: one record for each finished epoch.
         stop: set by a callback to end the training after this step.
         interrupted: Ctrl-C ended it.
@@ -56,6 +59,7 @@ class Run:
     epoch: int = 0
     step: int = 0
     sums: dict[str, list[float]] = field(default_factory=dict)
+    kept: list[Any] = field(default_factory=list)
     history: list[Record] = field(default_factory=list)
     stop: bool = False
     interrupted: bool = False
@@ -65,6 +69,8 @@ class Run:
             total = self.sums.setdefault(name, [0.0, 0.0])
             total[0] += value * weight
             total[1] += weight
+        if report.kept is not None:
+            self.kept.append(report.kept)
 
     def means(self) -> Record:
         """The epoch's means so far; 0 where all weights were 0."""
@@ -83,7 +89,7 @@ def run_epochs(
     *,
     epochs: int,
     callbacks: Callback,
-    evaluate: Callable[[Any], Record] | None = None,
+    evaluate: Callable[[Run], Record] | None = None,
     explain: Callable[[Run, Any, Report], DivergenceError | None] = no_replay,
 ) -> None:
     """Train from where a run stands to the end of the last epoch.
@@ -96,7 +102,7 @@ def run_epochs(
         epochs: the number of the epoch to end with.
         callbacks: told about each epoch and step, with the running means; they may set
             ``run.stop``.
-        evaluate: what to add to each epoch's record, from the state at its end.
+        evaluate: what to add to each epoch's record, from the run at its end.
         explain: makes the error for a step whose loss or gradient is not finite, from the run as
             it was before that step; None ends the training there without an error.
 
@@ -149,12 +155,12 @@ def _epoch(
             "or steps_per_epoch",
         )
     record = {"epoch": epoch + 1, **run.means()}
-    record |= evaluate(run.state) if evaluate is not None else {}
+    record |= evaluate(run) if evaluate is not None else {}
     for name in ("loss", "val_loss"):
         if not isfinite(record.get(name, 0.0)):
             raise diverged(epoch + 1, record[name])
     run.history.append(record)
-    run.epoch, run.step, run.sums = epoch + 1, 0, {}
+    run.epoch, run.step, run.sums, run.kept = epoch + 1, 0, {}, []
     callbacks.on_epoch_end(epoch, {k: v for k, v in record.items() if k != "epoch"})
 
 
@@ -234,5 +240,8 @@ def fit(
             if on_epoch is not None:
                 on_epoch(run.history[-1])
 
-    run_epochs(run, reported, feed, epochs=epochs, callbacks=Told(), evaluate=evaluate)
+    def measured(run: Run) -> Record:
+        return evaluate(run.state) if evaluate is not None else {}
+
+    run_epochs(run, reported, feed, epochs=epochs, callbacks=Told(), evaluate=measured)
     return Fit(run.state, run.history, run.interrupted)

@@ -102,13 +102,8 @@ class CallbackList(Callback):
             member.set_params(params)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        # One that resumes sets the state of the others, so it comes first here.
-        for member in reversed(self.members):
-            if member.last:
-                member.on_train_begin(logs)
         for member in self.members:
-            if not member.last:
-                member.on_train_begin(logs)
+            member.on_train_begin(logs)
 
     def on_train_end(self, logs: Logs = None) -> None:
         for member in self.members:

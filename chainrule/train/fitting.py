@@ -1,0 +1,293 @@
+"""`Model.fit`: checks what it was given, makes the feeds, and runs the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.errors import ArgumentError
+from chainrule.nn.naming import user_line
+from chainrule.train.callbacks.base import Callback, CallbackList
+from chainrule.train.callbacks.history import History
+from chainrule.train.feed import STEP, Rows, Stream, is_stream, parts_of
+from chainrule.train.inputs import as_inputs, example_shape, precision, rows_of, same_rows, take
+from chainrule.train.labels import find_labels
+from chainrule.train.loop import Record, Report, Run, run_epochs
+from chainrule.train.step import Batch, TrainState
+from chainrule.train.using import given_batch, measure, row_weight, told, whole_number
+
+if TYPE_CHECKING:
+    from chainrule.train.model import Model
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of `Model.fit` beside the data."""
+
+    batch_size: int | None
+    epochs: int
+    verbose: Any
+    callbacks: Sequence[Callback] | Callback | None
+    validation_split: float
+    validation_data: Any
+    shuffle: bool
+    class_weight: Mapping[Any, float] | str | None
+    sample_weight: Any
+    initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_batch_size: int | None
+    validation_freq: int
+    seed: int
+
+    def check(self) -> None:
+        """Refuse numbers that are out of range.
+
+        Raises:
+            ArgumentError: one is.
+        """
+        whole_number("epochs", self.epochs)
+        whole_number("initial_epoch", self.initial_epoch, 0)
+        whole_number("seed", self.seed, 0)
+        whole_number("validation_freq", self.validation_freq)
+        for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name))
+        if not 0.0 <= self.validation_split < 1.0:
+            raise ArgumentError(
+                "validation_split is the share of the rows to validate on",
+                got=f"validation_split={self.validation_split!r}",
+                line=user_line(),
+                remedy="give a number from 0 up to, but not including, 1, such as 0.2",
+            )
+        if self.verbose not in ("auto", 0, 1, 2):
+            raise ArgumentError(
+                "unknown verbose",
+                got=f"verbose={self.verbose!r}",
+                line=user_line(),
+                remedy="use 'auto', 0 (quiet), 1 (a progress bar) or 2 (a line each epoch)",
+            )
+
+    @property
+    def rows(self) -> int:
+        """Rows in a step."""
+        return 32 if self.batch_size is None else int(self.batch_size)
+
+
+def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
+    """Train a model; see `Model.fit`."""
+    options.check()
+    if is_stream(x, y):
+        feed, held_out = _stream(model, x, options), None
+    else:
+        feed, held_out = _rows(model, x, y, options)
+    validation = _validation(model, held_out, options)
+    _ready(model)
+
+    callbacks = told(options.callbacks)
+    history = next((c for c in callbacks if isinstance(c, History)), None)
+    if history is None:
+        history = History()
+        callbacks = [history, *callbacks]
+    listeners = CallbackList([*callbacks, *_display(options)])
+    listeners.set_model(model)
+    listeners.set_params(
+        {"epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
+         "batch_size": options.rows, "seed": options.seed, "rows": feed.rows,
+         "shuffle": options.shuffle}
+    )  # fmt: skip
+
+    compiled = model.compiled("fit")
+    run = model.run = Run(model.run.state, epoch=options.initial_epoch)
+
+    def step(state: TrainState, batch: Batch, epoch: int, number: int) -> tuple[Any, Report]:
+        key = (options.seed, STEP, epoch, number)
+        new, result = compiled.step(state, batch, key, model.override)
+        return new, compiled.report(batch, result)
+
+    def evaluate(run: Run) -> Record:
+        scores = compiled.finish(run.kept)
+        if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
+            found = measure(model, validation, listeners)
+            scores |= {f"val_{name}": value for name, value in found.items()}
+        return scores
+
+    from chainrule.train.divergence import explainer
+
+    run_epochs(
+        run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,
+        explain=explainer(compiled, options.seed, callbacks),
+    )  # fmt: skip
+    history.interrupted = run.interrupted
+    return history
+
+
+def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
+    """The batches of arrays, and the rows held out for validation."""
+    if y is None:
+        raise ArgumentError(
+            "fit needs the targets",
+            got="y=None with x an array",
+            line=user_line(),
+            remedy="fit(x, y); only batches (x, y) from an iterable bring their targets along",
+        )
+    x, columns = as_inputs(x, columns=model.columns)
+    n = rows_of(x)
+    _learn(model, x, y, columns, options.seed)
+    assert model.labels is not None
+    encoded = model.labels.encode(y, dtype=model.dtype)
+    same_rows(x, encoded, "y")
+    weight = row_weight(options.sample_weight, x, model.dtype)
+    count = n - int(n * (1.0 - options.validation_split)) if options.validation_split else 0
+    held_out = None
+    if count:
+        if count == n:
+            raise ArgumentError(
+                "validation_split leaves no row to train on",
+                got=f"validation_split={options.validation_split} of {n} rows",
+                line=user_line(),
+                remedy="give more rows, or a smaller share",
+            )
+        last = slice(n - count, n)
+        held_out = (take(x, last), encoded[last], None if weight is None else weight[last])
+        first = slice(0, n - count)
+        x, encoded = take(x, first), encoded[first]
+        weight = None if weight is None else weight[first]
+    class_weight = options.class_weight
+    if class_weight is not None:
+        if isinstance(class_weight, str):
+            class_weight = _balanced(model, encoded, class_weight)
+        by_class = model.labels.weights(encoded, class_weight).astype(model.dtype)
+        weight = by_class if weight is None else weight * by_class
+    return (
+        Rows(
+            x, encoded, weight, batch_size=options.rows, dtype=model.dtype,
+            shuffle=bool(options.shuffle), seed=options.seed, steps=options.steps_per_epoch,
+        ),
+        held_out,
+    )  # fmt: skip
+
+
+def _balanced(model: Model, encoded: Any, class_weight: str) -> Mapping[Any, float]:
+    if class_weight != "balanced":
+        raise ArgumentError(
+            "unknown class_weight",
+            got=repr(class_weight),
+            line=user_line(),
+            remedy="use 'balanced', or a dict such as {0: 1.0, 1: 5.0}",
+        )
+    assert model.labels is not None
+    return model.labels.balanced(encoded)
+
+
+def _stream(model: Model, source: Any, options: Options) -> Stream:
+    """The batches of an iterable, a generator or a function."""
+    for name, usual in (("validation_split", 0.0), ("sample_weight", None)):
+        if getattr(options, name) != usual:
+            raise ArgumentError(
+                f"{name} needs arrays, and x gives batches",
+                got=f"{name} with x a {type(source).__name__}",
+                line=user_line(),
+                remedy="give validation_data=(x, y)"
+                if name == "validation_split"
+                else "yield (x, y, sample_weight)",
+            )
+    if isinstance(options.class_weight, str):
+        raise ArgumentError(
+            "class_weight='balanced' needs arrays, and x gives batches",
+            got=repr(options.class_weight),
+            line=user_line(),
+            remedy="give a dict with the weight of each class",
+        )
+    stream = Stream(source, steps=options.steps_per_epoch)
+    if stream.once is not None and options.steps_per_epoch is None and options.epochs > 1:
+        raise ArgumentError(
+            "a generator runs once, and there are several epochs",
+            got=f"epochs={options.epochs} with x a {type(source).__name__}",
+            line=user_line(),
+            remedy="give steps_per_epoch, or a function that returns a new generator",
+        )
+    x, y, _ = parts_of(stream.first())
+    x, columns = as_inputs(x, columns=model.columns)
+    rows_of(x)
+    _learn(model, x, y, columns, options.seed)
+
+    def prepare(item: Any) -> Batch:
+        batch = given_batch(model, item)
+        if options.class_weight is None:
+            return batch
+        assert model.labels is not None
+        assert not isinstance(options.class_weight, str)
+        by_class = model.labels.weights(batch.y, options.class_weight).astype(model.dtype)
+        return batch._replace(weight=by_class if batch.weight is None else batch.weight * by_class)
+
+    stream.prepare = prepare
+    return stream
+
+
+def _learn(model: Model, x: Any, y: Any, columns: Any, seed: int) -> None:
+    """Take from the first data what the model must know: precision, shapes, classes, columns."""
+    if not model.built:
+        model.dtype = model.dtype or precision(x)
+        model.build(example_shape(x), seed=seed)
+    model.dtype = model.dtype or np.dtype(np.float64)
+    if model.labels is None:
+        shape = model.layer.output_shape(example_shape(x))
+        model.labels = find_labels(y, model.compiled("fit").loss, tuple(shape))
+        model.columns = columns
+
+
+def _validation(model: Model, held_out: Any, options: Options) -> Rows | Stream | None:
+    """The batches to validate on."""
+    from chainrule.train.using import evaluation_feed
+
+    size = options.validation_batch_size or options.rows
+    if options.validation_data is None:
+        if held_out is None:
+            return None
+        x, y, weight = held_out
+        return Rows(
+            x, y, weight, batch_size=size, dtype=model.dtype, steps=options.validation_steps
+        )
+    data = options.validation_data
+    if isinstance(data, (tuple, list)):
+        if len(data) not in (2, 3):
+            raise ArgumentError(
+                "validation_data is (x, y) or (x, y, sample_weight)",
+                got=f"{type(data).__name__} of {len(data)}",
+                line=user_line(),
+                remedy="give validation_data=(x_val, y_val)",
+            )
+        x, y, *weight = data
+        return evaluation_feed(
+            model, x, y, weight[0] if weight else None, size, options.validation_steps
+        )
+    feed = evaluation_feed(model, data, None, None, size, options.validation_steps)
+    if isinstance(feed, Stream) and feed.once is not None and options.epochs > 1:
+        raise ArgumentError(
+            "a generator runs once, and validation_data is needed after every epoch",
+            got=type(data).__name__,
+            line=user_line(),
+            remedy="give arrays, or a function that returns a new generator",
+        )
+    return feed
+
+
+def _ready(model: Model) -> None:
+    """Start the optimizer's state, if the model has none."""
+    state = model.training_state("fit")
+    if state.optimizer is None:
+        optimizer = model.compiled("fit").optimizer
+        model.run.state = state._replace(optimizer=optimizer.init(state.params))
+
+
+def _display(options: Options) -> list[Callback]:
+    """What shows the progress, if anything shall."""
+    if options.verbose == 0:
+        return []
+    from chainrule.train.callbacks.progress import display
+
+    return display(options.verbose)

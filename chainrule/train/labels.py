@@ -1,0 +1,250 @@
+"""Targets as the loss wants them: classes as strings, integers or one-hot rows, and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.table import nearest
+from chainrule.errors import ArgumentError, DataError, ShapeError
+from chainrule.nn.crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
+from chainrule.nn.loss import Loss
+from chainrule.nn.losses import Hinge
+from chainrule.nn.naming import user_line
+from chainrule.train.inputs import as_inputs, is_frame
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How targets are encoded, learnt from the training targets and kept with the model.
+
+    Attributes:
+        kind: "numeric" (as they are), "binary" (0 and 1), "onehot" or "sparse" (0, 1, 2, …).
+        classes: the labels in the order of their codes, where they are not the codes themselves.
+        outputs: the shape of one target.
+    """
+
+    kind: str
+    classes: tuple[Any, ...] | None
+    outputs: tuple[int, ...]
+
+    def encode(self, y: Any, name: str = "y", dtype: Any = np.float64) -> Any:
+        """Targets for the loss, rows first.
+
+        Raises:
+            DataError: an unknown class, or something that is no target of this kind.
+            ShapeError: another number of targets in a row than the model has outputs.
+        """
+        y = _array(y, name)
+        if self.kind != "numeric" and y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if self.classes is not None and y.ndim == 1:
+            y = self._codes(y, name)
+        if y.dtype.kind not in "fiub":
+            raise DataError(
+                f"{name} holds text where numbers are wanted",
+                got=f"{_shown(y)}",
+                line=user_line(),
+                remedy="use a loss for classes, such as binary_crossentropy or "
+                "sparse_categorical_crossentropy; in a generator give the numbers of the classes",
+            )
+        if self.kind == "onehot" and y.ndim == 1:
+            y = np.eye(self.outputs[-1])[self._whole(y, name)]
+        if self.kind == "sparse":
+            hot = y.ndim == len(self.outputs) + 1 and y.shape[1:] == self.outputs
+            return np.argmax(y, axis=-1) if hot else self._whole(y, name)
+        if y.shape[1:] != self.outputs:
+            if (*y.shape[1:], 1) != self.outputs:
+                raise ShapeError(
+                    f"{name} does not fit the outputs of the model",
+                    got=f"{name} of shape {y.shape}, outputs of shape (rows, "
+                    f"{', '.join(map(str, self.outputs))})",
+                    line=user_line(),
+                    remedy="give the last layer one unit for each target, or the model one target "
+                    "for each unit",
+                )
+            y = y.reshape(len(y), *self.outputs)
+        return y.astype(dtype)
+
+    def decode(self, probabilities: Any) -> Any:
+        """The most probable class of each row, in the labels that the targets had."""
+        if self.kind == "binary":
+            codes = (probabilities[:, 0] > 0.5).astype(np.intp)
+        else:
+            codes = np.argmax(probabilities, axis=-1)
+        return codes if self.classes is None else np.asarray(self.classes)[codes]
+
+    def weights(self, encoded: Any, class_weight: Mapping[Any, float]) -> Any:
+        """A weight for each row by its class; 1 for the classes that are not named.
+
+        Raises:
+            ArgumentError: there are no classes, or not this one.
+        """
+        codes = self._class_of(encoded, class_weight)
+        count = 2 if self.kind == "binary" else self.outputs[-1]
+        names = list(self.classes) if self.classes is not None else list(range(count))
+        unknown = [label for label in class_weight if label not in names]
+        if unknown:
+            raise ArgumentError(
+                "class_weight names a class that there is not",
+                got=repr(unknown[0]),
+                line=user_line(),
+                remedy=f"the classes are {', '.join(map(repr, names[:_SHOWN]))}",
+            )
+        return np.array([float(class_weight.get(name, 1.0)) for name in names])[codes]
+
+    def balanced(self, encoded: Any) -> dict[Any, float]:
+        """class_weight="balanced": n/(k nᵢ) for each of the k classes that occur."""
+        codes = self._class_of(encoded, "balanced")
+        present, counts = np.unique(codes, return_counts=True)
+        names = [self.classes[c] if self.classes is not None else int(c) for c in present]
+        shares = len(codes) / (len(present) * counts)
+        return dict(zip(names, shares.tolist(), strict=True))
+
+    def _class_of(self, encoded: Any, class_weight: Any) -> Any:
+        """The code of each row's class."""
+        if self.kind == "numeric":
+            raise ArgumentError(
+                "class_weight needs a loss for classes",
+                got=f"class_weight={class_weight!r}",
+                line=user_line(),
+                remedy="give sample_weight, one number for each row",
+            )
+        if self.kind == "binary":
+            # Hinge has its labels at −1 and 1.
+            return (encoded.reshape(len(encoded), -1)[:, 0] > 0.5).astype(np.intp)
+        return np.argmax(encoded, axis=-1) if self.kind == "onehot" else encoded
+
+    def _codes(self, y: np.ndarray, name: str) -> np.ndarray:
+        table = {label: code for code, label in enumerate(self.classes or ())}
+        try:
+            return np.array([table[label] for label in y.tolist()], np.intp)
+        except KeyError as error:
+            unknown = error.args[0]
+        raise DataError(
+            f"{name} has a class that the training targets did not have",
+            got=repr(unknown),
+            line=user_line(),
+            remedy=nearest(str(unknown), [str(c) for c in table])
+            or f"the classes are {', '.join(map(repr, list(table)[:_SHOWN]))}",
+        ) from None
+
+    def _whole(self, y: np.ndarray, name: str) -> np.ndarray:
+        codes = y.astype(np.intp)
+        count = self.outputs[-1]
+        if np.any(codes != y) or codes.min(initial=0) < 0 or codes.max(initial=0) >= count:
+            raise DataError(
+                f"the labels in {name} do not fit the {count} outputs of the model",
+                got=f"{_shown(y)}",
+                line=user_line(),
+                remedy=f"give the classes from 0 to {count - 1} as whole numbers or {count} "
+                "different strings, or the last layer a unit for each class",
+            )
+        return codes
+
+
+def find_labels(y: Any, loss: Loss, outputs: tuple[int, ...], name: str = "y") -> Labels:
+    """How the training targets are to be encoded for a loss.
+
+    Args:
+        y: the training targets.
+        loss: which decides whether they are classes.
+        outputs: the shape of one output of the model.
+
+    Raises:
+        DataError: the labels do not fit the loss or the number of outputs.
+
+    >>> from chainrule.nn.losses import get_loss
+    >>> labels = find_labels(["no", "yes", "no"], get_loss("binary_crossentropy"), (1,))
+    >>> labels.classes, labels.encode(["yes", "no"]).ravel()
+    (('no', 'yes'), array([1., 0.]))
+    """
+    kind = _kind(loss)
+    y = _array(y, name)
+    if kind == "numeric" or y.ndim > 2 or (y.ndim == 2 and y.shape[1] > 1):
+        return Labels(kind, None, outputs)
+    flat = y.reshape(len(y))
+    binary = kind == "binary"
+    if binary and outputs != (1,):
+        return Labels("numeric" if flat.dtype.kind in "fiub" else kind, None, outputs)
+    if flat.dtype.kind in "fiub" and not _needs_codes(flat, loss, outputs[-1]):
+        return Labels(kind, None, outputs)
+    found = sorted(set(flat.tolist()))
+    count = 2 if binary else outputs[-1]
+    if len(found) != count:
+        raise DataError(
+            f"the labels in {name} do not fit the loss and the last layer",
+            got=f"{len(found)} different labels ({_shown(np.array(found))}) for "
+            + ("binary_crossentropy" if binary else f"{count} outputs"),
+            line=user_line(),
+            remedy="binary_crossentropy separates two classes; for more use "
+            "sparse_categorical_crossentropy and a last layer with a unit for each class"
+            if binary
+            else f"give the last layer {len(found)} units, one for each class",
+        )
+    return Labels(kind, tuple(found), outputs)
+
+
+def _kind(loss: Loss) -> str:
+    if isinstance(loss, (BinaryCrossentropy, Hinge)):
+        return "binary"
+    if isinstance(loss, CategoricalCrossentropy):
+        return "onehot"
+    return "sparse" if isinstance(loss, SparseCategoricalCrossentropy) else "numeric"
+
+
+def _needs_codes(flat: np.ndarray, loss: Loss, count: int) -> bool:
+    """Are numeric labels something else than the codes that the loss takes?"""
+    if isinstance(loss, BinaryCrossentropy):
+        return bool(flat.min(initial=0) < 0 or flat.max(initial=0) > 1)  # between: soft labels
+    if isinstance(loss, Hinge):
+        return not set(np.unique(flat).tolist()) <= {-1, 0, 1}
+    whole = np.all(flat == np.floor(flat))
+    return not (whole and flat.min(initial=0) >= 0 and flat.max(initial=0) < count)
+
+
+def _array(y: Any, name: str) -> np.ndarray:
+    if is_frame(y):
+        series = getattr(y, "to_numpy", None)
+        values = series() if series is not None else as_inputs(y, name)[0]
+        return _plain(np.asarray(values), name)
+    return _plain(np.asarray(y), name)
+
+
+def _plain(y: np.ndarray, name: str) -> np.ndarray:
+    if y.dtype.kind == "O":
+        missing = [v for v in y.ravel().tolist() if v is None or v != v]
+        if missing:
+            raise DataError(
+                f"{name} has missing values",
+                got=f"{len(missing)} of {y.size} targets are missing",
+                line=user_line(),
+                remedy="drop those rows",
+            )
+        kinds = {type(v) for v in y.ravel().tolist()}
+        if kinds == {str}:
+            return y.astype(str)
+        return np.array(y.tolist())
+    if not y.ndim:
+        raise ShapeError(
+            f"{name} must have one target for each row",
+            got=repr(y[()]),
+            line=user_line(),
+            remedy="give an array with rows first",
+        )
+    return y
+
+
+def _shown(y: np.ndarray) -> str:
+    values = sorted(set(y.ravel().tolist()))
+    more = f", … ({len(values)} different ones)" if len(values) > _SHOWN else ""
+    return ", ".join(map(repr, values[:_SHOWN])) + more

@@ -1,0 +1,387 @@
+"""A network with everything to train and use it: compile, fit, evaluate, predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from chainrule.errors import ArgumentError
+from chainrule.nn.layers.base import Layer
+from chainrule.nn.layers.containers import Sequential
+from chainrule.nn.naming import user_line
+from chainrule.optim.base import at
+from chainrule.train.callbacks.base import Callback
+from chainrule.train.callbacks.history import History
+from chainrule.train.compiled import Compiled, compiled
+from chainrule.train.feed import START
+from chainrule.train.labels import Labels
+from chainrule.train.loop import Run
+from chainrule.train.step import TrainState
+
+Array = NDArray[Any]
+Verbose = Literal["auto", 0, 1, 2]
+
+
+class Model:
+    """A network that is trained with `fit` and used with `predict`, in Keras's manner.
+
+    The parameters are made by the first `fit`, or by `build`. They are float64, or float32 if the
+    training inputs are.
+
+    Args:
+        layers: the layers one after the other, or one layer (nn.Sequential, nn.Graph, or one of
+            one's own).
+        dtype: of the parameters, where it shall not follow the inputs.
+        name: of the model, in its summary.
+
+    Attributes:
+        layer: the network, a record without arrays.
+        params, state: its parameters and running averages, dicts of arrays.
+        history: that of the last `fit`.
+
+    >>> from chainrule import nn
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = Model([nn.Dense(1)])
+    >>> model.compile(optimizer="sgd", loss="mse")
+    >>> history = model.fit(x, 2 * x + 1, batch_size=4, epochs=1000, verbose=0)
+    >>> model.predict([[4.0]]).round(2)
+    array([[9.]])
+    """
+
+    def __init__(
+        self,
+        layers: Layer | Sequence[Layer],
+        *,
+        dtype: DTypeLike | None = None,
+        name: str = "model",
+    ) -> None:
+        self.layer = layers if isinstance(layers, Layer) else Sequential(layers)
+        self.name = name
+        self.dtype = None if dtype is None else np.dtype(dtype)
+        self.input_shape: Any = None
+        self.columns: tuple[str, ...] | None = None
+        self.labels: Labels | None = None
+        self.history: History | None = None
+        self.run = Run(None)
+        self._compiled: Compiled | None = None
+        self.override: float | None = None
+
+    # The parts -------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Are there parameters?"""
+        return self.run.state is not None
+
+    @property
+    def params(self) -> Any:
+        """The parameters, a dict of each layer's."""
+        return self.training_state("params").params
+
+    @property
+    def state(self) -> Any:
+        """What layers keep beside the parameters, such as running averages."""
+        return self.training_state("state").layers
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that `compile` was given."""
+        return self.compiled("optimizer").optimizer
+
+    @property
+    def stop_training(self) -> bool:
+        """Set to True by a callback to end the training."""
+        return self.run.stop
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        self.run.stop = bool(stop)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step. Setting it takes the place of the optimizer's own."""
+        if self.override is not None:
+            return self.override
+        memory = self.training_state("learning_rate").optimizer
+        return float(at(self.optimizer.learning_rate, 0 if memory is None else memory.step))
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float | None) -> None:
+        if rate is not None and not 0.0 <= float(rate) < float("inf"):
+            raise ArgumentError(
+                "a learning rate is a number of 0 or more",
+                got=f"learning_rate={rate!r}",
+                line=user_line(),
+                remedy="set one such as 0.01, or None for the optimizer's own",
+            )
+        self.override = None if rate is None else float(rate)
+
+    def training_state(self, wanted: str) -> TrainState:
+        """Parameters, optimizer state and layers' state.
+
+        Raises:
+            ArgumentError: nothing has been built.
+        """
+        if self.run.state is None:
+            raise ArgumentError(
+                f"the model has no parameters yet, which {wanted} needs",
+                got="a model that was neither trained nor built",
+                line=user_line(),
+                remedy="call fit, or build(input_shape), first",
+            )
+        state: TrainState = self.run.state
+        return state
+
+    def compiled(self, wanted: str) -> Compiled:
+        """What `compile` made.
+
+        Raises:
+            ArgumentError: it was not called.
+        """
+        if self._compiled is None:
+            raise ArgumentError(
+                f"the model must be compiled before {wanted}",
+                got="a model without an optimizer and a loss",
+                line=user_line(),
+                remedy="call model.compile(optimizer='adam', loss=…, metrics=[…])",
+            )
+        return self._compiled
+
+    # Making it -------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any, *, seed: int = 0) -> Model:
+        """Draw the parameters.
+
+        Args:
+            input_shape: the shape of one example, without the batch axis.
+            seed: of the random numbers; the same seed draws the same.
+
+        Returns:
+            The model itself.
+        """
+        rng = np.random.default_rng((seed, START))
+        params, state = self.layer.build(rng, input_shape, dtype=self.dtype or np.float64)
+        self.input_shape = input_shape
+        self.run = Run(TrainState(params, None, state))
+        return self
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        loss: Any = None,
+        metrics: Sequence[Any] = (),
+    ) -> None:
+        """Choose how to train. The parameters stay; the optimizer starts anew.
+
+        Args:
+            optimizer: a name ("adam", "sgd", …), or one of cr.optim, also clipped.
+            loss: a name ("mse", "binary_crossentropy", "sparse_categorical_crossentropy", …), a
+                record of nn.losses, or a function of (y_true, y_pred). A last sigmoid or softmax
+                is taken into the cross-entropies, which are computed from logits; without one they
+                take the last layer's outputs as logits.
+            metrics: names ("accuracy", "auc", …), records of nn.metrics, or functions.
+
+        Raises:
+            ArgumentError: an unknown name, with the nearest one.
+        """
+        self._compiled = compiled(self.layer, optimizer, loss, metrics)
+        self.override = None
+        if self.run.state is not None:
+            self.run = Run(self.run.state._replace(optimizer=None))
+
+    # Training and using it -------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Verbose = "auto",
+        callbacks: Sequence[Callback] | Callback | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[Any, float] | str | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        *,
+        seed: int = 0,
+    ) -> History:
+        """Train, in Keras's terms.
+
+        The same data, settings and seed give the same weights to the last bit: every random
+        number comes from (seed, epoch, step). Ctrl-C ends the training and keeps the last step.
+
+        Args:
+            x: inputs: an array (rows first, memory-mapped too), a data frame of numbers, a dict or
+                tuple of arrays; or batches (x, y) or (x, y, sample_weight): an iterable, a
+                generator, or a function that returns a new one for each epoch.
+            y: targets, one for each row: numbers, or classes as strings, integers or one-hot rows.
+            batch_size: rows in a step, 32 by default; the last step of an epoch may have fewer.
+            epochs: the number of the last epoch, counted from 1.
+            verbose: 1 for a progress bar, 2 for a line each epoch, 0 for nothing; "auto" is 1 in a
+                terminal and 0 otherwise.
+            callbacks: told as the training goes.
+            validation_split: the share of the rows, the last ones, to validate on.
+            validation_data: (x, y) or (x, y, sample_weight) to validate on after each epoch, or
+                batches as for x.
+            shuffle: a new random order in each epoch (arrays only).
+            class_weight: {class: weight}, or "balanced" (arrays only).
+            sample_weight: a weight for each row.
+            initial_epoch: the number of epochs done before.
+            steps_per_epoch: end each epoch after so many steps.
+            validation_steps: end each validation after so many batches.
+            validation_batch_size: ``batch_size`` by default.
+            validation_freq: validate each so many epochs.
+            seed: of the order of the rows, of dropout, and of the parameters if there are none.
+
+        Returns:
+            The history. The means over an epoch are of values before each update.
+
+        Raises:
+            ArgumentError, DataError, ShapeError: something that does not fit.
+            DivergenceError: the loss or the gradient is no longer finite; names the epoch, the
+                step, the layer and the first step of the computation where that shows. The
+                parameters are those before it.
+        """
+        from chainrule.train.fitting import Options, fit_model
+
+        self.compiled("fit")
+        options = Options(
+            batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
+            validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
+            class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size, validation_freq=validation_freq,
+            seed=seed,
+        )  # fmt: skip
+        self.history = fit_model(self, x, y, options)
+        return self.history
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss and the metrics, without training.
+
+        Args:
+            x, y, sample_weight: as for `fit`.
+            batch_size: rows at a time, 32 by default.
+            steps: stop after so many batches.
+            callbacks: told when it begins and ends.
+            return_dict: by names; otherwise a list, or the loss alone if there are no metrics.
+        """
+        from chainrule.train.using import evaluate_model
+
+        scores = evaluate_model(self, x, y, sample_weight, batch_size, steps, callbacks)
+        if return_dict:
+            return scores
+        return list(scores.values()) if len(scores) > 1 else scores["loss"]
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, steps: int | None = None
+    ) -> Array:
+        """What the last layer gives, shape (rows, outputs).
+
+        Args:
+            x: as for `fit`, without targets.
+            batch_size: rows at a time, 32 by default.
+            steps: stop after so many batches.
+        """
+        from chainrule.train.using import outputs_of
+
+        return outputs_of(self, self.layer, x, batch_size, steps)
+
+    def predict_proba(
+        self, x: Any, batch_size: int | None = None, steps: int | None = None
+    ) -> Array:
+        """Probabilities, also where the last layer gives logits.
+
+        Returns:
+            Shape (rows, classes); (rows, 1) with the probability of the second class for
+            binary_crossentropy.
+
+        Raises:
+            ArgumentError: the loss is not one for classes.
+        """
+        from chainrule.train.using import probabilities_of
+
+        return probabilities_of(self, x, batch_size, steps)
+
+    def predict_classes(
+        self, x: Any, batch_size: int | None = None, steps: int | None = None
+    ) -> Array:
+        """The most probable class of each row, as the training targets named it."""
+        from chainrule.train.using import probabilities_of
+
+        probabilities = probabilities_of(self, x, batch_size, steps)
+        assert self.labels is not None  # probabilities_of has looked
+        return np.asarray(self.labels.decode(probabilities))
+
+    def __call__(self, x: Any) -> Array:
+        """`predict` on one batch."""
+        return self.predict(x)
+
+    # Around it -------------------------------------------------------------------------------
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all parameters and of the layers' state, in a fixed order."""
+        from chainrule.tracing import flatten
+
+        state = self.training_state("get_weights")
+        return [np.array(leaf) for leaf in flatten((state.params, state.layers))[0]]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Put in what `get_weights` had given.
+
+        Raises:
+            ArgumentError: another number of arrays, or other shapes.
+        """
+        from chainrule.tracing import flatten, unflatten
+
+        state = self.training_state("set_weights")
+        leaves, spec = flatten((state.params, state.layers))
+        shapes = [np.shape(leaf) for leaf in leaves]
+        if [np.shape(w) for w in weights] != shapes:
+            raise ArgumentError(
+                "the weights are not those of this model",
+                got=f"arrays of shapes {[np.shape(w) for w in weights]}",
+                line=user_line(),
+                remedy=f"give arrays of shapes {shapes}",
+            )
+        new = [np.array(w, leaf.dtype) for w, leaf in zip(weights, leaves, strict=True)]
+        params, layers = unflatten(spec, new)
+        self.run.state = state._replace(params=params, layers=layers)
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print the layers: output shapes, numbers of parameters, initialisers, their variance."""
+        from chainrule.train.summary import summary
+
+        print_fn(summary(self))
+
+    def save(self, path: Any) -> None:
+        """Write the model to one safetensors file, which `load` reads.
+
+        It holds the architecture, the parameters, the layers' state, and how inputs and targets
+        are to be read. The optimizer is not in it: see `BackupAndRestore`.
+
+        Raises:
+            ArgumentError: a layer or function that has no name to be found under again.
+        """
+        from chainrule.train.saving import save
+
+        save(self, path)

@@ -1,0 +1,201 @@
+"""A trained network at work: evaluation and prediction, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.errors import ArgumentError, DataError
+from chainrule.nn.naming import user_line
+from chainrule.train.callbacks.base import Callback, CallbackList
+from chainrule.train.feed import Rows, Stream, is_stream, parts_of
+from chainrule.train.inputs import as_inputs, rows_of, same_rows, take
+from chainrule.train.loop import Record, Run
+from chainrule.train.step import Batch, Result
+
+if TYPE_CHECKING:
+    from chainrule.train.model import Model
+
+Feed = Callable[[int, int], Iterable[Batch]]
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """A setting as a whole number.
+
+    Raises:
+        ArgumentError: it is none, or too small.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return int(value)
+    raise ArgumentError(
+        f"{name} must be a whole number of {least} or more",
+        got=f"{name}={value!r}",
+        line=user_line(),
+        remedy=f"give one, such as {name}={max(least, 32 if 'batch' in name else 10)}",
+    )
+
+
+def told(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
+    """The callbacks as a list."""
+    if callbacks is None:
+        return []
+    return [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+
+
+def row_weight(weight: Any, x: Any, dtype: Any) -> Any:
+    """A weight for each row, shape (n,), or None.
+
+    Raises:
+        ShapeError: another number of weights than rows.
+        DataError: a weight that is no finite number of 0 or more.
+    """
+    if weight is None:
+        return None
+    weight = np.asarray(weight, dtype)
+    weight = weight.reshape(len(weight)) if weight.size == len(weight) else weight
+    same_rows(x, weight, "sample_weight")
+    if not np.all((weight >= 0.0) & np.isfinite(weight)):
+        raise DataError(
+            "sample_weight has a weight that is no finite number of 0 or more",
+            got=f"{weight[~((weight >= 0.0) & np.isfinite(weight))][0]}",
+            line=user_line(),
+            remedy="use 0 for rows that shall not count",
+        )
+    return weight
+
+
+def given_batch(model: Model, item: Any) -> Batch:
+    """What a stream gives, as a batch for the network."""
+    x, y, weight = parts_of(item)
+    x, _ = as_inputs(x, columns=model.columns)
+    assert model.labels is not None  # found from the first batch
+    same_rows(x, y, "y")
+    y = model.labels.encode(y, dtype=model.dtype)
+    return Batch(take(x, slice(None), model.dtype), y, row_weight(weight, x, model.dtype))
+
+
+def evaluation_feed(
+    model: Model, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None
+) -> Rows | Stream:
+    """The batches to evaluate on."""
+    if steps is not None:
+        steps = whole_number("steps", steps)
+    if is_stream(x, y):
+        return Stream(x, lambda item: given_batch(model, item), steps)
+    if y is None:
+        raise ArgumentError(
+            "evaluate needs the targets",
+            got="y=None",
+            line=user_line(),
+            remedy="evaluate(x, y); predict needs none",
+        )
+    x, _ = as_inputs(x, columns=model.columns)
+    assert model.labels is not None
+    encoded = model.labels.encode(y, dtype=model.dtype)
+    same_rows(x, encoded, "y")
+    size = whole_number("batch_size", 32 if batch_size is None else batch_size)
+    return Rows(
+        x, encoded, row_weight(weight, x, model.dtype), batch_size=size, dtype=model.dtype,
+        steps=steps,
+    )  # fmt: skip
+
+
+def evaluate_model(
+    model: Model,
+    x: Any,
+    y: Any,
+    weight: Any,
+    batch_size: int | None,
+    steps: int | None,
+    callbacks: Sequence[Callback] | Callback | None,
+) -> Record:
+    """The loss and the metrics by their names."""
+    model.compiled("evaluate")
+    model.training_state("evaluate")
+    if model.labels is None:
+        raise ArgumentError(
+            "evaluate needs a model that was trained, or loaded after it was",
+            got="a model that was only built",
+            line=user_line(),
+            remedy="call fit first",
+        )
+    feed = evaluation_feed(model, x, y, weight, batch_size, steps)
+    listeners = CallbackList(told(callbacks))
+    listeners.set_model(model)
+    return measure(model, feed, listeners)
+
+
+def measure(model: Model, feed: Feed, listeners: Callback) -> Record:
+    """The loss and the metrics over the batches of a feed."""
+    compiled, state = model.compiled("evaluate"), model.training_state("evaluate")
+    listeners.on_test_begin()
+    sums = Run(None)
+    with np.errstate(all="ignore"):
+        for batch in feed(0, 0):
+            outputs, _ = compiled.network(state.params, state.layers, batch.x, training=False)
+            loss = compiled.objective(batch.y, outputs, batch.weight)
+            sums.add(compiled.report(batch, Result(loss, outputs, 0.0)))
+    if not sums.sums:
+        raise DataError(
+            "there is no batch of data to evaluate on",
+            got="an input that is empty or used up",
+            line=user_line(),
+            remedy="a generator runs once: give a function that returns a new one",
+        )
+    scores = {**sums.means(), **compiled.finish(sums.kept)}
+    scores = {name: scores[name] for name in ("loss", *compiled.metrics)}
+    listeners.on_test_end(scores)
+    return scores
+
+
+def outputs_of(model: Model, network: Any, x: Any, batch_size: int | None, steps: Any) -> Any:
+    """The outputs of a network with the model's parameters for all rows."""
+    state = model.training_state("predict")
+    dtype = model.dtype
+    if steps is not None:
+        steps = whole_number("steps", steps)
+    feed: Any
+    if is_stream(x, None):
+
+        def inputs(item: Any) -> Batch:
+            first = item[0] if isinstance(item, tuple) else item
+            found, _ = as_inputs(first, columns=model.columns)
+            return Batch(take(found, slice(None), dtype), None)
+
+        feed = Stream(x, inputs, steps)
+    else:
+        found, _ = as_inputs(x, columns=model.columns)
+        rows_of(found)
+        size = whole_number("batch_size", 32 if batch_size is None else batch_size)
+        feed = Rows(found, None, None, batch_size=size, dtype=dtype, steps=steps)
+    with np.errstate(all="ignore"):
+        parts = [
+            network(state.params, state.layers, batch.x, training=False)[0]
+            for batch in feed(0, 0)
+        ]
+    if not parts:
+        raise DataError(
+            "there is nothing to predict",
+            got="a generator without a batch",
+            line=user_line(),
+            remedy="it must yield arrays; one that has run before is used up",
+        )
+    return np.concatenate(parts)
+
+
+def probabilities_of(model: Model, x: Any, batch_size: int | None, steps: int | None) -> Any:
+    """The probabilities of the classes for all rows."""
+    compiled = model.compiled("predict_proba")
+    if model.labels is None or model.labels.kind == "numeric":
+        raise ArgumentError(
+            "probabilities need a model that was trained with a loss for classes",
+            got=f"the loss {type(compiled.loss).__name__}"
+            if model.labels
+            else "a model that was not trained",
+            line=user_line(),
+            remedy="use predict, or train with binary_crossentropy or "
+            "sparse_categorical_crossentropy",
+        )
+    return compiled.predictions(outputs_of(model, compiled.network, x, batch_size, steps))
