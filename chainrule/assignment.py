@@ -120,6 +120,11 @@ def _leave(node: Any) -> Any:
     return clone
 
 
+# What getrefcount says of an object that a list alone holds; interpreters count differently.
+_PROBE = [object()]
+_ALONE = sys.getrefcount(_PROBE[0])
+
+
 def _held(views: list[Any], parents: list[Any]) -> list[bool]:
     """Which views the user still holds, or which a held view is a view of.
 
@@ -129,7 +134,7 @@ def _held(views: list[Any], parents: list[Any]) -> list[bool]:
     """
     held = [False] * len(views)
     for i in range(len(views) - 1, -1, -1):
-        own = 2 + sum(parent is views[i] for parent in parents)  # the list, getrefcount's argument
+        own = _ALONE + sum(parent is views[i] for parent in parents)
         children = (held[j] for j, parent in enumerate(parents) if parent is views[i])
         held[i] = sys.getrefcount(views[i]) > own or any(children)
     return held

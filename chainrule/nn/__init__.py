@@ -1,7 +1,15 @@
-"""Networks: layers, initialisers, losses and metrics, as trees of arrays and pure functions."""
+"""Networks: layers, initialisers, losses and metrics, as trees of arrays and pure functions.
+
+Layers are here; the others by name, or in ``nn.initializers``, ``nn.biases``, ``nn.losses`` and
+``nn.metrics``.
+"""
 
 from __future__ import annotations
 
+from chainrule.nn import biases, initializers, losses, metrics
+from chainrule.nn.biases import output_prior
+from chainrule.nn.folding import fold_activation, probabilities
+from chainrule.nn.initializers import get_initializer
 from chainrule.nn.layers import (
     Activation,
     AveragePooling1D,
@@ -28,9 +36,10 @@ from chainrule.nn.layers import (
     Residual,
     Sequential,
 )
-from chainrule.nn.losses import loss_for
-from chainrule.nn.metrics import evaluate
+from chainrule.nn.losses import get_loss, loss_for
+from chainrule.nn.metrics import evaluate, get_metric
 from chainrule.nn.mlp import forward, init_mlp
+from chainrule.nn.weights import row_weights
 
 __all__ = [
     "Activation",
@@ -57,8 +66,19 @@ __all__ = [
     "Reshape",
     "Residual",
     "Sequential",
+    "biases",
     "evaluate",
+    "fold_activation",
     "forward",
+    "get_initializer",
+    "get_loss",
+    "get_metric",
     "init_mlp",
+    "initializers",
     "loss_for",
+    "losses",
+    "metrics",
+    "output_prior",
+    "probabilities",
+    "row_weights",
 ]

@@ -22,6 +22,21 @@ from chainrule.nn.crossentropy import (
 from chainrule.nn.loss import TINY, FunctionLoss, Loss, row_means, targets_like
 from chainrule.nn.naming import lookup, user_line
 
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "FunctionLoss",
+    "Hinge",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "get_loss",
+    "loss_for",
+]
+
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):

@@ -48,6 +48,7 @@ def test_values_and_partials_are_optional() -> None:
 
 def test_dot_labels_end_where_they_should() -> None:
     text = hostile().to_dot(partials=True)
+    assert r"];}\\\\ <b>|" in text  # a backslash stands for itself
     strings = re.findall(r'"(?:[^"\\]|\\.)*"', text)
     rest = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
     assert '"' not in rest.replace('""', "")

@@ -69,6 +69,25 @@ def test_a_narrow_terminal_gets_the_table_in_parts(columns: int) -> None:
     assert text.count("variable") == {80: 2, 100: 2, 140: 1}[columns]
 
 
+def test_a_terminal_that_is_just_wide_enough_gets_one_part() -> None:
+    t = table()
+    needed = max(width(line) for line in str(t).split("\n"))
+    assert t.to_text(needed) == str(t)
+    narrower = t.to_text(needed - 1)
+    assert narrower.count("variable") == 2
+    assert max(map(width, narrower.split("\n"))) < needed
+
+
+def test_a_shape_is_told_once() -> None:
+    """dL/dξ has the shape of ξ; the Jacobian of a partial has its own."""
+    line = next(line for line in str(network_table()).split("\n") if line.startswith(" ξ₃ = "))
+    cells = [cell.strip() for cell in line.split("│")]
+    assert cells[2].startswith("(4, 2) [")
+    assert cells[4].startswith("(4, 2) [")
+    assert cells[5].startswith("(4, 2, 2) [")  # by params['b']
+    assert cells[7].startswith("[")
+
+
 # HTML -----------------------------------------------------------------------------------------
 
 

@@ -157,6 +157,11 @@ def test_a_container_stands_for_its_leaves() -> None:
     assert [row.word.text for row in t.finals] == ["params['b']", "params['w']"]
 
 
+def test_a_name_is_not_the_beginning_of_another() -> None:
+    t = cr.trace(lambda b, beta: b * beta)(1.0, 2.0).table(wrt="b")
+    assert t.wrt == ("b",)
+
+
 def test_arrays_have_the_derivatives_of_grad() -> None:
     rng = np.random.default_rng(0)
     params = {"w": rng.standard_normal((3, 2)), "b": np.zeros(2)}

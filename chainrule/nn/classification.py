@@ -1,0 +1,225 @@
+"""Metrics of classification: accuracies, precision, recall, F1 and the area under the ROC curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.nn.metric import (
+    Array,
+    Metric,
+    columns,
+    wrong_metric,
+)
+
+
+def _share(hits: Any, weight: Array) -> float:
+    per_row = np.mean(np.asarray(hits, float).reshape(len(hits), -1), axis=1)
+    return float(np.sum(weight * per_row) / np.sum(weight))
+
+
+def _labels(truth: Any, classes: int) -> NDArray[np.intp]:
+    """Class numbers, checked to be classes."""
+    flat = np.ravel(truth)
+    number = flat.dtype.kind in "iufb"
+    whole = number and bool(np.all((flat == np.floor(flat)) & (flat >= 0) & (flat < classes)))
+    if not whole:
+        got = f"labels from {flat.min()} to {flat.max()}" if number else f"labels of {flat.dtype}"
+        raise wrong_metric(
+            "a label is not a class",
+            f"{got} for {classes} classes",
+            f"number the classes from 0 to {classes - 1}, as whole numbers",
+        )
+    return flat.astype(np.intp)
+
+
+def _class_scores(predicted: Any) -> Array:
+    if predicted.ndim != 2 or predicted.shape[1] < 2:
+        raise wrong_metric(
+            "this metric needs a column of predictions for each class, two or more",
+            f"predictions of shape {predicted.shape}",
+            "use binary_accuracy for one output",
+        )
+    return np.asarray(predicted, float)
+
+
+@dataclass(frozen=True)
+class BinaryAccuracy(Metric):
+    """The share of outputs on the right side of the threshold: above it means class 1.
+
+    Args:
+        threshold: 0.5 for probabilities, 0 for logits.
+
+    >>> BinaryAccuracy()([1, 0, 0], [0.9, 0.2, 0.7])
+    0.6666666666666666
+    """
+
+    threshold: float = 0.5
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        y, p = columns(truth, predicted)
+        return _share((p > self.threshold) == (y > 0.5), weight)
+
+
+@dataclass(frozen=True)
+class CategoricalAccuracy(Metric):
+    """The share of rows whose largest prediction is at the 1 of the one-hot target.
+
+    >>> CategoricalAccuracy()([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])
+    0.5
+    """
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        y, p = columns(truth, _class_scores(predicted))
+        return _share(np.argmax(y, axis=1) == np.argmax(p, axis=1), weight)
+
+
+@dataclass(frozen=True)
+class SparseCategoricalAccuracy(Metric):
+    """The share of rows whose largest prediction is at the label, a number from 0.
+
+    >>> SparseCategoricalAccuracy()([1, 0], [[0.2, 0.8], [0.4, 0.6]])
+    0.5
+    """
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        p = _class_scores(predicted)
+        return _share(_labels(truth, p.shape[1]) == np.argmax(p, axis=1), weight)
+
+
+@dataclass(frozen=True)
+class TopKCategoricalAccuracy(Metric):
+    """The share of rows whose right class has fewer than k classes predicted above it.
+
+    Args:
+        k: how many guesses each row has.
+
+    Targets are labels from 0, or one-hot rows. Equal predictions count in favour, as in Keras.
+
+    >>> TopKCategoricalAccuracy(2)([0, 0], [[0.3, 0.6, 0.1], [0.1, 0.6, 0.3]])
+    0.5
+
+    Source: Russakovsky et al., "ImageNet large scale visual recognition challenge", IJCV 115
+    (2015), section 4.1.
+    """
+
+    k: int = 5
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise wrong_metric("top-k accuracy needs k of 1 or more", f"k={self.k}", "give k=5")
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        p = _class_scores(predicted)
+        one_hot = truth.ndim == 2 and truth.shape[1] > 1
+        labels = np.argmax(truth, axis=1) if one_hot else _labels(truth, p.shape[1])
+        right = np.take_along_axis(p, labels[:, None], axis=1)
+        return _share(np.sum(p > right, axis=1) < self.k, weight)
+
+
+@dataclass(frozen=True)
+class _Confusion(Metric):
+    """Counts of true and false positives and false negatives, over all outputs."""
+
+    threshold: float = 0.5
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        y, p = columns(truth, predicted)
+        real, found, w = y > 0.5, p > self.threshold, weight[:, None]
+        hits = float(np.sum(w * (real & found)))
+        return self._score(hits, float(np.sum(w * found)), float(np.sum(w * real)))
+
+    def _score(self, hits: float, found: float, real: float) -> float:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Precision(_Confusion):
+    """Of the rows predicted positive, the share that is: TP/(TP + FP); 0 where none is predicted.
+
+    Args:
+        threshold: predictions above it are positive; 0.5 for probabilities, 0 for logits.
+
+    >>> Precision()([1, 0, 0], [0.9, 0.2, 0.7])
+    0.5
+
+    Source: Manning, Raghavan & Schütze, *Introduction to Information Retrieval* (Cambridge 2008),
+    section 8.3.
+    """
+
+    def _score(self, hits: float, found: float, real: float) -> float:
+        return hits / found if found else 0.0
+
+
+@dataclass(frozen=True)
+class Recall(_Confusion):
+    """Of the positive rows, the share predicted so: TP/(TP + FN); 0 where there is none.
+
+    Args: as `Precision`.
+
+    >>> Recall()([1, 1, 0], [0.9, 0.2, 0.7])
+    0.5
+
+    Source: Manning, Raghavan & Schütze (2008), section 8.3.
+    """
+
+    def _score(self, hits: float, found: float, real: float) -> float:
+        return hits / real if real else 0.0
+
+
+@dataclass(frozen=True)
+class F1Score(_Confusion):
+    """2 TP/(2 TP + FP + FN), the harmonic mean of precision and recall; 0 without positives.
+
+    Args: as `Precision`. Keras's F1Score is one number for each class by default; several outputs
+    are counted together here.
+
+    >>> F1Score()([1, 0, 0], [0.9, 0.2, 0.7])
+    0.6666666666666666
+
+    Source: Manning, Raghavan & Schütze (2008), section 8.3.
+    """
+
+    def _score(self, hits: float, found: float, real: float) -> float:
+        return 2.0 * hits / (found + real) if found + real else 0.0
+
+
+@dataclass(frozen=True)
+class AUC(Metric):
+    """P(the score of a positive > that of a negative) + ½ P(equal): the area under the ROC curve.
+
+    Exact, by ranks in O(n log n), with ties averaged; Keras interpolates between 200 thresholds.
+    Any scores serve, since only their order counts. Several outputs are averaged.
+
+    Raises:
+        ArgumentError: only one of the two classes is there.
+
+    >>> AUC()([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
+    0.875
+
+    Source: Hanley & McNeil, "The meaning and use of the area under a receiver operating
+    characteristic (ROC) curve", Radiology 143 (1982).
+    """
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        y, p = columns(truth, predicted)
+        areas = [self._area(y[:, j] > 0.5, p[:, j], weight) for j in range(y.shape[1])]
+        return float(np.mean(areas))
+
+    def _area(self, real: Any, score: Array, weight: Array) -> float:
+        positive, negative = weight * real, weight * ~real
+        if not (np.sum(positive) > 0 and np.sum(negative) > 0):
+            raise wrong_metric(
+                "the area under the ROC curve needs rows of both classes",
+                f"{np.count_nonzero(real)} positive and {np.count_nonzero(~real)} negative rows",
+                "evaluate on more rows, or split with stratify=",
+            )
+        _, place = np.unique(score, return_inverse=True)
+        above = np.bincount(place, weights=positive)
+        equal = np.bincount(place, weights=negative)
+        below = np.cumsum(equal) - equal
+        pairs = np.sum(above * (below + 0.5 * equal))
+        return float(pairs / (np.sum(positive) * np.sum(negative)))
