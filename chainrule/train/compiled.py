@@ -21,8 +21,8 @@ from chainrule.nn.loss import Loss
 from chainrule.nn.losses import get_loss
 from chainrule.nn.metric import (
     FunctionMetric,
-    MeanAbsoluteErrorMetric,
-    MeanSquaredErrorMetric,
+    MeanAbsoluteError,
+    MeanSquaredError,
     Metric,
     RootMeanSquaredError,
 )
@@ -38,8 +38,8 @@ _MEANS = (
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
     TopKCategoricalAccuracy,
-    MeanSquaredErrorMetric,
-    MeanAbsoluteErrorMetric,
+    MeanSquaredError,
+    MeanAbsoluteError,
     FunctionMetric,
 )
 
