@@ -87,7 +87,7 @@ class Stream:
         self.source, self.steps = source, steps
         self.prepare: Any = prepare
         self.rows = None
-        self.taken = 0
+        self.first_epoch = self.taken = 0
         self.once: Iterator[Any] | None = None
         if not callable(source) and iter(source) is source:
             self.once = iter(source)
@@ -117,7 +117,7 @@ class Stream:
         if self.once is None:
             return map(self.prepare, islice(self._anew(), skip, self.steps))
         # A generator stands where it stands; a resumed training goes through what was done.
-        behind = epoch * (self.steps or 0) + skip - self.taken
+        behind = (epoch - self.first_epoch) * (self.steps or 0) + skip - self.taken
         for _ in islice(self.once, max(behind, 0)):
             self.taken += 1
         rest = None if self.steps is None else self.steps - skip

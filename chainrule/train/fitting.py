@@ -91,13 +91,15 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     history = next((c for c in callbacks if isinstance(c, History)), None)
     if history is None:
         history = History()
-        callbacks = [history, *callbacks]
+        callbacks = [*callbacks, history]  # last, to see what others add to the logs
     listeners = CallbackList([*callbacks, *_display(options)])
+    model.listeners = listeners
     listeners.set_model(model)
     listeners.set_params(
         {"epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
          "batch_size": options.rows, "seed": options.seed, "rows": feed.rows,
-         "shuffle": options.shuffle}
+         "shuffle": options.shuffle,
+         "validates_later": validation is not None and options.validation_freq > 1}
     )  # fmt: skip
 
     compiled = model.compiled("fit")
@@ -203,6 +205,7 @@ def _stream(model: Model, source: Any, options: Options) -> Stream:
             remedy="give a dict with the weight of each class",
         )
     stream = Stream(source, steps=options.steps_per_epoch)
+    stream.first_epoch = options.initial_epoch
     if stream.once is not None and options.steps_per_epoch is None and options.epochs > 1:
         raise ArgumentError(
             "a generator runs once, and there are several epochs",

@@ -66,6 +66,7 @@ class Model:
         self.labels: Labels | None = None
         self.history: History | None = None
         self.run = Run(None)
+        self.listeners: Callback = Callback()
         self._compiled: Compiled | None = None
         self.override: float | None = None
 
