@@ -1,12 +1,52 @@
-"""Training by mini-batch gradient descent."""
+"""Training by mini-batch gradient descent: `Model` with `fit`, its callbacks, and the one loop."""
 
 from __future__ import annotations
 
 from chainrule.errors import DivergenceError
-from chainrule.train.callbacks.base import Callback, LambdaCallback
+from chainrule.train.callbacks import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    History,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ProgressBar,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+    TornCheckpointWarning,
+)
 from chainrule.train.loop import Fit, fit
-from chainrule.train.step import sgd_step
+from chainrule.train.model import Model
+from chainrule.train.saving import load
+from chainrule.train.step import Batch, TrainState, sgd_step, training_step
 from chainrule.train.tabular import Settings, Study, prepare, train_models
 
-__all__ = ["Callback", "DivergenceError", "Fit", "LambdaCallback", "Settings", "Study", "fit",
-           "prepare", "sgd_step", "train_models"]  # fmt: skip
+__all__ = [
+    "BackupAndRestore",
+    "Batch",
+    "CSVLogger",
+    "Callback",
+    "DivergenceError",
+    "EarlyStopping",
+    "Fit",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "Model",
+    "ModelCheckpoint",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "Settings",
+    "Study",
+    "TerminateOnNaN",
+    "TornCheckpointWarning",
+    "TrainState",
+    "fit",
+    "load",
+    "prepare",
+    "sgd_step",
+    "train_models",
+    "training_step",
+]

@@ -39,15 +39,21 @@ def explainer(compiled: Compiled, seed: int, callbacks: Sequence[Callback]) -> E
         loss = np.isfinite(report.loss)
         what = "gradient is" if loss else "loss is"
         number = f"a gradient of norm {report.gradient_norm}" if loss else f"a loss of {report.loss}"
+        remedy = (
+            "choose a smaller learning rate, or clip the gradients: "
+            "cr.optim.Clipped(optimizer, by_global_norm=1.0)"
+        )
+        if where.startswith("the batch"):
+            remedy = "look at those rows of the data"
+        elif run.epoch == run.step == 0:
+            remedy = "nothing has been learnt yet: look at what that function is given, at the scale "
+            remedy += "of the data, and at the initialisers"
         return DivergenceError(
             f"the training diverged in epoch {run.epoch + 1}, step {run.step + 1}: its {what} no "
             "longer a finite number",
             got=f"{number}; {where}",
             line=line,
-            remedy="look at those rows of the data"
-            if where.startswith("the batch")
-            else "choose a smaller learning rate, or clip the gradients: "
-            "cr.optim.Clipped(optimizer, by_global_norm=1.0)",
+            remedy=remedy,
         )
 
     return explain

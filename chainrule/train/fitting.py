@@ -17,6 +17,7 @@ from chainrule.train.inputs import as_inputs, example_shape, precision, rows_of,
 from chainrule.train.labels import find_labels
 from chainrule.train.loop import Record, Report, Run, run_epochs
 from chainrule.train.step import Batch, TrainState
+from chainrule.train.summary import output_shape
 from chainrule.train.using import given_batch, measure, row_weight, told, whole_number
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _learn(model: Model, x: Any, y: Any, columns: Any, seed: int) -> None:
         model.build(example_shape(x), seed=seed)
     model.dtype = model.dtype or np.dtype(np.float64)
     if model.labels is None:
-        shape = model.layer.output_shape(example_shape(x))
+        shape = output_shape(model.layer, example_shape(x))
         model.labels = find_labels(y, model.compiled("fit").loss, tuple(shape))
         model.columns = columns
 

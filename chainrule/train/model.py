@@ -164,7 +164,8 @@ class Model:
             The model itself.
         """
         rng = np.random.default_rng((seed, START))
-        params, state = self.layer.build(rng, input_shape, dtype=self.dtype or np.float64)
+        with np.errstate(all="ignore"):  # shapes are found with zeros, whose logarithm is no matter
+            params, state = self.layer.build(rng, input_shape, dtype=self.dtype or np.float64)
         self.input_shape = input_shape
         self.run = Run(TrainState(params, None, state))
         return self

@@ -58,11 +58,16 @@ class ProgressBar(Callback):
         if not console.is_terminal:
             return
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
+        # What does not fit into a narrow terminal is cut off at the end.
         self._bar = Progress(
-            TextColumn("{task.fields[where]}"), BarColumn(20), TextColumn("{task.fields[text]}"),
-            console=console, auto_refresh=False,
-        )  # fmt: skip
+            TextColumn("{task.fields[where]}", table_column=Column(no_wrap=True, min_width=38)),
+            BarColumn(12),
+            TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True)),
+            console=console,
+            auto_refresh=False,
+        )
         self._task = self._bar.add_task("", total=None, where="", text="")
         self._bar.start()
         self._began = time.perf_counter()
@@ -92,19 +97,19 @@ class ProgressBar(Callback):
     def _draw(self, step: int, logs: dict[str, float], now: float) -> None:
         epochs, steps = self.params["epochs"], self.params["steps"]
         where = f"epoch {self._epoch + 1}/{epochs}" + (f" step {step}/{steps}" if steps else "")
+        spent = max(now - self._began, 1e-9)
+        total = done = None
+        if steps:
+            total, done = epochs * steps, self._epoch * steps + step
+            where += f" {duration((total - done) * spent / max(self._steps, 1))} left"
         parts = [
             f"{'|g|' if name == 'gradient_norm' else name} {number(value)}"
             for name, value in logs.items()
             if name != "batch_loss"
         ]
-        spent = max(now - self._began, 1e-9)
         rows = self.params.get("rows")
         if rows and steps:
             parts.append(f"{self._steps * rows / steps / spent:,.0f} rows/s")
-        total = done = None
-        if steps:
-            total, done = epochs * steps, self._epoch * steps + step
-            parts.append(f"{duration((total - done) * spent / max(self._steps, 1))} left")
         self._bar.update(self._task, total=total, completed=done or 0, where=where,
                          text=" · ".join(parts))  # fmt: skip
         self._bar.refresh()

@@ -1,0 +1,117 @@
+"""A model at a glance: layers, shapes, numbers of parameters, and how they were drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.nn.initializers import get_initializer
+from chainrule.nn.layers.base import Layer
+from chainrule.nn.layers.containers import Sequential
+from chainrule.tracing import flatten
+
+if TYPE_CHECKING:
+    from chainrule.train.model import Model
+
+
+@dataclass(frozen=True)
+class Line:
+    """One layer in the summary."""
+
+    layer: str
+    output: str
+    parameters: str
+    drawn: str
+
+
+def summary(model: Model) -> str:
+    """The layers of a model as a table.
+
+    The last column has, for each kernel, its initialiser, and the variance that it predicts for
+    each weight.
+
+    >>> from chainrule import nn
+    >>> from chainrule.train.model import Model
+    >>> model = Model([nn.Dense(4, "relu", kernel_initializer="he_normal"), nn.Dense(1)])
+    >>> print(summary(model.build((8,))))
+    model
+     layer           │ output │ parameters │ kernel
+    ─────────────────┼────────┼────────────┼──────────────────────────────
+     dense (Dense)   │ (4)    │         36 │ he_normal, variance 0.25
+     dense_1 (Dense) │ (1)    │          5 │ glorot_uniform, variance 0.4
+    ─────────────────┼────────┼────────────┼──────────────────────────────
+     sum             │        │         41 │
+    """
+    built = model.built
+    lines = []
+    if built:
+        state = model.training_state("summary")
+        parts = _parts(model.layer, model.input_shape, state.params)
+    else:
+        parts = _parts(model.layer, None, {})
+    for layer, shape, params in parts:
+        name = f"{layer.name} ({type(layer).__name__})" if layer.name else type(layer).__name__
+        count = f"{_count(params):,}" if built else "?"
+        text = f"({', '.join(map(str, shape))})" if shape is not None else "?"
+        lines.append(Line(name, text, count, _drawn(layer, params)))
+    total = f"{sum(_count(p) for _, _, p in parts):,}" if built else "?"
+    table = _table([Line("layer", "output", "parameters", "kernel"), *lines])
+    rule, last = table[1], _table([*lines, Line("sum", "", total, "")], like=table)[-1]
+    extra = ""
+    if built and (rest := _count(model.training_state("summary").layers)):
+        extra = f"\n {rest:,} more numbers are kept beside them, such as running averages"
+    return "\n".join([model.name, *table, rule, last]) + extra
+
+
+def output_shape(layer: Layer, input_shape: Any) -> tuple[int, ...]:
+    """The shape of one output; functions in it see zeros, so their warnings mean nothing."""
+    with np.errstate(all="ignore"):
+        return tuple(layer.output_shape(input_shape))
+
+
+def _parts(layer: Layer, shape: Any, params: Any) -> list[tuple[Layer, Any, Any]]:
+    """(layer, output shape, parameters) of each layer in a chain."""
+    if not isinstance(layer, Sequential):
+        return [(layer, None if shape is None else output_shape(layer, shape), params)]
+    parts = []
+    for inner in layer.layers:
+        found = _parts(inner, shape, params.get(str(inner.name), {}))
+        parts += found
+        shape = found[-1][1] if found else shape
+    return parts
+
+
+def _count(tree: Any) -> int:
+    return sum(prod(np.shape(leaf)) for leaf in flatten(tree)[0])
+
+
+def _drawn(layer: Layer, params: Any) -> str:
+    """The initialiser of the kernel, and the variance that it predicts."""
+    chosen = getattr(layer, "kernel_initializer", None)
+    if chosen is None:
+        return ""
+    name = chosen if isinstance(chosen, str) else type(chosen).__name__
+    variance = getattr(get_initializer(chosen), "variance", None)
+    kernel = params.get("kernel")
+    if variance is None or kernel is None:
+        return name
+    return f"{name}, variance {variance(kernel.shape):.4g}"
+
+
+def _table(lines: list[Line], like: list[str] | None = None) -> list[str]:
+    """Rows with aligned columns; numbers stand at the right."""
+    columns = [[getattr(line, f) for line in lines] for f in Line.__dataclass_fields__]
+    if like is not None:
+        widths = [len(part) - 2 for part in like[1].split("┼")]
+    else:
+        widths = [max(map(len, column)) for column in columns]
+    rows = []
+    for line in lines:
+        cells = [line.layer.ljust(widths[0]), line.output.ljust(widths[1]),
+                 line.parameters.rjust(widths[2]), line.drawn.ljust(widths[3])]  # fmt: skip
+        rows.append((" " + " │ ".join(cells)).rstrip())
+    rule = "┼".join("─" * (width + 2) for width in widths)
+    return [rows[0], rule, *rows[1:]]
