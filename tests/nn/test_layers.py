@@ -157,10 +157,11 @@ class TestDropout:
 
     def test_each_layer_of_a_network_has_its_own_mask(self) -> None:
         net = nn.Sequential([nn.Dropout(0.5), nn.Sequential([nn.Dropout(0.5)]), nn.Dropout(0.5)])
-        y, _ = net({}, {}, self.x, training=True, rng=(0, 1))
-        # Three independent masks leave an eighth.
-        assert abs(np.mean(y > 0) - 0.125) < 5 * np.sqrt(0.11 / y.size)
-        assert set(np.unique(y)) == {0.0, 8.0}
+        for key in ((0, 1), 7):
+            y, _ = net({}, {}, self.x, training=True, rng=key)
+            # Three independent masks leave an eighth.
+            assert abs(np.mean(y > 0) - 0.125) < 5 * np.sqrt(0.11 / y.size)
+            assert set(np.unique(y)) == {0.0, 8.0}
 
     def test_noise_shape_drops_together(self) -> None:
         y, _ = nn.Dropout(0.5, (None, 1))({}, {}, self.x, training=True, rng=4)
@@ -170,7 +171,7 @@ class TestDropout:
 
 def test_normalization_takes_its_statistics_from_the_training_data_only() -> None:
     train, test = RNG.normal(3.0, 5.0, (50, 3)), RNG.normal(-9.0, 1.0, (20, 3))
-    train[:, 2] = test[:, 2] = 4.0
+    train[:, 2], test[:, 2] = 4.0, 7.0  # constant in training: centred only
     layer = nn.Normalization().adapt(train)
     params, state = layer.build(0, (3,))
     y, _ = layer(params, state, train, training=True)
