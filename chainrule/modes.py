@@ -124,9 +124,9 @@ def reverse(
                     c = g if p == 1.0 else -g if p == -1.0 else g * p
                 else:
                     if values is None:
-                        values = args if lift else [
-                            x.value if isinstance(x, Node) else x for x in args
-                        ]
+                        values = (
+                            args if lift else [x.value if isinstance(x, Node) else x for x in args]
+                        )
                     if cache is None:
                         c = g * p(y, *values)
                     else:

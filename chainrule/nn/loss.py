@@ -93,7 +93,12 @@ class FunctionLoss(Loss):
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         y = array_of(y_true)
-        found = self.function(y if is_traced(y) else np.asarray(y), y_pred)
+        y = y if is_traced(y) else np.asarray(y)
+        if value_of(y).dtype.kind == "f":  # whole numbers stay: they may be used to index
+            y = y.astype(value_of(y_pred).dtype)
+        if (*shape_of(y), 1) == shape_of(y_pred):
+            y = np.reshape(y, shape_of(y_pred))  # (n,) with (n, 1) would broadcast to (n, n)
+        found = self.function(y, y_pred)
         shape, rows = shape_of(found), shape_of(y_pred)[:1]
         if shape[:1] == rows:
             return row_means(found) if len(shape) > 1 else found

@@ -35,13 +35,12 @@ class Metric(ABC):
             sample_weight: a weight for each row, shape (n,).
 
         Raises:
-            ShapeError: the numbers of rows or columns differ.
-            ArgumentError: no rows.
+            ShapeError: the numbers of rows or columns differ, or there are no rows.
         """
         truth, predicted = np.asarray(y_true), np.asarray(y_pred)
         rows = predicted.shape[0] if predicted.ndim else 0
         weight = np.ones(rows) if sample_weight is None else np.asarray(sample_weight, float)
-        counts = {truth.shape[:1], predicted.shape[:1], weight.reshape(len(weight), -1).shape[:1]}
+        counts = {truth.shape[:1], predicted.shape[:1], (weight.size,)}
         if not rows or len(counts) > 1:
             raise ShapeError(
                 "a metric compares the same number of rows, at least one",
