@@ -90,4 +90,6 @@ def __getattr__(name: str) -> Any:
         from chainrule.optim import minimize
 
         return minimize
+    if name in ("Model", "load"):
+        return getattr(importlib.import_module("chainrule.train"), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chainrule.data.bundled import load_heart
 from chainrule.data.csv_file import read_csv, read_text
+from chainrule.data.digits import load_digits5k
 from chainrule.data.encode import Encoder, column_kinds, fit_encoder
 from chainrule.data.split import batches, train_test_split
 from chainrule.data.table import Table
@@ -11,5 +12,5 @@ from chainrule.data.target import Target, find_target
 
 __all__ = [
     "Encoder", "Table", "Target", "batches", "column_kinds", "find_target", "fit_encoder",
-    "load_heart", "read_csv", "read_text", "train_test_split",
+    "load_digits5k", "load_heart", "read_csv", "read_text", "train_test_split",
 ]  # fmt: skip

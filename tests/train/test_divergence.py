@@ -1,0 +1,76 @@
+"""A loss or gradient that is not finite: the message says where it began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.train import DivergenceError
+
+X = np.random.default_rng(1).normal(size=(40, 3))
+Y = X[:, :1]
+
+
+def failure(layers: list[Any], optimizer: Any = "sgd", x: Any = X, y: Any = Y) -> Any:
+    model = cr.Model(layers)
+    model.compile(optimizer, "mse")
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(x, y, batch_size=10, epochs=9, shuffle=False, verbose=0)
+    # What the model keeps is finite.
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    return caught.value
+
+
+def test_a_function_of_the_users_is_named_with_its_line() -> None:
+    def logarithm(z: Any) -> Any:
+        return np.log(z)
+
+    error = failure([nn.Dense(4), nn.Lambda(logarithm), nn.Dense(1)])
+    assert error.cause == (
+        "the training diverged in epoch 1, step 1: its loss is no longer a finite number"
+    )
+    assert error.got.startswith("a loss of nan; first in Lambda 'lambda': log of values from -")
+    assert error.got.endswith("gave nan")
+    assert error.line.endswith("return np.log(z)")
+    assert "nothing has been learnt yet" in error.remedy
+
+
+def test_a_rate_that_is_too_large() -> None:
+    error = failure([nn.Dense(8), nn.Dense(1)], optim.SGD(1e100))
+    assert "epoch 1, step 2: its loss" in error.cause
+    assert "first in " in error.got
+    assert "choose a smaller learning rate, or clip the gradients" in error.remedy
+
+
+def test_a_gradient_that_is_infinite_while_the_loss_is_not() -> None:
+    def root(z: Any) -> Any:
+        return np.sqrt(z)
+
+    error = failure([nn.Dense(4, "relu"), nn.Lambda(root), nn.Dense(1)])
+    assert "its gradient is no longer a finite number" in error.cause
+    assert "first in the derivative of Lambda 'lambda': that of sqrt of values from 0" in error.got
+    assert error.line.endswith("return np.sqrt(z)")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_data_that_are_not_finite(value: float) -> None:
+    x = X.copy()
+    x[23, 1] = value
+    error = failure([nn.Dense(1)], x=x)
+    assert "epoch 1, step 3" in error.cause
+    assert f"the batch itself is not finite: x[3, 1] is {value}" in error.got
+    assert error.remedy == "look at those rows of the data"
+    y = Y.copy()
+    y[5, 0] = value
+    assert f"y[5, 0] is {value}" in failure([nn.Dense(1)], y=y).got
+
+
+def test_a_validation_loss_that_is_not_finite() -> None:
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(DivergenceError, match=r"epoch 1: its loss"):
+        model.fit(X, Y, validation_data=(X, np.full_like(Y, np.nan)), verbose=0)

@@ -1,0 +1,244 @@
+"""`Model` against closed forms, a loop written by hand, and data that it should learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.data import load_digits5k
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(50, 3))
+NUMBERS = X @ np.array([1.0, -2.0, 0.5]) + 0.3 + 0.1 * RNG.normal(size=50)
+CLASSES = (X[:, 0] + 0.5 * RNG.normal(size=50) > 0).astype(float)
+
+
+def moons(n: int, seed: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    angle = np.pi * rng.random(n)
+    side = np.arange(n) % 2
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    x[side == 1] = np.array([1.0, 0.5]) - x[side == 1]
+    return x + 0.1 * rng.normal(size=(n, 2)), side
+
+
+def test_linear_regression_reaches_least_squares() -> None:
+    model = cr.Model([nn.Dense(1)])
+    model.compile(optim.SGD(0.3), "mse")
+    model.fit(X, NUMBERS, batch_size=50, epochs=300, verbose=0)
+    solution = np.linalg.lstsq(np.hstack([X, np.ones((50, 1))]), NUMBERS, rcond=None)[0]
+    np.testing.assert_allclose(model.params["dense"]["kernel"][:, 0], solution[:3], rtol=1e-9)
+    np.testing.assert_allclose(model.params["dense"]["bias"], solution[3:], rtol=1e-9)
+
+
+def test_five_steps_by_hand() -> None:
+    """A network 3-4-1 of tanh and sigmoid, momentum, and row weights, in plain NumPy."""
+    model = cr.Model([nn.Dense(4, "tanh"), nn.Dense(1, "sigmoid")]).build((3,), seed=8)
+    w1, w2 = (np.array(model.params[n]["kernel"]) for n in ("dense", "dense_1"))
+    b1, b2 = (np.array(model.params[n]["bias"]) for n in ("dense", "dense_1"))
+    weight = RNG.random(50) + 0.5
+    model.compile(optim.Momentum(0.5, 0.9), "binary_crossentropy")
+    history = cr.train.History(per_step=True)
+    model.fit(
+        X, CLASSES, batch_size=10, epochs=1, shuffle=False, sample_weight=weight, verbose=0,
+        callbacks=[history],
+    )  # fmt: skip
+    theta = [w1, b1, w2, b2]
+    velocity = [np.zeros_like(p) for p in theta]
+    losses, norms = [], []
+    for k in range(5):
+        x, y = X[10 * k : 10 * k + 10], CLASSES[10 * k : 10 * k + 10, None]
+        w = weight[10 * k : 10 * k + 10, None]
+        w1, b1, w2, b2 = theta
+        h = np.tanh(x @ w1 + b1)
+        p = 1 / (1 + np.exp(-(h @ w2 + b2)))
+        losses.append(np.mean(-w * (y * np.log(p) + (1 - y) * np.log(1 - p))))
+        dz2 = w * (p - y) / 10
+        dz1 = dz2 @ w2.T * (1 - h**2)
+        gradients = [x.T @ dz1, dz1.sum(0), h.T @ dz2, dz2.sum(0)]
+        norms.append(np.sqrt(sum(np.sum(g**2) for g in gradients)))
+        velocity = [0.9 * v - 0.5 * g for v, g in zip(velocity, gradients, strict=True)]
+        theta = [q + v for q, v in zip(theta, velocity, strict=True)]
+    np.testing.assert_allclose(model.params["dense"]["kernel"], theta[0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model.params["dense"]["bias"], theta[1], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model.params["dense_1"]["kernel"], theta[2], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model.params["dense_1"]["bias"], theta[3], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(history.steps["loss"], losses, rtol=1e-12)
+    np.testing.assert_allclose(history.steps["gradient_norm"], norms, rtol=1e-12)
+    # The epoch's loss is the mean of losses before each update.
+    assert history.history["loss"] == pytest.approx([np.mean(losses)], rel=1e-12)
+
+
+def test_a_sigmoid_is_folded_into_the_loss() -> None:
+    """Logits and probabilities train alike, and saturation costs no digits."""
+    runs = []
+    for activation in (None, "sigmoid"):
+        model = cr.Model([nn.Dense(1, activation)])
+        model.compile("sgd", "binary_crossentropy")
+        model.fit(1000 * X, CLASSES, epochs=3, verbose=0)
+        runs.append(model)
+    linear, folded = runs
+    assert linear.get_weights()[1].tobytes() == folded.get_weights()[1].tobytes()
+    np.testing.assert_array_equal(linear.predict_proba(X), folded.predict(X))
+    assert np.any(linear.predict(X) > 1.0)  # logits
+
+
+@pytest.mark.parametrize("kind", ["strings", "integers", "one-hot", "column", "floats"])
+def test_labels_of_all_kinds_train_alike(kind: str) -> None:
+    codes = np.argmax(X, axis=1)
+    y = {
+        "strings": np.array(["a", "b", "c"])[codes], "integers": codes, "one-hot": np.eye(3)[codes],
+        "column": codes[:, None], "floats": codes.astype(float),
+    }[kind]  # fmt: skip
+    found = []
+    for loss in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
+        model = cr.Model([nn.Dense(3, "softmax")])
+        model.compile(optim.Adam(0.1), loss, ["accuracy"])
+        history = model.fit(X, y, epochs=40, verbose=0)
+        assert history.history["accuracy"][-1] > 0.8
+        assert model.evaluate(X, y)[1] == np.mean(model.predict(X).argmax(1) == codes)
+        classes = model.predict_classes(X)
+        assert classes.tolist() == (
+            np.array(["a", "b", "c"])[model.predict(X).argmax(1)].tolist()
+            if kind == "strings"
+            else model.predict(X).argmax(1).tolist()
+        )
+        found.append(model.get_weights())
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-12)
+    reference = cr.Model([nn.Dense(3)])
+    reference.compile(optim.Adam(0.1), "sparse_categorical_crossentropy")
+    reference.fit(X, codes, epochs=40, verbose=0)
+    np.testing.assert_allclose(found[1][1], reference.get_weights()[1], rtol=1e-12)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    def run(seed: int) -> list[bytes]:
+        model = cr.Model([nn.Dense(8, "relu"), nn.Dropout(0.5), nn.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(X, NUMBERS, batch_size=7, epochs=3, seed=seed, verbose=0)
+        return [w.tobytes() for w in model.get_weights()]
+
+    assert run(1) == run(1) != run(2)
+
+
+def test_float32_is_kept() -> None:
+    model = cr.Model([nn.Dense(4, "relu"), nn.BatchNormalization(), nn.Dense(1)])
+    model.compile("adam", "mse", ["mae"])
+    model.fit(X.astype(np.float32), NUMBERS, epochs=2, verbose=0)
+    assert {w.dtype for w in model.get_weights()} == {np.dtype(np.float32)}
+    assert model.predict(X).dtype == np.float32
+    wide = cr.Model([nn.Dense(1)])
+    wide.compile("adam", "mse")
+    wide.fit(np.arange(6).reshape(3, 2), [1, 2, 3], verbose=0)
+    assert wide.params["dense"]["kernel"].dtype == np.float64
+
+
+def test_weights_of_classes_and_rows_multiply() -> None:
+    def run(**weights: Any) -> Any:
+        model = cr.Model([nn.Dense(1)])
+        model.compile("sgd", "binary_crossentropy")
+        model.fit(X, CLASSES, verbose=0, epochs=2, **weights)
+        return model.get_weights()[1]
+
+    own = RNG.random(50)
+    both = run(class_weight={0: 2.0, 1: 3.0}, sample_weight=own)
+    np.testing.assert_array_equal(both, run(sample_weight=own * np.where(CLASSES == 1, 3.0, 2.0)))
+    n = np.bincount(CLASSES.astype(int))
+    by_hand = {0: 50 / (2 * n[0]), 1: 50 / (2 * n[1])}
+    np.testing.assert_array_equal(run(class_weight="balanced"), run(class_weight=by_hand))
+    assert not np.array_equal(both, run())
+
+
+def test_validation_is_on_the_last_rows_after_the_epoch() -> None:
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse", ["mae"])
+    history = model.fit(X, NUMBERS, epochs=3, validation_split=0.2, verbose=0)
+    found = model.evaluate(X[40:], NUMBERS[40:], return_dict=True)
+    error = model.predict(X[40:])[:, 0] - NUMBERS[40:]
+    assert found == pytest.approx({"loss": np.mean(error**2), "mae": np.mean(np.abs(error))})
+    assert history.history["val_loss"][-1] == found["loss"]
+    assert history.history["val_mae"][-1] == found["mae"]
+    assert list(history.history) == ["loss", "mae", "val_loss", "val_mae"]
+    # The rows held out were not trained on.
+    other = cr.Model([nn.Dense(1)])
+    other.compile("sgd", "mse")
+    rare = other.fit(
+        X[:40], NUMBERS[:40], epochs=3, verbose=0, validation_data=(X[40:], NUMBERS[40:]),
+        validation_freq=2,
+    )  # fmt: skip
+    np.testing.assert_array_equal(other.get_weights()[1], model.get_weights()[1])
+    assert rare.history["val_loss"] == history.history["val_loss"][1:2]
+
+
+def test_metrics_that_are_no_means_are_taken_over_the_whole_epoch() -> None:
+    model = cr.Model([nn.Dense(1, "sigmoid")])
+    model.compile(optim.SGD(0.0), "binary_crossentropy", ["accuracy", "auc", "precision", "f1"])
+    trained = model.fit(X, CLASSES, batch_size=7, verbose=0).history
+    found = model.evaluate(X, CLASSES, batch_size=50, return_dict=True)
+    assert {name: values[0] for name, values in trained.items()} == pytest.approx(found, rel=1e-12)
+    positive = model.predict(X)[:, 0] > 0.5
+    assert found["precision"] == pytest.approx(np.mean(CLASSES[positive]))
+
+
+def test_predicting_one_row_is_predicting_it_among_others() -> None:
+    model = cr.Model([nn.Dense(4, "relu"), nn.BatchNormalization(), nn.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(X, NUMBERS, batch_size=25, epochs=4, verbose=0)
+    rows = np.concatenate([model.predict(X[i : i + 1]) for i in range(50)])
+    np.testing.assert_allclose(rows, model.predict(X), rtol=1e-12)
+
+
+def test_fitting_goes_on_where_it_stood() -> None:
+    whole, parts = (cr.Model([nn.Dense(5, "tanh"), nn.Dense(1)]) for _ in range(2))
+    for model in (whole, parts):
+        model.compile("adam", "mse")
+    whole.fit(X, NUMBERS, epochs=4, verbose=0)
+    parts.fit(X, NUMBERS, epochs=1, verbose=0)
+    history = parts.fit(X, NUMBERS, epochs=4, initial_epoch=1, verbose=0)
+    assert history.epoch == [1, 2, 3]
+    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_nesterov_takes_its_gradient_at_the_interim_point() -> None:
+    model = cr.Model([nn.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(optim.Nesterov(0.1, 0.5), "mse")
+    model.fit(np.ones((1, 1)), [0.0], epochs=2, verbose=0)
+    # w = 1: v = −0.2, w = 0.8; at 0.8 − 0.1: v = −0.1 − 0.14, w = 0.56
+    np.testing.assert_allclose(model.params["dense"]["kernel"], [[0.56]], rtol=1e-14)
+
+
+def test_moons() -> None:
+    x, y = moons(400, seed=0)
+    model = cr.Model([nn.Dense(16, "relu"), nn.Dense(1, "sigmoid")])
+    model.compile(optim.Adam(0.02), "binary_crossentropy", ["accuracy"])
+    model.fit(x, y, epochs=40, verbose=0)
+    held_out, truth = moons(400, seed=1)
+    assert model.evaluate(held_out, truth)[1] > 0.95
+
+
+def test_digits() -> None:
+    images, labels = load_digits5k()
+    order = np.random.default_rng(0).permutation(5000)
+    train, test = order[:1000], order[1000:2000]
+    net = [nn.Flatten(), nn.Lambda(lambda x: x / 255.0), nn.Dense(64, "relu"), nn.Dense(10)]
+    model = cr.Model(net)
+    model.compile(optim.Adam(0.003), "sparse_categorical_crossentropy", ["accuracy"])
+    history = model.fit(images[train], labels[train], epochs=8, verbose=0)
+    assert model.evaluate(images[test], labels[test])[1] > 0.85
+    assert history.history["loss"][-1] < 0.3 * history.history["loss"][0]
+
+
+def test_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    model = cr.Model([nn.Dense(16, "relu"), nn.BatchNormalization(), nn.Dense(1)], name="small")
+    model.build((13,)).summary()
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "small"
+    assert shown[3].split("│")[1:3] == [" (16)   ", "        224 "]
+    assert shown[3].endswith("glorot_uniform, variance 0.06897")  # 2/(13 + 16)
+    assert shown[7].split() == ["sum", "│", "│", "273", "│"]
+    assert shown[8] == " 32 more numbers are kept beside them, such as running averages"

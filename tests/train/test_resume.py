@@ -1,0 +1,183 @@
+"""A training that is killed goes on to exactly the weights of one that was not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.errors import ArgumentError, ModelFileError
+from chainrule.train import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    History,
+    LearningRateScheduler,
+    ReduceLROnPlateau,
+    TornCheckpointWarning,
+)
+
+X = np.random.default_rng(5).normal(size=(64, 4))
+Y = (X[:, 0] * X[:, 1] > 0).astype(float)
+EPOCHS, STEPS = 6, 7  # of 10 rows each but the last
+
+
+class Killer(Callback):
+    """Ends the process, or the training, in the middle of an epoch."""
+
+    def __init__(self, epoch: int, step: int, kill: bool) -> None:
+        self.place, self.kill, self.epoch = (epoch, step), kill, -1
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if (self.epoch, batch) == self.place:
+            if self.kill:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise Crash
+
+
+class Crash(Exception):
+    pass
+
+
+def stream() -> Iterator[Any]:
+    """Endless batches, of which a generator cannot go back to any."""
+    for start in range(0, 10**6, 10):
+        rows = np.arange(start, start + 10) % 64
+        yield X[rows], Y[rows]
+
+
+def train(
+    folder: Path | None, killer: Killer | None = None, source: str = "arrays", freq: Any = 5
+) -> tuple[Any, History, Any]:
+    """Everything that has a state: dropout, batch norm, Adam, clipping, callbacks, a CSV file."""
+    model = cr.Model(
+        [nn.Dense(8, "relu"), nn.BatchNormalization(), nn.Dropout(0.3), nn.Dense(1, "sigmoid")]
+    )
+    optimizer = optim.Clipped(optim.Adam(0.02), by_global_norm=0.5)
+    model.compile(optimizer, "binary_crossentropy", ["accuracy", "auc"])
+    history = History(per_step=True)
+    callbacks: list[Callback] = [
+        EarlyStopping("loss", patience=4), ReduceLROnPlateau("loss", patience=1, min_delta=0.05),
+        LearningRateScheduler(lambda epoch, rate: rate * 0.9), history, killer or Killer(-1, 0, False),
+    ]  # fmt: skip
+    if folder is not None:
+        callbacks = [
+            BackupAndRestore(folder / "backup", freq), CSVLogger(folder / "log.csv"), *callbacks
+        ]
+    options: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": callbacks, "seed": 3}
+    if source == "arrays":
+        model.fit(X, Y, batch_size=10, validation_split=0.1, **options)
+    else:
+        model.fit(stream(), steps_per_epoch=STEPS, **options)
+    return model.get_weights(), history, model
+
+
+def equal(one: tuple[Any, History, Any], other: tuple[Any, History, Any]) -> None:
+    for a, b in zip(one[0], other[0], strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert one[1].history == other[1].history
+    assert one[1].steps == other[1].steps
+    assert one[2].learning_rate == other[2].learning_rate
+
+
+def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    whole = train(None)
+    code = (
+        "import pathlib; from tests.train.test_resume import train, Killer; "
+        f"train(pathlib.Path({str(tmp_path)!r}), Killer(3, 4, kill=True))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    assert (tmp_path / "backup" / "checkpoint").exists()
+    resumed = train(tmp_path)
+    equal(resumed, whole)
+    # The log has each epoch once, those before the kill too.
+    epochs = [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()]
+    assert epochs == ["epoch", *map(str, whole[1].epoch)]
+    # At its end the training leaves no checkpoint.
+    assert not (tmp_path / "backup").exists()
+
+
+@pytest.mark.parametrize("source", ["arrays", "stream"])
+@pytest.mark.parametrize("freq", [1, 4, "epoch"])
+@pytest.mark.parametrize("place", [(0, 5), (2, 0), (2, 5), (5, 3)])
+def test_a_crash_anywhere(tmp_path: Path, source: str, freq: Any, place: tuple[int, int]) -> None:
+    with pytest.raises(Crash):
+        train(tmp_path, Killer(*place, kill=False), source, freq)
+    equal(train(tmp_path, None, source, freq), train(None, None, source))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "changed", "empty"])
+def test_a_torn_checkpoint_is_passed_over(tmp_path: Path, damage: str) -> None:
+    whole = train(None)
+    with pytest.raises(Crash):
+        train(tmp_path, Killer(4, 2, kill=False))
+    newest = tmp_path / "backup" / "checkpoint"
+    content = newest.read_bytes()
+    middle = len(content) // 2
+    newest.write_bytes(
+        {"cut off": content[:middle], "empty": b"",
+         "changed": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]}[damage]
+    )  # fmt: skip
+    with pytest.warns(TornCheckpointWarning, match="is not whole; the training goes on from"):
+        resumed = train(tmp_path)
+    equal(resumed, whole)
+
+
+def test_no_whole_checkpoint_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(tmp_path, Killer(4, 2, kill=False))
+    for path in (tmp_path / "backup").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match=r"(?s)no whole checkpoint.*cut off.*delete"):
+        train(tmp_path)
+
+
+def test_a_crash_between_the_two_renames(tmp_path: Path) -> None:
+    """The newest checkpoint has become the one before, and the new one is not there yet."""
+    whole = train(None)
+    with pytest.raises(Crash):
+        train(tmp_path, Killer(4, 2, kill=False))
+    backup = tmp_path / "backup"
+    os.replace(backup / "checkpoint", backup / "checkpoint-before")
+    (backup / ".checkpoint-left-over").write_bytes(b"half")
+    equal(train(tmp_path), whole)
+    assert [p.name for p in backup.iterdir()] == [".checkpoint-left-over"]
+
+
+def test_another_training_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(tmp_path, Killer(4, 2, kill=False))
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ModelFileError, match=r"(?s)is of another training.*layers: .*another fold"):
+        model.fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path / "backup")])
+
+
+def test_after_control_c_the_checkpoint_stays(tmp_path: Path) -> None:
+    class Interrupt(Killer):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if (self.epoch, batch) == self.place:
+                raise KeyboardInterrupt
+
+    _, history, _ = train(tmp_path, Interrupt(3, 2, kill=False))
+    assert history.interrupted
+    assert (tmp_path / "backup" / "checkpoint").exists()
+
+
+def test_how_often() -> None:
+    with pytest.raises(ArgumentError, match=r"(?s)save_freq is 'epoch' or a number.*save_freq=0"):
+        BackupAndRestore("backup", save_freq=0)
