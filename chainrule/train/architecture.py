@@ -99,7 +99,9 @@ def describe(x: Any, where: str = "the model") -> Any:
     if is_dataclass(x) and not isinstance(x, type):
         label = getattr(x, "label", type(x).__name__)
         members = {
-            f.name: describe(getattr(x, f.name), f"{f.name} of {label}") for f in fields(x) if f.init
+            f.name: describe(getattr(x, f.name), f"{f.name} of {label}")
+            for f in fields(x)
+            if f.init
         }
         return {"record": _NAMES.get(type(x), f"custom {type(x).__name__}"), "fields": members}
     known = next((name for name, function in FUNCTIONS.items() if function is x), "")

@@ -38,7 +38,9 @@ def explainer(compiled: Compiled, seed: int, callbacks: Sequence[Callback]) -> E
         where, line = first_not_finite(compiled, run.state, batch, key)
         loss = np.isfinite(report.loss)
         what = "gradient is" if loss else "loss is"
-        number = f"a gradient of norm {report.gradient_norm}" if loss else f"a loss of {report.loss}"
+        number = (
+            f"a gradient of norm {report.gradient_norm}" if loss else f"a loss of {report.loss}"
+        )
         remedy = (
             "choose a smaller learning rate, or clip the gradients: "
             "cr.optim.Clipped(optimizer, by_global_norm=1.0)"
@@ -46,7 +48,9 @@ def explainer(compiled: Compiled, seed: int, callbacks: Sequence[Callback]) -> E
         if where.startswith("the batch"):
             remedy = "look at those rows of the data"
         elif run.epoch == run.step == 0:
-            remedy = "nothing has been learnt yet: look at what that function is given, at the scale "
+            remedy = (
+                "nothing has been learnt yet: look at what that function is given, at the scale "
+            )
             remedy += "of the data, and at the initialisers"
         return DivergenceError(
             f"the training diverged in epoch {run.epoch + 1}, step {run.step + 1}: its {what} no "
@@ -82,10 +86,11 @@ def first_not_finite(
         for node in nodes:
             if not _finite(node.value) and all(_finite(value_of(a)) for a in node.args):
                 return f"first in {_part(parts, node)}: {_words(node)}", node.line
-        found = _backward(trace, nodes, loss)
-        if found is None:
+        behind = _backward(trace, nodes, loss)
+        if behind is None:
             return "the step itself is finite when it is run again", ""
-        return f"first in the derivative of {_part(parts, found)}: that of {_said(found)}", found.line
+        part = _part(parts, behind)
+        return f"first in the derivative of {part}: that of {_said(behind)}", behind.line
 
 
 def _layers(

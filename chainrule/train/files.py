@@ -66,7 +66,7 @@ def pack(tree: Any, tensors: dict[str, np.ndarray]) -> Any:
     >>> pack({"w": np.zeros(2), "step": 3}, tensors), list(tensors)
     ({'dict': {'w': {'array': '0'}, 'step': 3}}, ['0'])
     """
-    if tree is None or isinstance(tree, (bool, int, float, str)) and type(tree) in _PLAIN:
+    if tree is None or type(tree) in (bool, int, float, str):
         return tree
     if isinstance(tree, dict):
         return {"dict": {str(key): pack(part, tensors) for key, part in tree.items()}}
@@ -78,9 +78,6 @@ def pack(tree: Any, tensors: dict[str, np.ndarray]) -> Any:
     name = str(len(tensors))
     tensors[name] = array
     return {"array": name}
-
-
-_PLAIN = (bool, int, float, str)
 
 
 def unpack(content: Any, tensors: dict[str, np.ndarray]) -> Any:

@@ -81,8 +81,10 @@ class Options:
 def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     """Train a model; see `Model.fit`."""
     options.check()
+    feed: Rows | Stream
+    held_out: Any = None
     if is_stream(x, y):
-        feed, held_out = _stream(model, x, options), None
+        feed = _stream(model, x, options)
     else:
         feed, held_out = _rows(model, x, y, options)
     validation = _validation(model, held_out, options)

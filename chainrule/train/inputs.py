@@ -93,7 +93,8 @@ def _columns(frame: Any, name: str, columns: Columns) -> tuple[Any, Columns]:
                 line=user_line(),
                 remedy="fill them in or drop the rows first",
             )
-    numbers = np.asarray(frame.to_numpy())
+    # Rows together in memory, as in the arrays of others: products then round alike.
+    numbers = np.ascontiguousarray(frame.to_numpy())
     return _numbers(numbers, name), tuple(str(c) for c in frame.columns)
 
 

@@ -294,9 +294,7 @@ class Model:
             return scores
         return list(scores.values()) if len(scores) > 1 else scores["loss"]
 
-    def predict(
-        self, x: Any, batch_size: int | None = None, steps: int | None = None
-    ) -> Array:
+    def predict(self, x: Any, batch_size: int | None = None, steps: int | None = None) -> Array:
         """What the last layer gives, shape (rows, outputs).
 
         Args:

@@ -62,12 +62,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         **_flat(state.params, "params"),
         **_flat(state.layers, "state"),
     }
-    # Standard JSON knows no NaN and no infinity; describe has spelt them out.
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     from safetensors.numpy import save as to_bytes
 
-    metadata = {"chainrule": text, "checksum": _checksum(tensors, text)}
-    write_whole(Path(path), to_bytes(tensors, metadata))
+    content["checksum"] = _checksum(tensors, content)
+    write_whole(Path(path), to_bytes(tensors, {"chainrule": _json(content)}))
 
 
 def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Model:
@@ -160,7 +158,8 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
     try:
         content = json.loads(metadata["chainrule"])
         version = content["version"] if content["format"] == FORMAT else None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        whole = content.pop("checksum", "") == _checksum(tensors, content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, repr(error)) from None
     if version != VERSION:
         raise ModelFileError(
@@ -168,7 +167,7 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
             got=f"format version {version!r}, known is {VERSION}",
             remedy="use the version of chainrule that wrote it, or a newer one",
         )
-    if metadata.get("checksum") != _checksum(tensors, metadata["chainrule"]):
+    if not whole:
         raise _damaged(path, "its checksum is wrong")
     return content, tensors
 
@@ -181,8 +180,13 @@ def _damaged(path: Any, reason: str) -> ModelFileError:
     )
 
 
-def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
-    found = hashlib.sha256(text.encode())
+def _json(content: Any) -> str:
+    # Standard JSON knows no NaN and no infinity; describe has spelt them out.
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, sort_keys=True)
+
+
+def _checksum(tensors: Mapping[str, np.ndarray], content: Any) -> str:
+    found = hashlib.sha256(_json(content).encode())
     for name in sorted(tensors):
         array = tensors[name]
         found.update(f"\n{name} {array.dtype.name} {array.shape}\n".encode())
@@ -241,7 +245,9 @@ def _try(model: Model) -> None:
             x = _zeros(model.input_shape, np.dtype(int))
             y, _ = model.layer(state.params, state.layers, x, training=False)
     if model.labels is not None and np.shape(y)[1:] != model.labels.outputs:
-        raise ValueError(f"outputs of shape {np.shape(y)[1:]} for targets of {model.labels.outputs}")
+        raise ValueError(
+            f"outputs of shape {np.shape(y)[1:]} for targets of {model.labels.outputs}"
+        )
 
 
 def _shapes(shape: Any) -> list[tuple[int, ...]]:
@@ -258,5 +264,3 @@ def _zeros(shape: Any, dtype: Any) -> Any:
     if isinstance(shape, dict):
         return {key: _zeros(part, dtype) for key, part in shape.items()}
     return tuple(_zeros(part, dtype) for part in shape)
-
-

@@ -172,8 +172,7 @@ def outputs_of(model: Model, network: Any, x: Any, batch_size: int | None, steps
         feed = Rows(found, None, None, batch_size=size, dtype=dtype, steps=steps)
     with np.errstate(all="ignore"):
         parts = [
-            network(state.params, state.layers, batch.x, training=False)[0]
-            for batch in feed(0, 0)
+            network(state.params, state.layers, batch.x, training=False)[0] for batch in feed(0, 0)
         ]
     if not parts:
         raise DataError(

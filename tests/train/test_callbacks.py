@@ -121,7 +121,7 @@ def test_lambda_callbacks_and_stop_training() -> None:
         ([3.0, 2.9, 2.8, 2.7], {"patience": 2, "min_delta": 0.5}, 2, 0),
         ([0.5, 0.7, 0.6, 0.6], {"patience": 2, "mode": "max"}, 3, 1),
         ([9.0, 9.0, 3.0, 4.0], {"patience": 1, "start_from_epoch": 2}, 3, 2),
-        ([3.0, 2.5, 2.0, 1.0], {"patience": 2, "baseline": 2.2}, 1, 1),
+        ([3.0, 3.5, 2.0, 1.0], {"patience": 2, "baseline": 2.2}, 1, 0),
     ],
 )
 def test_early_stopping(

@@ -138,4 +138,4 @@ def test_data_frames(library: str) -> None:
     with pytest.raises(DataError, match=r"(?s)x lacks columns.*no b among a, c.*in any order"):
         model.predict(frame[["a", "c"]])
     with pytest.raises(DataError, match=r"(?s)column 's' of x is not made of numbers.*encode it"):
-        model.fit(frames.DataFrame({"s": ["u"] * 23}), target)
+        trained(frames.DataFrame({"s": ["u"] * 23}), target)

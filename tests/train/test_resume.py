@@ -71,11 +71,14 @@ def train(
     history = History(per_step=True)
     callbacks: list[Callback] = [
         EarlyStopping("loss", patience=4), ReduceLROnPlateau("loss", patience=1, min_delta=0.05),
-        LearningRateScheduler(lambda epoch, rate: rate * 0.9), history, killer or Killer(-1, 0, False),
+        LearningRateScheduler(lambda epoch, rate: rate * 0.9), history,
+        killer or Killer(-1, 0, kill=False),
     ]  # fmt: skip
     if folder is not None:
         callbacks = [
-            BackupAndRestore(folder / "backup", freq), CSVLogger(folder / "log.csv"), *callbacks
+            BackupAndRestore(folder / "backup", freq),
+            CSVLogger(folder / "log.csv"),
+            *callbacks,
         ]
     options: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": callbacks, "seed": 3}
     if source == "arrays":

@@ -34,9 +34,7 @@ class Scale(nn.Layer):
     def build(self, rng: Any, input_shape: Any, *, dtype: Any = np.float64) -> Any:
         return {"factor": np.full(input_shape, self.start, dtype)}, {}
 
-    def __call__(
-        self, params: Any, state: Any, x: Any, *, training: bool, rng: Any = None
-    ) -> Any:
+    def __call__(self, params: Any, state: Any, x: Any, *, training: bool, rng: Any = None) -> Any:
         return params["factor"] * x, state
 
 
@@ -115,7 +113,9 @@ def test_the_same_model_gives_the_same_file(tmp_path: Path) -> None:
 
 def test_what_has_no_name_is_not_saved(tmp_path: Path) -> None:
     model = cr.Model([nn.Lambda(lambda x: x), nn.Dense(1)]).build((6,))
-    with pytest.raises(ArgumentError, match=r"(?s)function of Lambda 'lambda' has no name.*custom="):
+    with pytest.raises(
+        ArgumentError, match=r"(?s)function of Lambda 'lambda' has no name.*custom="
+    ):
         model.save(tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
@@ -164,9 +164,11 @@ def rewritten(path: Path, change: Any, *, honest: bool = True) -> None:
     content = json.loads(metadata["chainrule"])
     tensors = load(body)
     content = change(content, tensors) or content
+    if honest and isinstance(content, dict):
+        content.pop("checksum")
+        content["checksum"] = _checksum(tensors, content)
     text = content if isinstance(content, str) else json.dumps(content)
-    checksum = _checksum(tensors, text) if honest else metadata["checksum"]
-    path.write_bytes(save(tensors, {"chainrule": text, "checksum": checksum}))
+    path.write_bytes(save(tensors, {"chainrule": text}))
 
 
 def test_the_rewritten_file_is_read_if_nothing_changes(tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "no JSON": (lambda c, t: "{'a'", "not a whole model"),
     "endless nesting": (lambda c, t: "[" * 10**5 + "]" * 10**5, "not a whole model"),
     "nested records": (
-        lambda c, t: c.update(layer=json.loads('{"tuple": [' * 900 + "]}" * 900)),
+        lambda c, t: c.update(layer=json.loads('{"tuple": [' * 200 + "]}" * 200)),
         "not a whole model",
     ),
     "a strange dtype": (lambda c, t: c.update(dtype="object"), "not a whole model"),

@@ -122,7 +122,7 @@ class BackupAndRestore(Callback):
 
     def _read(self) -> Any:
         """The newest whole checkpoint, or None if there is none at all."""
-        torn = []
+        torn: list[Path] = []
         for path in (self.newest, self.before):
             try:
                 content = path.read_bytes()
@@ -163,9 +163,7 @@ class BackupAndRestore(Callback):
             type(old)(new) if type(old) in (int, float) else new
             for old, new in zip(template[0], found["optimizer"], strict=True)
         ]
-        run.state = TrainState(
-            found["params"], unflatten(template[1], leaves), found["layers"]
-        )
+        run.state = TrainState(found["params"], unflatten(template[1], leaves), found["layers"])
         run.epoch, run.step, run.stop = found["epoch"], found["step"], found["stop"]
         run.sums, run.kept, run.history = found["sums"], found["kept"], found["records"]
         self.model.override = found["learning_rate"]

@@ -36,7 +36,9 @@ class LearningRateScheduler(Callback):
         if epoch == self._set_for:
             return  # an epoch that is resumed has its rate
         rate = self.model.learning_rate
-        self.model.learning_rate = self.schedule(epoch, rate) if self._both else self.schedule(epoch)
+        self.model.learning_rate = (
+            self.schedule(epoch, rate) if self._both else self.schedule(epoch)
+        )
         self._set_for = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

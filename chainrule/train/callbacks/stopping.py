@@ -65,7 +65,7 @@ class EarlyStopping(Callback):
                 self.best_weights = self.model.get_weights()
             if self.baseline is None or self.monitor.better(value, self.baseline):
                 self.wait = 0
-        if self.wait >= max(self.patience, 1) and epoch > 0:
+        elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
