@@ -18,7 +18,7 @@ from chainrule.nn.classification import (
 from chainrule.nn.folding import fold_activation, probabilities
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.loss import Loss
-from chainrule.nn.losses import get_loss
+from chainrule.nn.losses import Hinge, get_loss
 from chainrule.nn.metric import (
     FunctionMetric,
     MeanAbsoluteError,
@@ -126,6 +126,9 @@ def compiled(
     if isinstance(metrics, (str, Metric)) or callable(metrics):
         metrics = [metrics]
     table = {metric_name(m): get_metric(m, chosen, outputs) for m in metrics}
+    if isinstance(chosen, Hinge):  # its scores are no probabilities: they change class at 0
+        accuracies = {"accuracy", "acc", "binary_accuracy"}.intersection(table)
+        table |= dict.fromkeys(accuracies, BinaryAccuracy(0.0))
     step = training_step(network, objective, rule)
     return Compiled(rule, chosen, network, objective, table, step)
 

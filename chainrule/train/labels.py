@@ -75,12 +75,16 @@ class Labels:
             y = y.reshape(len(y), *self.outputs)
         return y.astype(dtype)
 
-    def decode(self, probabilities: Any) -> Any:
-        """The most probable class of each row, in the labels that the targets had."""
+    def decode(self, scores: Any, threshold: float) -> Any:
+        """The class of each row, in the labels that the targets had.
+
+        Args:
+            scores: one for each class; or one, which is above the threshold for the second class.
+        """
         if self.kind == "binary":
-            codes = (probabilities[:, 0] > 0.5).astype(np.intp)
+            codes = (scores[:, 0] > threshold).astype(np.intp)
         else:
-            codes = np.argmax(probabilities, axis=-1)
+            codes = np.argmax(scores, axis=-1)
         return codes if self.classes is None else np.asarray(self.classes)[codes]
 
     def weights(self, encoded: Any, class_weight: Mapping[Any, float]) -> Any:
@@ -120,7 +124,6 @@ class Labels:
                 remedy="give sample_weight, one number for each row",
             )
         if self.kind == "binary":
-            # Hinge has its labels at −1 and 1.
             return (encoded.reshape(len(encoded), -1)[:, 0] > 0.5).astype(np.intp)
         return np.argmax(encoded, axis=-1) if self.kind == "onehot" else encoded
 
@@ -207,7 +210,7 @@ def _needs_codes(flat: np.ndarray, loss: Loss, count: int) -> bool:
     if isinstance(loss, BinaryCrossentropy):
         return bool(flat.min(initial=0) < 0 or flat.max(initial=0) > 1)  # between: soft labels
     if isinstance(loss, Hinge):
-        return not set(np.unique(flat).tolist()) <= {-1, 0, 1}
+        return not set(np.unique(flat).tolist()) <= {0, 1}  # −1 and 1 are two classes as well
     whole = np.all(flat == np.floor(flat))
     return not (whole and flat.min(initial=0) >= 0 and flat.max(initial=0) < count)
 

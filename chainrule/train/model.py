@@ -326,11 +326,9 @@ class Model:
         self, x: Any, batch_size: int | None = None, steps: int | None = None
     ) -> Array:
         """The most probable class of each row, as the training targets named it."""
-        from chainrule.train.using import probabilities_of
+        from chainrule.train.using import classes_of
 
-        probabilities = probabilities_of(self, x, batch_size, steps)
-        assert self.labels is not None  # probabilities_of has looked
-        return np.asarray(self.labels.decode(probabilities))
+        return np.asarray(classes_of(self, x, batch_size, steps))
 
     def __call__(self, x: Any) -> Array:
         """`predict` on one batch."""

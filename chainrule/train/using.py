@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, DataError
+from chainrule.nn.losses import Hinge
 from chainrule.nn.naming import user_line
 from chainrule.train.callbacks.base import Callback, CallbackList
 from chainrule.train.feed import Rows, Stream, is_stream, parts_of
@@ -184,10 +185,19 @@ def outputs_of(model: Model, network: Any, x: Any, batch_size: int | None, steps
     return np.concatenate(parts)
 
 
+def classes_of(model: Model, x: Any, batch_size: int | None, steps: int | None) -> Any:
+    """The class of each row, in the labels that the training targets had."""
+    if model.labels is not None and isinstance(model.compiled("predict_classes").loss, Hinge):
+        return model.labels.decode(outputs_of(model, model.layer, x, batch_size, steps), 0.0)
+    probabilities = probabilities_of(model, x, batch_size, steps)
+    assert model.labels is not None  # probabilities_of has looked
+    return model.labels.decode(probabilities, 0.5)
+
+
 def probabilities_of(model: Model, x: Any, batch_size: int | None, steps: int | None) -> Any:
     """The probabilities of the classes for all rows."""
     compiled = model.compiled("predict_proba")
-    if model.labels is None or model.labels.kind == "numeric":
+    if model.labels is None or model.labels.kind == "numeric" or isinstance(compiled.loss, Hinge):
         raise ArgumentError(
             "probabilities need a model that was trained with a loss for classes",
             got=f"the loss {type(compiled.loss).__name__}"

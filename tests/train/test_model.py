@@ -10,6 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.data import load_digits5k
+from chainrule.errors import ArgumentError
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(50, 3))
@@ -113,6 +114,21 @@ def test_labels_of_all_kinds_train_alike(kind: str) -> None:
     reference.compile(optim.Adam(0.1), "sparse_categorical_crossentropy")
     reference.fit(X, codes, epochs=40, verbose=0)
     np.testing.assert_allclose(found[1][1], reference.get_weights()[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("names", [(0, 1), (-1, 1), ("no", "yes")])
+def test_hinge_separates_at_zero(names: tuple[Any, Any]) -> None:
+    y = np.array(names)[CLASSES.astype(int)]
+    model = cr.Model([nn.Dense(1)])
+    model.compile("adam", "hinge", ["accuracy"])
+    model.fit(X, y, epochs=5, verbose=0)
+    scores = model.predict(X)[:, 0]
+    assert np.any((scores > 0) & (scores < 0.5))
+    found = model.predict_classes(X)
+    assert found.tolist() == np.where(scores > 0, names[1], names[0]).tolist()
+    assert model.evaluate(X, y)[1] == pytest.approx(np.mean(found == y))
+    with pytest.raises(ArgumentError, match="probabilities need a model"):
+        model.predict_proba(X)
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
