@@ -273,6 +273,7 @@ class Model:
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
+        verbose: Verbose = 0,
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Sequence[Callback] | Callback | None = None,
@@ -283,6 +284,7 @@ class Model:
         Args:
             x, y, sample_weight: as for `fit`.
             batch_size: rows at a time, 32 by default.
+            verbose: taken as Keras takes it; nothing is shown.
             steps: stop after so many batches.
             callbacks: told when it begins and ends.
             return_dict: by names; otherwise a list, or the loss alone if there are no metrics.
@@ -294,12 +296,19 @@ class Model:
             return scores
         return list(scores.values()) if len(scores) > 1 else scores["loss"]
 
-    def predict(self, x: Any, batch_size: int | None = None, steps: int | None = None) -> Array:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Verbose = 0,
+        steps: int | None = None,
+    ) -> Array:
         """What the last layer gives, shape (rows, outputs).
 
         Args:
             x: as for `fit`, without targets.
             batch_size: rows at a time, 32 by default.
+            verbose: taken as Keras takes it; nothing is shown.
             steps: stop after so many batches.
         """
         from chainrule.train.using import outputs_of
