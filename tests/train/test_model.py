@@ -173,7 +173,7 @@ def test_validation_is_on_the_last_rows_after_the_epoch() -> None:
     model = cr.Model([nn.Dense(1)])
     model.compile("sgd", "mse", ["mae"])
     history = model.fit(X, NUMBERS, epochs=3, validation_split=0.2, verbose=0)
-    found = model.evaluate(X[40:], NUMBERS[40:], 7, 0, None, return_dict=True)
+    found = model.evaluate(X[40:], NUMBERS[40:], None, 0, None, return_dict=True)
     error = model.predict(X[40:])[:, 0] - NUMBERS[40:]
     assert found == pytest.approx({"loss": np.mean(error**2), "mae": np.mean(np.abs(error))})
     assert history.history["val_loss"][-1] == found["loss"]
