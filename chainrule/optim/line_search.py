@@ -76,6 +76,7 @@ def backtracking(
             return LineSearch(0.0, fun, evaluations)
         value = float(f(trial))
         evaluations += 1
-        if value <= fun + decrease * step * slope:  # False for NaN, so one backs out of it
+        # False for NaN, so one backs out of it; strictly below, or rounding would pass as descent.
+        if value < fun and value <= fun + decrease * step * slope:
             return LineSearch(step, value, evaluations)
         step *= shrink
