@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -199,7 +200,7 @@ def has_condition(source: str) -> bool:
     return any(isinstance(node, ast.Compare) and node not in conditions for node in ast.walk(tree))
 
 
-class _Printer:
+class _Printer(ABC):
     """What the two notations have in common: where parentheses are needed."""
 
     side = 0  # of the pairs (text, latex) above
@@ -268,23 +269,23 @@ class _Printer:
         first = [self.condition(args[0])] if name == "where" else []
         return ", ".join(first + [self.piece(a)[0] for a in args[len(first) :]])
 
-    def constant(self, value: Any) -> Piece:
-        raise NotImplementedError
+    @abstractmethod
+    def constant(self, value: Any) -> Piece: ...
 
-    def plain(self, name: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def plain(self, name: str) -> str: ...
 
-    def product(self, sign: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def product(self, sign: str) -> str: ...
 
-    def quotient(self, left: ast.expr, right: ast.expr) -> Piece:
-        raise NotImplementedError
+    @abstractmethod
+    def quotient(self, left: ast.expr, right: ast.expr) -> Piece: ...
 
-    def power(self, base: ast.expr, exponent: ast.expr) -> Piece:
-        raise NotImplementedError
+    @abstractmethod
+    def power(self, base: ast.expr, exponent: ast.expr) -> Piece: ...
 
-    def call(self, name: str, args: list[ast.expr]) -> Piece:
-        raise NotImplementedError
+    @abstractmethod
+    def call(self, name: str, args: list[ast.expr]) -> Piece: ...
 
 
 class _Text(_Printer):

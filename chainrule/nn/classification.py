@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,8 +133,8 @@ class _Confusion(Metric):
         hits = float(np.sum(w * (real & found)))
         return self._score(hits, float(np.sum(w * found)), float(np.sum(w * real)))
 
-    def _score(self, hits: float, found: float, real: float) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def _score(self, hits: float, found: float, real: float) -> float: ...
 
 
 @dataclass(frozen=True)

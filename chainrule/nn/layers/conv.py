@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +64,8 @@ class _Conv(Layer):
         get_initializer(self.kernel_initializer)
         get_initializer(self.bias_initializer)
 
-    def _axes(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _axes(self) -> int: ...
 
     def build(
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64

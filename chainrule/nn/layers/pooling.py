@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,11 @@ class _Pooling(Layer):
             sizes(self, "strides", self.strides, self._axes())
         check_padding(self, self.padding, ("valid", "same"))
 
-    def _axes(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _axes(self) -> int: ...
 
-    def _pool(self, x: Any, window: Any, stride: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _pool(self, x: Any, window: Any, stride: Any) -> Any: ...
 
     def __call__(
         self, params: Tree, state: Tree, x: Any, *, training: bool, rng: Rng | None = None
@@ -145,11 +146,11 @@ class _GlobalPooling(Layer):
 
     keepdims: bool = False
 
-    def _axes(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _axes(self) -> int: ...
 
-    def _reduce(self, x: Any, axes: tuple[int, ...]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _reduce(self, x: Any, axes: tuple[int, ...]) -> Any: ...
 
     def __call__(
         self, params: Tree, state: Tree, x: Any, *, training: bool, rng: Rng | None = None
