@@ -25,7 +25,7 @@ from chainrule.nn.metrics import (
 ROW = st.tuples(st.booleans(), st.integers(0, 4), st.integers(1, 3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(ROW, min_size=2, max_size=25))
 def test_auc_counts_the_pairs(rows: list[tuple[bool, int, int]]) -> None:
     y, score, w = (np.array(column, float) for column in zip(*rows, strict=True))
@@ -41,7 +41,7 @@ def test_auc_counts_the_pairs(rows: list[tuple[bool, int, int]]) -> None:
         assert AUC()(y[copies], score[copies]) == pytest.approx(wins / total, rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=20))
 def test_precision_recall_and_f1_are_ratios_of_counts(rows: list[tuple[bool, bool]]) -> None:
     y, p = (np.array(column, float) for column in zip(*rows, strict=True))
