@@ -1,0 +1,1 @@
+"""Engines: a graph becomes a callable, by NumPy node by node or by native code."""
