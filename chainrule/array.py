@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import assignment
 from chainrule.elementary import arithmetic as ar
 from chainrule.elementary import logic
-from chainrule.elementary.indexing import Index, getitem
+from chainrule.elementary.indexing import Index, getitem, take
 from chainrule.elementary.products import matmul
 from chainrule.elementary.reductions import sum_
 from chainrule.errors import (
@@ -286,6 +286,8 @@ class Traced(ArrayMethods):
     def __getitem__(self, key: Any) -> Any:
         if type(key) is int or type(key) is slice:
             return unary(getitem, self, {"index": Index(key, True)})
+        if type(key) is Traced and key.tape.static and key.dtype.kind == "i":
+            return binary(take, self, key)
         return unary(getitem, self, {"index": Index(plain_key(key))})
 
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, **kw: Any) -> Any:

@@ -59,6 +59,14 @@ class AssignmentError(ChainruleError, TypeError):
     """An assignment that cannot be differentiated as it is written."""
 
 
+class BranchError(ChainruleError, TypeError):
+    """A compiled function decides by a traced value."""
+
+
+class CompileError(ChainruleError, RuntimeError):
+    """A graph cannot be compiled; the node that is to blame is named."""
+
+
 class ShapeError(ChainruleError, ValueError):
     """Shapes that do not fit together."""
 

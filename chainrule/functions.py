@@ -14,7 +14,7 @@ from chainrule.elementary import exponential, network, normal, shaping, special
 from chainrule.elementary import softmax as softmax_
 from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.errors import ArgumentError, NotDifferentiableError, ShapeError, code_line
-from chainrule.graph import user_code
+from chainrule.graph import Node, user_code
 from chainrule.numpy_api.common import array_of
 
 
@@ -270,8 +270,12 @@ def _probabilities(z: Any, targets: Any, axis: int) -> Any:
             line=code_line(*user_code(3)),
             remedy=f"give labels as integers of shape {rows}, or probabilities of shape {shape}",
         )
-    index = np.asarray(value_of(labels)).astype(np.intp)
     classes = shape[axis]
+    if isinstance(labels, Node) and labels.tape.static:
+        every = np.arange(classes).reshape(-1, *(1,) * (len(shape) - 1 - axis % len(shape)))
+        hot: Any = np.expand_dims(labels, axis) == every  # type: ignore[call-overload]
+        return hot.astype(value_of(z).dtype)
+    index = np.asarray(value_of(labels)).astype(np.intp)
     if index.size and not (index.min() >= 0 and index.max() < classes):
         raise ArgumentError(
             "a label is not a class",

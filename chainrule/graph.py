@@ -81,15 +81,24 @@ class Tape:
 
     Nested traces share the tape of the outermost one: a node of an inner trace may use any node
     of an outer one, and what an inner derivative returns is again nodes of the outer function.
+
+    Attributes:
+        nodes: all of them, in order.
+        node_type: the class of a node.
+        held: the arrays that are read-only until the trace ends.
+        closed: the trace has ended.
+        static: the graph will be evaluated again at other values, so that no decision may
+            depend on these.
     """
 
-    __slots__ = ("closed", "held", "node_type", "nodes")
+    __slots__ = ("closed", "held", "node_type", "nodes", "static")
 
-    def __init__(self, node_type: type[Node]) -> None:
+    def __init__(self, node_type: type[Node], *, static: bool = False) -> None:
         self.node_type = node_type
         self.nodes: list[Node] = []
         self.held: list[np.ndarray] = []
         self.closed = False
+        self.static = static
 
     def input(self, value: Any, name: str) -> Node:
         """Add an input of the graph."""

@@ -151,6 +151,36 @@ add_along_axis = Linear(
 )
 
 
+def _scatter(g: Any, index: Any, rows: int) -> Any:
+    g = np.asarray(g)
+    out = np.zeros((rows, *g.shape[np.ndim(index) :]), g.dtype)
+    np.add.at(out, index, g)
+    return out
+
+
+# Rows of the first axis at positions that are an argument of the graph; getitem has a fixed index.
+take = Linear(
+    "take",
+    lambda a, index: np.take(a, index, 0),
+    lambda g, a, index: scatter(g, index, rows=shape_of(a)[0]),
+    None,
+    formula="a[b]",
+    symbols=("g added at the rows b, 0 elsewhere", "0"),
+    examples=drawn(((4, 2), np.array([2, 0, 2]), {}), ((5,), np.array([[1, -1]]), {})),
+)
+# The adjoint of take.
+scatter = Linear(
+    "scatter",
+    _scatter,
+    lambda h, g, index, rows: take(h, index),
+    None,
+    symbols=("g[b]", "0"),
+    examples=drawn(
+        ((3, 2), np.array([2, 0, 2]), {"rows": 4}), ((1, 2), np.array([[1, -1]]), {"rows": 5})
+    ),
+)
+
+
 def _diagonal_add(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
     out = np.zeros(shape, np.asarray(g).dtype)
     moved = np.moveaxis(out, (axis1, axis2), (-2, -1))
@@ -181,5 +211,6 @@ diagonal_add = Linear(
 )
 
 FUNCTIONS = (
-    getitem, index_add, index_set, take_along_axis, add_along_axis, diagonal, diagonal_add,
+    getitem, index_add, index_set, take_along_axis, add_along_axis, take, scatter, diagonal,
+    diagonal_add,
 )  # fmt: skip

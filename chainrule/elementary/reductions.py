@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.elementary.arithmetic import maximum
 from chainrule.elementary.base import General, Linear, drawn, shape_of, value_of
-from chainrule.elementary.shaping import concatenate, flip, reshape, where
+from chainrule.elementary.logic import equal
+from chainrule.elementary.shaping import astype, concatenate, flip, reshape, where
 
 Axis = int | tuple[int, ...] | None
 
@@ -75,10 +77,9 @@ cumsum = Linear(
 
 def _mask(y: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
     """The share of each element in the extreme: 1/k for each of k equal extremes."""
-    a, y = value_of(a), value_of(y)
-    hit = np.equal(a, keep(y, np.shape(a), axis, keepdims))
-    share = hit / np.maximum(np.sum(hit, axis=axis, keepdims=True), 1)
-    return share.astype(np.result_type(a), copy=False)
+    dtype = value_of(a).dtype if hasattr(value_of(a), "dtype") else np.dtype(float)
+    hit = astype(equal(a, keep(y, shape_of(a), axis, keepdims)), dtype=dtype)
+    return hit / maximum(sum_(hit, axis=axis, keepdims=True), dtype.type(1))
 
 
 def _extreme_jvp(t: Any, y: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import General, drawn, shape_of, value_of
-from chainrule.elementary.reductions import Axis, axes_of, keep, sum_
+from chainrule.elementary.logic import equal
+from chainrule.elementary.reductions import Axis, axes_of, keep, max_, sum_
 from chainrule.elementary.shaping import where
 
 
@@ -87,9 +88,9 @@ def _logsumexp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def _weights(y: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
     """softmax over the axes; a row that is −∞ throughout has the weights 0."""
-    none = np.isneginf(keep(value_of(y), shape_of(a), axis, keepdims))
-    p = softmax(where(none, 0.0, a) if np.any(none) else a, axis=axes_of(axis, len(shape_of(a))))
-    return where(none, 0.0, p) if np.any(none) else p
+    none = equal(keep(y, shape_of(a), axis, keepdims), -np.inf)
+    p = softmax(where(none, 0.0, a), axis=axes_of(axis, len(shape_of(a))))
+    return where(none, 0.0, p)
 
 
 def _logsumexp_jvp(t: Any, y: Any, a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -119,10 +120,11 @@ def _residual(a: Any, b: Any, axis: int) -> Any:
     p = softmax(a, axis=axis)
     others = sum_(p, axis=axis, keepdims=True) - p
     if np.size(value_of(p)):
-        top = np.argmax(value_of(p), axis=axis, keepdims=True)
-        mask = np.zeros(shape_of(p), bool)
-        np.put_along_axis(mask, top, True, axis)
-        rest = sum_(where(mask, 0.0, p), axis=axis, keepdims=True)
+        top = max_(p, axis=axis, keepdims=True)
+        mask = equal(p, top)
+        zero = value_of(p).dtype.type(0.0)
+        equals = sum_(where(mask, top, zero), axis=axis, keepdims=True) - top
+        rest = equals + sum_(where(mask, zero, p), axis=axis, keepdims=True)
         others = where(mask, rest, others)
     total = sum_(b, axis=axis, keepdims=True)
     return p * (total - b) - b * others

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.elementary.shaping import broadcast_to, concatenate, reshape
-from chainrule.errors import ArgumentError, AssignmentError, code_line
+from chainrule.errors import ArgumentError, AssignmentError, BranchError, code_line
 from chainrule.graph import Node, user_code
 
 
@@ -44,6 +44,14 @@ def plain_key(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(plain_key(part) for part in key)
     if isinstance(key, Node):
+        if key.tape.static:
+            raise BranchError(
+                "a compiled function takes a traced index only alone, as whole numbers: x[index]",
+                got=f"a traced index ('{key.name}', shape {np.shape(key.value)})",
+                line=code_line(*user_code(2)),
+                remedy="x[index] takes rows, np.take_along_axis(x, index, axis) takes elements, "
+                "np.where(mask, x, 0) stands for a mask",
+            )
         key = key.value
     if isinstance(key, list):
         return np.array([plain_key(k) for k in key], None if key else int)

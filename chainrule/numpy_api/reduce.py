@@ -284,7 +284,7 @@ def cummin(a: Any, axis: int = 0) -> Any:
 
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     a, axis = flat(a, axis)
-    return take_along_axis(a, np.argsort(value_of(a), axis, kind or "stable"), axis=axis)
+    return take_along_axis(a, lo.argsort(a, axis=axis, kind=kind or "stable"), axis=axis)
 
 
 def clip(

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.optim import checks
 from chainrule.optim.adaptive import damped_root
-from chainrule.optim.base import Optimizer, Rate, zeros
+from chainrule.optim.base import Optimizer, Rate, weak, zeros
 
 AdamPlace = Literal["outside", "inside", "uncorrected"]
 _PLACES = ("outside", "inside", "uncorrected")
@@ -93,12 +93,12 @@ class Adam(Optimizer):
     def rule(self, p: Any, g: Any, rate: Any, t: Any, m: Any, v: Any) -> tuple[Any, ...]:
         m = self.rho1 * m + (1 - self.rho1) * g
         v = self.rho2 * v + (1 - self.rho2) * g**2
-        m_hat = m / (1 - self.rho1**t)
+        m_hat = m / weak(1 - self.rho1**t, g)
         return p - rate * m_hat / self.root(v, t), m, v
 
     def root(self, v: Any, t: Any) -> Any:
         """The corrected and damped √v."""
-        correction = 1 - self.rho2**t
+        correction = weak(1 - self.rho2**t, v)
         if self.delta_at == "uncorrected":
             return (self.delta + np.sqrt(v)) / correction**0.5
         return damped_root(v / correction, self.delta, self.delta_at)
@@ -151,7 +151,7 @@ class AMSGrad(Adam):
         m = self.rho1 * m + (1 - self.rho1) * g
         v = self.rho2 * v + (1 - self.rho2) * g**2
         largest = np.maximum(largest, v)
-        m_hat = m / (1 - self.rho1**t)
+        m_hat = m / weak(1 - self.rho1**t, g)
         return p - rate * m_hat / self.root(largest, t), m, v, largest
 
 
@@ -191,7 +191,7 @@ class NAdam(Adam):
     def rule(  # type: ignore[override]
         self, p: Any, g: Any, rate: Any, t: Any, m: Any, v: Any, product: Any
     ) -> tuple[Any, ...]:
-        mu, mu_next = self._momentum(t), self._momentum(t + 1)
+        mu, mu_next = weak(self._momentum(t), g), weak(self._momentum(t + 1), g)
         product = product * mu
         m = self.rho1 * m + (1 - self.rho1) * g
         v = self.rho2 * v + (1 - self.rho2) * g**2

@@ -121,9 +121,10 @@ class Optimizer:
         moved, kept = [], []
         for i, (p, g) in enumerate(zip(leaves, grads, strict=True)):
             g = self._with_penalties(g, p) if chosen[i] else g
-            new, *memory = self.rule(p, g, rate, state.step + 1, *(s[i] for s in slots))
+            eps = weak(rate, g)
+            new, *memory = self.rule(p, g, eps, state.step + 1, *(s[i] for s in slots))
             if self.weight_decay and chosen[i]:
-                new = new - rate * self.weight_decay * p
+                new = new - eps * self.weight_decay * p
             moved.append(like(new, p))
             kept.append([like(m, s[i]) for m, s in zip(memory, slots, strict=True)])
         trees = [unflatten(spec, list(column)) for column in zip(*kept, strict=True)]
@@ -159,6 +160,11 @@ def kernels_only(path: str, parameter: Any) -> bool:
 def at(rate: Rate, step: Any) -> Any:
     """A number or a schedule at a step. Plain numbers become floats, which keep float32 arrays."""
     return checks.plain(rate(step) if callable(rate) else rate)
+
+
+def weak(x: Any, g: Any) -> Any:
+    """A number that leaves the precision of the array g as it is, traced or not."""
+    return astype(x, dtype=dtype_of(g)) if is_traced(x) and x.dtype != dtype_of(g) else x
 
 
 def zeros(p: Any) -> Any:

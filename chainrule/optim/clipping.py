@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.elementary.base import value_of
 from chainrule.errors import ArgumentError
+from chainrule.graph import Node
 from chainrule.optim import checks
 from chainrule.optim.base import Optimizer, like
 from chainrule.tracing import flatten, unflatten
@@ -130,9 +131,16 @@ class Clipped:
         return [np.clip(g, -u, u) for g in grads], _flag([np.abs(g).max() for g in grads], u)
 
 
-def _flag(sizes: list[Any], limit: float) -> int:
+def _flag(sizes: list[Any], limit: float) -> Any:
+    if _is_static(sizes[0]):
+        return np.max(np.stack([s > limit for s in sizes]).astype(np.int64))
     # Counting is no part of a derivative: plain values.
     return int(any(bool(value_of(s) > limit) for s in sizes))
+
+
+def _is_static(x: Any) -> bool:
+    """A value of a graph that will be evaluated anew: nothing may be decided by it."""
+    return isinstance(x, Node) and x.tape.static
 
 
 def norm_of(x: Any) -> Any:
@@ -141,6 +149,8 @@ def norm_of(x: Any) -> Any:
     >>> print(f"{norm_of(np.array([[3e200], [4e200]])):.6g}")
     5e+200
     """
+    if _is_static(x):
+        return np.sqrt(np.sum(np.square(x)))
     size = float(np.max(np.abs(value_of(x)), initial=0.0))
     # ‖x‖ = s ‖x / s‖ for every s, so s takes no part in the derivative; a power of two rounds
     # nothing.
@@ -162,4 +172,7 @@ def global_norm(tree: Any) -> Any:
 
     Source: Goodfellow et al., *Deep Learning*, equation 10.48.
     """
-    return norm_of(np.stack([norm_of(g) for g in flatten(tree)[0]]))
+    leaves = flatten(tree)[0]
+    if any(map(_is_static, leaves)):
+        return np.sqrt(sum(np.sum(np.square(g)) for g in leaves))
+    return norm_of(np.stack([norm_of(g) for g in leaves]))

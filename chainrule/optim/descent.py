@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from chainrule.errors import ArgumentError
 from chainrule.optim import checks
-from chainrule.optim.base import Optimizer, Rate, Steps, at
+from chainrule.optim.base import Optimizer, Rate, Steps, at, weak
 from chainrule.tracing import flatten, unflatten
 
 Convention = Literal["lecture", "pytorch", "average"]
@@ -100,7 +100,7 @@ class Momentum(Optimizer):
         checks.choice("convention", self.convention, _CONVENTIONS)
 
     def rule(self, p: Any, g: Any, rate: Any, t: Any, v: Any) -> tuple[Any, ...]:
-        alpha = at(self.momentum, t - 1)
+        alpha = weak(at(self.momentum, t - 1), g)
         if self.convention == "lecture":
             v = alpha * v - rate * g
             return p + v, v
@@ -193,10 +193,12 @@ class Nesterov(Optimizer):
         """The interim point θ + α v."""
         alpha = at(self.momentum, state.step)
         leaves, velocities, spec = checks.same_tree(params, state.velocity, "states")
-        return unflatten(spec, [p + alpha * v for p, v in zip(leaves, velocities, strict=True)])
+        return unflatten(
+            spec, [p + weak(alpha, v) * v for p, v in zip(leaves, velocities, strict=True)]
+        )
 
     def rule(self, p: Any, g: Any, rate: Any, t: Any, v: Any) -> tuple[Any, ...]:
-        v = at(self.momentum, t - 1) * v - rate * g
+        v = weak(at(self.momentum, t - 1), g) * v - rate * g
         return p + v, v
 
 
@@ -232,6 +234,6 @@ class NesterovReformulated(Optimizer):
     decays: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def rule(self, p: Any, g: Any, rate: Any, t: Any, v: Any) -> tuple[Any, ...]:
-        alpha = at(self.momentum, t - 1)
+        alpha = weak(at(self.momentum, t - 1), g)
         v = alpha * v - rate * g
         return p + alpha * v - rate * g, v

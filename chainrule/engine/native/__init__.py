@@ -1,1 +1,1 @@
-"""The native engine: a graph becomes LLVM IR with explicit vectors, and that becomes machine code."""
+"""The native engine: a graph becomes LLVM IR with explicit vectors, and then machine code."""

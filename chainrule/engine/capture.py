@@ -1,0 +1,101 @@
+"""A function and its arguments become a graph that can be evaluated at other values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.array import Traced, plain_array
+from chainrule.errors import ArgumentError, code_line
+from chainrule.graph import Graph, Node, user_code
+from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
+
+NUMBERS = (float, int, np.ndarray, np.generic)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A traced function: its graph, and the trees of its arguments and results.
+
+    Attributes:
+        graph: inputs are the traced leaves of the arguments, in order.
+        results: what puts the outputs of the graph together to the function's result.
+    """
+
+    graph: Graph
+    results: Any
+
+    def pack(self, outputs: Sequence[Any]) -> Any:
+        """The result of the function from the outputs of the graph."""
+        return unflatten(self.results, outputs)
+
+
+def is_number(x: Any) -> bool:
+    """Is a leaf traced? Truth values, texts and None are part of the signature instead."""
+    return isinstance(x, NUMBERS) and not isinstance(x, (bool, np.bool_))
+
+
+def capture(
+    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str = "args"
+) -> Captured:
+    """Trace f once, with every number and array in its arguments as an input of the graph.
+
+    Args:
+        f: a function of NumPy code.
+        leaves, spec: of the tree ``(args, kwargs)``.
+        name: what the arguments are called in the names of the inputs.
+
+    Raises:
+        BranchError: the function decides by a traced value.
+        ArgumentError: it returns something that is not made of numbers.
+    """
+    names = leaf_names(spec, name)
+    with Trace() as trace:
+        if trace.nested:
+            raise ArgumentError(
+                f"{name_of(f)} is compiled while another function is traced",
+                line=code_line(*user_code(2)),
+                remedy="compile the outer function",
+            )
+        trace.tape.static = True
+        inputs: list[Node] = []
+        traced: list[Any] = []
+        for leaf, path in zip(leaves, names, strict=True):
+            if is_number(leaf):
+                node = _input(trace, leaf, path)
+                inputs.append(node)
+                traced.append(node)
+            else:
+                traced.append(leaf)
+        args, kwargs = unflatten(spec, traced)
+        output = f(*args, **kwargs)
+        found, results = flatten(output)
+        for y in found:
+            if not isinstance(y, (Node, *NUMBERS)) and y is not None:
+                raise ArgumentError(
+                    f"{name_of(f)} returns something that is not made of numbers",
+                    got=f"{type(y).__name__}: {y!r}"[:200],
+                    line=code_line(*user_code(2)),
+                    remedy="return arrays, numbers, or containers of them",
+                )
+        return Captured(Graph(inputs, found), results)
+
+
+def _input(trace: Trace, leaf: Any, name: str) -> Traced:
+    if type(leaf) is float:
+        value: Any = np.float64(leaf)
+    elif type(leaf) is int:
+        value = np.int64(leaf)
+    elif isinstance(leaf, np.ndarray):
+        value = plain_array(leaf, f"argument '{name}'")
+        trace.tape.hold(value)
+    else:
+        value = leaf
+    trace.inputs += 1
+    return trace.tape.append(None, (), {"name": name}, value, None, 0)  # type: ignore[return-value]
+
+
+__all__ = ["Captured", "capture", "is_number"]
