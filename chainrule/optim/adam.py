@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from chainrule.optim import checks
-from chainrule.optim.adaptive import damped_root
+from chainrule.optim.adaptive import Damped, damped_root
 from chainrule.optim.base import Optimizer, Rate, weak, zeros
 
 AdamPlace = Literal["outside", "inside", "uncorrected"]
-_PLACES = ("outside", "inside", "uncorrected")
 
 
 class Moments(NamedTuple):
@@ -49,7 +48,7 @@ class LionState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Adam(Optimizer):
+class Adam(Damped, Optimizer):
     """RMSProp with momentum, both corrected for having started from zero.
 
     m ← ρ₁ m + (1 − ρ₁) g;  v ← ρ₂ v + (1 − ρ₂) g²
@@ -84,11 +83,12 @@ class Adam(Optimizer):
     delta_at: AdamPlace = "outside"
 
     State: ClassVar[Any] = Moments
+    places: ClassVar[tuple[str, ...]] = ("outside", "inside", "uncorrected")
     decays: ClassVar[tuple[str, ...]] = ("rho1", "rho2")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.choice("delta_at", self.delta_at, _PLACES)
+        checks.choice("delta_at", self.delta_at, self.places)
 
     def rule(self, p: Any, g: Any, rate: Any, t: Any, m: Any, v: Any) -> tuple[Any, ...]:
         m = self.rho1 * m + (1 - self.rho1) * g
@@ -107,6 +107,9 @@ class Adam(Optimizer):
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay: θ ← θ − ε m̂ / (δ + √v̂) − ε λ θ.
+
+    The decay follows the learning rate and its schedule, as in PyTorch and Keras. The paper has
+    θ ← θ − η (ε m̂ / (δ + √v̂) + λ θ) with a schedule η beside a constant ε: its λ is ε λ here.
 
     Args:
         weight_decay: λ. 0.01 as in PyTorch; 0.004 in Keras.

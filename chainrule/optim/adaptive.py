@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -33,8 +33,31 @@ def damped_root(r: Any, delta: float, place: str) -> Any:
     return delta + np.sqrt(r) if place == "outside" else np.sqrt(r + delta)
 
 
+class Damped:
+    """What the rules that divide by a damped root have in common."""
+
+    delta: float
+    delta_at: Any
+    places: ClassVar[tuple[str, ...]] = ("outside", "inside")
+
+    def converted(self, delta_at: str) -> Any:
+        """The rule with δ in another place, and of the size that matches there.
+
+        δ outside becomes δ² inside: δ + √r and √(r + δ²) are equal at r = 0 and nearly so for
+        r ≫ δ²; between, at √r = δ, they differ by a factor of √2 and never by more. The paths are
+        not the same, but the δ that one library recommends means this one in another.
+
+        >>> RMSProp(delta=1e-3).converted("inside").delta
+        1e-06
+        """
+        checks.choice("delta_at", delta_at, self.places)
+        outside = self.delta**0.5 if self.delta_at == "inside" else self.delta
+        new = outside**2 if delta_at == "inside" else outside
+        return replace(self, delta=new, delta_at=delta_at)  # type: ignore[type-var]
+
+
 @dataclass(frozen=True)
-class AdaGrad(Optimizer):
+class AdaGrad(Damped, Optimizer):
     """Steps inversely proportional to the root of all squared gradients so far.
 
     r ← r + g²;  θ ← θ − ε / (δ + √r) · g
@@ -70,7 +93,7 @@ class AdaGrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.choice("delta_at", self.delta_at, ("outside", "inside"))
+        checks.choice("delta_at", self.delta_at, self.places)
         checks.not_negative("initial", self.initial)
 
     def start(self, p: Any) -> tuple[Any, ...]:
@@ -82,7 +105,7 @@ class AdaGrad(Optimizer):
 
 
 @dataclass(frozen=True)
-class RMSProp(Optimizer):
+class RMSProp(Damped, Optimizer):
     """AdaGrad with an exponential average in place of the sum, so that old gradients fade.
 
     r ← ρ r + (1 − ρ) g²;  θ ← θ − ε / (δ + √r) · g
@@ -115,7 +138,7 @@ class RMSProp(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.choice("delta_at", self.delta_at, ("outside", "inside"))
+        checks.choice("delta_at", self.delta_at, self.places)
 
     def rule(self, p: Any, g: Any, rate: Any, t: Any, r: Any) -> tuple[Any, ...]:
         r = self.rho * r + (1 - self.rho) * g**2

@@ -45,7 +45,7 @@ def number(name: str, x: Any, *, allow: Callable[[float], bool], must: str, reme
 
 
 def learning_rate(x: Any) -> None:
-    if not callable(x):
+    if not callable(x) or isinstance(x, type):  # a class makes schedules and is none
         number(
             "learning_rate", x, allow=lambda v: v >= 0, must="a number ≥ 0 or a schedule",
             remedy="descent is built in: a positive rate such as 0.01, or a callable of the step",
@@ -102,7 +102,7 @@ def choice(name: str, x: Any, allowed: Sequence[str]) -> None:
 def parameters(tree: Any, name: str) -> None:
     """Refuse a tree with no leaves, and leaves that are not floating-point numbers."""
     leaves, _ = flatten(tree)
-    if not leaves:
+    if not any(np.size(value_of(leaf)) for leaf in leaves):
         raise ArgumentError(
             f"{name} holds no numbers",
             got=repr(tree),

@@ -93,6 +93,13 @@ class Clipped:
             )
         for name, limit in limits.items():
             checks.positive(name, limit)
+        if not hasattr(self.optimizer, "update") or isinstance(self.optimizer, type):
+            raise ArgumentError(
+                "clipping goes around an optimizer",
+                got=repr(self.optimizer),
+                line=checks.users_line(),
+                remedy="give it the object, such as Clipped(Momentum(0.1), by_global_norm=1.0)",
+            )
 
     @property
     def learning_rate(self) -> Any:
@@ -128,7 +135,8 @@ class Clipped:
             scaled = [g * (u / np.maximum(n, u)) for g, n in zip(grads, norms, strict=True)]
             return scaled, _flag(norms, u)
         u = self.by_value or 0.0
-        return [np.clip(g, -u, u) for g in grads], _flag([np.abs(g).max() for g in grads], u)
+        largest = [np.max(np.abs(g), initial=0.0) for g in grads]
+        return [np.clip(g, -u, u) for g in grads], _flag(largest, u)
 
 
 def _flag(sizes: list[Any], limit: float) -> Any:

@@ -37,9 +37,15 @@ def run(
     else:
         message = _stepwise(_LineSearch() if name == "line-search" else _newton, run, z, steps)
     # The methods' own verdict does not count: only a small gradient is success.
-    success = run.converged()
+    if run.converged():
+        message = small_gradient(run.size, tolerance)
+    elif run.at_rounding():
+        message = (
+            f"f falls no further for rounding, and the largest element of the gradient, "
+            f"{run.size:.3g}, is at most {tolerance:.3g}·|f|"
+        )
     return run.recorder.result(
-        success=success, message=run.verdict() if success else message, optimizer=name,
+        success=run.converged() or run.at_rounding(), message=message, optimizer=name,
         nfev=objective.nfev, njev=objective.njev, nhev=objective.nhev,
     )  # fmt: skip
 
@@ -50,6 +56,8 @@ class _Run:
     def __init__(self, objective: Objective, tolerance: float, recorder: Recorder) -> None:
         self.objective, self.tolerance, self.recorder = objective, tolerance, recorder
         self.size = float("inf")
+        self.here: tuple[Vector, float, Vector] | None = None  # the point, f and its gradient
+        self.stuck = False  # could the method itself find nothing lower?
 
     def visit(self, z: Vector) -> str:
         """Note a new point; a message if the run cannot go on from there, else ""."""
@@ -57,6 +65,7 @@ class _Run:
         if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
             return not_finite(self.recorder.count, value, gradient)
         self.size = float(np.max(np.abs(gradient)))
+        self.here = (z.copy(), value, gradient)
         tree = self.objective.tree
         norm = float(np.linalg.norm(gradient))
         self.recorder.add(tree(z), value, tree(gradient), norm)
@@ -65,8 +74,34 @@ class _Run:
     def converged(self) -> bool:
         return self.size <= self.tolerance
 
-    def verdict(self) -> str:
-        return small_gradient(self.size, self.tolerance)
+    def at_rounding(self) -> bool:
+        """Stuck where the gradient is small beside f: a large f is too coarse to get nearer.
+
+        f is known to about 10⁻¹⁶|f|, so that a sum over many rows may have no lower value although
+        its gradient is still above an absolute tolerance.
+        """
+        return (
+            self.stuck
+            and self.here is not None
+            and (self.size <= self.tolerance * abs(self.here[1]))
+        )
+
+    def walled(self, z: Vector) -> tuple[float, Vector]:
+        """f and its gradient for a method that cannot bear NaN, such as SciPy's line searches.
+
+        Where f or its gradient is not finite, they are those of a parabola along d = z − z₀ from
+        the last point z₀, a + s g·d + 2 s² |g·d| with s = 1 at z: its slope at z₀ is the real one
+        and its minimum a quarter of the way to z. So the step is refused, and a shorter one tried.
+        """
+        value, gradient = self.objective.value_and_gradient(z)
+        finite = np.isfinite(value) and np.all(np.isfinite(gradient))
+        if finite or value == -np.inf or self.here is None:
+            return value, gradient
+        z0, a, g = self.here
+        d = z - z0
+        slope = float(g @ d)
+        wall = 2 * abs(slope)
+        return a + slope + wall, (slope + 2 * wall) / float(d @ d) * d
 
 
 def small_gradient(size: float, tolerance: float) -> str:
@@ -102,6 +137,7 @@ def _stepwise(advance: Advance, run: _Run, z: Vector, steps: int) -> str:
             break
         found = advance(objective, z, *objective.value_and_gradient(z))
         if isinstance(found, str):
+            run.stuck = advance is not _newton
             return found
         z = found
     return steps_done(steps, run.size, run.tolerance)
@@ -172,11 +208,15 @@ def _scipy(name: str, run: _Run, z: Vector, steps: int) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a failed line search is in the message
         found = minimize(
-            objective.value_and_gradient, z, jac=True, method=method, callback=callback,
+            run.walled, z, jac=True, method=method, callback=callback,
             options=options, **({derivative: second[derivative]} if derivative else {}),
         )  # fmt: skip
     if stopped:
         return stopped[0]
     if found.nit >= steps:
         return steps_done(steps, run.size, run.tolerance)
-    return f"SciPy's {method} stopped: {found.message}"
+    run.stuck = True
+    return (
+        f"SciPy's {method} stopped where the largest element of the gradient, {run.size:.3g}, is "
+        f"above {run.tolerance:.3g}: {found.message}"
+    )

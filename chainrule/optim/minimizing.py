@@ -27,7 +27,7 @@ def minimize(
     f: Callable[[Any], Any],
     x0: Any,
     *,
-    optimizer: str | Optimizer | Clipped = "l-bfgs",
+    optimizer: str | Optimizer | Clipped | type[Optimizer] = "l-bfgs",
     steps: int = 1000,
     tolerance: float = 1e-6,
     learning_rate: Any = None,
@@ -42,14 +42,15 @@ def minimize(
     Args:
         f: a function of NumPy code that returns one number.
         x0: where to start: a number, an array, or any tree of them; f gets the same tree.
-        optimizer: an object of `chainrule.optim`, such as ``Adam(0.1)``, or a name. By name there
+        optimizer: one of `chainrule.optim`, such as ``Adam(0.1)``, or a name. By name there
             are all of those in lower case ("sgd", "momentum", "adam", …), and the full-batch
             methods that choose their own step: "line-search" (steepest descent with
             backtracking), "newton" (pure; it goes to any critical point), and SciPy's "cg",
             "bfgs", "l-bfgs", "newton-cg", "trust-ncg", "trust-krylov" and "trust-exact", fed with
             exact gradients and Hessian products.
         steps: the most steps to do.
-        tolerance: stop with success once max |∂f/∂x| is at most this; 0 goes on to the end.
+        tolerance: stop with success once max |∂f/∂x| is at most this; 0 goes on to the end. Where
+            a full-batch method finds nothing lower for rounding, tolerance·|f| is enough.
         learning_rate: a number or a schedule, in place of the optimizer's own.
         restarts: how many further runs to do from random starts.
         spread: those starts are x0 + spread · N(0, 1).
@@ -58,8 +59,9 @@ def minimize(
         record: keep the path, the values and every state of the optimizer.
 
     Returns:
-        A `MinimizeResult`; with restarts that of the best run, all of them in ``runs``. A function
-        that becomes infinite or NaN ends a run: ``success`` is False and ``message`` says where.
+        A `MinimizeResult`; with restarts that of the best run, all of them in ``runs``. Where f is
+        infinite or NaN, methods that choose their own step try a shorter one; with the others, and
+        at x0, that ends the run: ``success`` is False and ``message`` says where.
 
     Raises:
         ArgumentError: an unknown name, or a number outside of its range.
@@ -155,6 +157,9 @@ def _method(optimizer: Any, learning_rate: Any) -> Optimizer | Clipped | str:
         checks.learning_rate(learning_rate)
     if isinstance(optimizer, (Optimizer, Clipped)):
         return optimizer
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        made: Callable[[], Optimizer] = optimizer  # with the defaults of its kind
+        return made()
     name = optimizer.lower() if isinstance(optimizer, str) else optimizer
     checks.choice("optimizer", name, (*OPTIMIZERS, *full_batch.NAMES))
     if name in OPTIMIZERS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, log
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,9 @@ class Constant:
 
     value: float
 
+    def __post_init__(self) -> None:
+        checks.not_negative("value", self.value)
+
     def __call__(self, step: Any) -> Any:
         return self.value
 
@@ -61,6 +65,7 @@ class StepDecay:
     every: int = 1000
 
     def __post_init__(self) -> None:
+        checks.not_negative("initial", self.initial)
         checks.positive("factor", self.factor)
         checks.whole("every", self.every, 1)
 
@@ -86,6 +91,7 @@ class Exponential:
     every: float = 1000
 
     def __post_init__(self) -> None:
+        checks.not_negative("initial", self.initial)
         checks.positive("factor", self.factor)
         checks.positive("every", self.every)
 
@@ -116,6 +122,8 @@ class Polynomial:
     power: float = 1.0
 
     def __post_init__(self) -> None:
+        checks.not_negative("initial", self.initial)
+        checks.not_negative("final", self.final)
         checks.whole("steps", self.steps, 1)
         checks.positive("power", self.power)
 
@@ -149,6 +157,8 @@ class Cosine:
     restart: bool = False
 
     def __post_init__(self) -> None:
+        checks.not_negative("initial", self.initial)
+        checks.not_negative("final", self.final)
         checks.whole("steps", self.steps, 1)
 
     def __call__(self, step: Any) -> Any:
@@ -181,6 +191,8 @@ class WarmUp:
     def __post_init__(self) -> None:
         checks.whole("steps", self.steps, 1)
         checks.not_negative("start", self.start)
+        if not callable(self.then) or isinstance(self.then, type):
+            checks.not_negative("then", self.then)
 
     def __call__(self, step: Any) -> Any:
         after = self.then if callable(self.then) else Constant(self.then)
@@ -229,6 +241,7 @@ class OneCycle:
             "share", self.share, allow=lambda v: 0 < v < 1, must="between 0 and 1",
             remedy="share=0.3 rises for 30 % of the steps",
         )  # fmt: skip
+        checks.positive("peak", self.peak)
         checks.positive("rise", self.rise)
         checks.positive("fall", self.fall)
         checks.fraction("low", self.low)
@@ -291,5 +304,9 @@ class BatchGrowth:
         )  # fmt: skip
 
     def __call__(self, step: int) -> int:
-        size = self.initial * float(self.factor) ** (step // self.every)
+        growths = step // self.every
+        if self.largest is not None:  # growing on beyond the limit would overflow
+            needed = log(self.largest / self.initial) / log(self.factor) if self.factor > 1 else 0.0
+            growths = min(growths, ceil(needed))
+        size = self.initial * float(self.factor) ** growths
         return int(size if self.largest is None else min(size, self.largest))

@@ -308,3 +308,22 @@ def test_the_states_are_those_by_hand() -> None:
     assert (states["AMSGrad"].v, states["AMSGrad"].largest) == (2.75, 4.5)
     assert states["Lion"].m == 0.25
     assert all(state.step == 2 for state in states.values())
+
+
+@pytest.mark.parametrize("rule", [optim.AdaGrad, optim.RMSProp, optim.Adam])
+def test_delta_converts_to_its_other_place(rule: type[optim.Optimizer]) -> None:
+    """By the first step of AdaGrad's kind, ε g/(δ + |g|) against ε g/√(g² + δ²), at each |g|."""
+    memory = {optim.AdaGrad: {}, optim.RMSProp: {"rho": 0.0}, optim.Adam: {"rho1": 0.0}}[rule]
+    outside = rule(1.0, delta=1e-3, **memory)
+    inside = outside.converted("inside")  # type: ignore[attr-defined]
+    assert (inside.delta, inside.delta_at) == (pytest.approx(1e-6), "inside")
+    assert inside.converted("outside").delta == pytest.approx(1e-3)
+
+    def step(optimizer: optim.Optimizer, g: float) -> float:
+        return -optimizer.update(g, optimizer.init(0.0), 0.0)[0]
+
+    assert step(inside, 1e-9) == pytest.approx(step(outside, 1e-9), rel=1e-5)
+    assert step(inside, 1e3) == pytest.approx(step(outside, 1e3), rel=1e-5)
+    ratios = [step(inside, g) / step(outside, g) for g in np.logspace(-5, -1, 201)]
+    assert max(ratios) == pytest.approx(sqrt(2), rel=1e-6)  # at |g| = δ = 10⁻³
+    assert min(ratios) >= 1.0

@@ -100,3 +100,13 @@ def test_one_can_differentiate_through_clipping() -> None:
 
     for limit in (0.5, 100.0):
         cr.check_grads(lambda x: after(x, limit), orders=1)(np.array([1.0, -0.7]))
+
+
+@pytest.mark.parametrize("limit", ["by_global_norm", "by_norm", "by_value"])
+def test_a_parameter_without_elements_is_no_obstacle(limit: str) -> None:
+    params = {"none": np.zeros((0, 3)), "some": np.zeros(2)}
+    rule = optim.Clipped(optim.SGD(1.0), **{limit: 1.0})
+    gradients = {"none": np.zeros((0, 3)), "some": np.array([0.0, -4.0])}
+    new, state = rule.update(gradients, rule.init(params), params)
+    np.testing.assert_array_equal(new["some"], [0.0, 1.0])
+    assert (new["none"].shape, state.clipped, state.norm) == ((0, 3), 1, 4.0)

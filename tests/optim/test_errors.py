@@ -117,8 +117,24 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str, str, str]] = {
         "unknown optimizer", "optimizer='newton'", "'nesterov'",
     ),
     "a class for an optimizer": (
-        lambda: cr.minimize(ravine, X, optimizer=optim.Adam), ArgumentError,
-        "unknown optimizer", "<class 'chainrule.optim.adam.Adam'>", "choose from 'sgd'",
+        lambda: optim.Clipped(optim.Adam, by_value=1.0), ArgumentError,
+        "clipping goes around an optimizer", "<class 'chainrule.optim.adam.Adam'>", "the object",
+    ),
+    "a class for a schedule": (
+        lambda: optim.Adam(optim.Cosine), ArgumentError,
+        "learning_rate must be a number", "Cosine", "a callable of the step",
+    ),
+    "plateau for a schedule": (
+        lambda: optim.WarmUp(optim.OnPlateau(0.1), 10), ArgumentError,
+        "then must be a number ≥ 0", "OnPlateau", "then=0",
+    ),
+    "schedule that climbs": (
+        lambda: optim.Polynomial(0.1, 10, final=-0.1), ArgumentError,
+        "final must be a number ≥ 0", "final=-0.1", "final=0",
+    ),
+    "empty array": (
+        lambda: cr.minimize(ravine, np.zeros(0)), ArgumentError, "x0 holds no numbers", "[]",
+        "an array",
     ),
     "rate for a method without": (
         lambda: cr.minimize(ravine, X, optimizer="bfgs", learning_rate=0.1), ArgumentError,

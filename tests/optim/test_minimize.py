@@ -132,6 +132,58 @@ def test_divergence_is_told_and_the_last_finite_point_kept() -> None:
     assert "f is inf" in newton.message or "singular" in newton.message
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["cg", "bfgs", "l-bfgs", "newton-cg", "trust-ncg", "trust-krylov", "trust-exact",
+     "line-search"],
+)  # fmt: skip
+def test_methods_step_back_from_where_f_is_not_finite(name: str) -> None:
+    """x − log x is NaN below 0, where the first step from x = 10 and x = 0.01 leads."""
+    x0 = np.array([10.0, 0.01, 5.0])
+    found = cr.minimize(lambda x: (x - np.log(x)).sum(), x0, optimizer=name, record=True)
+    assert found.success, found.message
+    np.testing.assert_allclose(found.x, 1.0, atol=1e-6)
+    assert np.all(np.isfinite(found.values))
+
+
+@pytest.mark.parametrize("name", ["bfgs", "l-bfgs", "trust-exact", "line-search"])
+def test_a_minimum_of_minus_infinity_is_told(name: str) -> None:
+    found = cr.minimize(lambda x: np.log(x * x).sum(), np.array([1e-300]), optimizer=name, steps=50)
+    assert not found.success
+
+
+@pytest.mark.parametrize("name", ["l-bfgs", "cg", "trust-ncg", "line-search"])
+def test_a_large_sum_converges_as_far_as_its_rounding_allows(name: str) -> None:
+    """The maximum likelihood of a gamma distribution; SciPy's own fit is the truth."""
+    from scipy import stats
+
+    rows = np.random.default_rng(0).gamma(3.0, 2.0, 1000)
+    shape, _, scale = stats.gamma.fit(rows, floc=0)
+
+    def negative_log_likelihood(p: Any) -> Any:
+        k, s = np.exp(p[0]), np.exp(p[1])
+        # As if there were ten thousand times the rows.
+        return -1e4 * ((k - 1) * np.log(rows) - rows / s - k * p[1] - cr.gammaln(k)).sum()
+
+    found = cr.minimize(negative_log_likelihood, np.zeros(2), optimizer=name)
+    assert found.success, found.message
+    assert "f falls no further for rounding" in found.message
+    np.testing.assert_allclose(np.exp(found.x), [shape, scale], rtol=1e-6)
+
+
+def test_stuck_elsewhere_is_no_success() -> None:
+    """|x| cannot be left at its kink along the gradient of the other coordinate's."""
+    found = cr.minimize(lambda x: np.abs(x).sum(), np.array([1.0, -2.3]), optimizer="bfgs")
+    assert not found.success
+    assert "SciPy's BFGS stopped where the largest element of the gradient, 1, is" in found.message
+
+
+def test_an_optimizer_may_be_given_by_its_class() -> None:
+    by_class = cr.minimize(ravine, np.ones(2), optimizer=optim.Adam, steps=3)
+    by_name = cr.minimize(ravine, np.ones(2), optimizer="adam", steps=3)
+    np.testing.assert_array_equal(by_class.x, by_name.x)
+
+
 def test_a_singular_hessian_is_told() -> None:
     result = cr.minimize(lambda x: x[0] ** 2 + 2 * x[1], np.array([1.0, 1.0]), optimizer="newton")
     assert not result.success

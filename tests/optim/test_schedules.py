@@ -71,6 +71,7 @@ def test_the_batch_grows_in_whole_rows_up_to_its_limit() -> None:
     grow = optim.BatchGrowth(10, factor=1.5, every=2, largest=40)
     assert [grow(t) for t in range(10)] == [10, 10, 15, 15, 22, 22, 33, 33, 40, 40]
     assert optim.BatchGrowth(8, every=1)(5) == 256
+    assert optim.BatchGrowth(8, every=1, largest=100)(10**6) == 100
 
 
 def test_the_plateau_by_hand() -> None:
