@@ -11,16 +11,35 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from chainrule.elementary import TABLE
 from chainrule.elementary.base import Pointwise
+from chainrule.elementary.indexing import Index
 from chainrule.elementary.reductions import axes_of
 from chainrule.graph import Graph, Node
 
 Shape = tuple[int, ...]
 RECORDS: dict[str, Any] = {record.name: record for record in TABLE.values()}
 # Linear functions that work element by element, and so are pointwise for an engine.
-ELEMENTWISE = frozenset({"where", "astype", "copy"})
+ELEMENTWISE = frozenset({"where", "astype", "copy", "pad"})
+
+
+def contiguous(shape: Shape) -> tuple[int, ...]:
+    """The strides of an array in C order, in elements."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+def as_ranges(key: Any) -> tuple[Any, ...]:
+    """An index without whole numbers: each a slice of length one, so that no element is read."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return tuple(
+        slice(int(k), int(k) + 1 or None) if isinstance(k, (int, np.integer)) else k for k in parts
+    )
 
 
 class Op:
@@ -94,7 +113,18 @@ class Program:
 
 
 def _needed(inputs: Sequence[Op], outputs: Sequence[Any]) -> list[Op]:
-    """What the outputs are made from, each after its arguments."""
+    """What the outputs are made from, each after its arguments and as late as may be.
+
+    Of several arguments the one that needs the most steps comes first, so that a short one is
+    made just before it is used.
+    """
+    height: dict[Op, int] = {}
+    for op in _ordered(inputs, outputs, {}):
+        height[op] = 1 + max((height[a] for a in op.sources()), default=0)
+    return _ordered(inputs, outputs, height)
+
+
+def _ordered(inputs: Sequence[Op], outputs: Sequence[Any], height: dict[Op, int]) -> list[Op]:
     done: dict[Op, None] = dict.fromkeys(inputs)
     stack = [y for y in reversed(outputs) if isinstance(y, Op)]
     while stack:
@@ -103,7 +133,7 @@ def _needed(inputs: Sequence[Op], outputs: Sequence[Any]) -> list[Op]:
         if op in done or not waiting:
             done.setdefault(stack.pop())
         else:
-            stack.extend(reversed(waiting))
+            stack.extend(sorted(reversed(waiting), key=lambda a: height.get(a, 0)))
     return list(done)
 
 
@@ -170,6 +200,10 @@ def _key(x: Any) -> Any:
         return tuple((k, _key(v)) for k, v in x.items())
     if isinstance(x, (list, tuple)):
         return tuple(map(_key, x))
+    if isinstance(x, slice):
+        return slice, x.start, x.stop, x.step
+    if isinstance(x, Index) and x.basic:
+        return Index, _key(x.key)
     return type(x), x
 
 
@@ -409,7 +443,36 @@ def _cross_entropy(b: Builder, args: Sequence[Any], params: Any, shape: Shape, d
     return b.like("negative", total)
 
 
+def _index_add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """Numbers put into zeros at a slice: a padded array, each element of which is read or 0."""
+    index, g = params["index"], args[0]
+    if not index.basic or not _floating(g) or math.prod(shape) == 0:
+        return None
+    ghost = as_strided(np.empty(1, np.int8), shape, contiguous(shape))
+    view = ghost[as_ranges(index.key)]
+    start = view.__array_interface__["data"][0] - ghost.__array_interface__["data"][0]
+    lows, steps, counts = [], [], []
+    taken = [(n, s) for n, s in zip(view.shape, view.strides, strict=True) if n != 1]
+    for n, stride in zip(shape, contiguous(shape), strict=True):
+        low, start = divmod(start, stride)
+        count, step = 1, 1
+        if taken and n > 1 and taken[0][1] % stride == 0 and low + (
+            taken[0][1] // stride
+        ) * (taken[0][0] - 1) in range(n):
+            count, step = taken[0][0], taken.pop(0)[1] // stride
+        lows.append(low)
+        steps.append(step)
+        counts.append(count)
+    if taken or any(step != 1 for step in steps):
+        return None
+    source = b.op("reshape", (g,), tuple(counts), dtype)
+    if source.shape == shape:
+        return source
+    return b.op("pad", (source,), shape, dtype, lows=tuple(lows), counts=tuple(counts))
+
+
 EXPANDED: dict[str, Rule] = {
+    "index_add": _index_add,
     "sum": _sum,
     "sum_to": _sum_to,
     "mean": _mean,
@@ -420,4 +483,4 @@ EXPANDED: dict[str, Rule] = {
     "softmax_cross_entropy": _cross_entropy,
 }
 
-__all__ = ["ELEMENTWISE", "Builder", "Op", "Program", "simplified"]
+__all__ = ["ELEMENTWISE", "Builder", "Op", "Program", "as_ranges", "contiguous", "simplified"]
