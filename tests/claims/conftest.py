@@ -1,0 +1,3 @@
+"""The script that makes the stored figures needs the peers, and is run by hand."""
+
+collect_ignore = ["reference/figures.py"]
