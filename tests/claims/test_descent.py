@@ -93,7 +93,7 @@ def test_clipping_survives_a_cliff() -> None:
 
 
 def test_mini_batch_gradients_are_unbiased_and_their_spread_is_known() -> None:
-    """Over all batches of k of n rows: the mean is the full gradient, the variance σ²/k (n−k)/(n−1).
+    """Over all batches of k of n rows: the mean is the full one, the variance σ²/k (n−k)/(n−1).
 
     So four times the rows halve the error: less than linear returns.
     """
