@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from benchmarks.accuracy import digits, heart, parity
 from benchmarks.harness import available
 
-COMPARISONS: dict[str, tuple[Callable[[], object], str]] = {
+COMPARISONS: dict[str, tuple[Callable[[], Iterator[str]], str]] = {
     "heart": (heart.compare, "sklearn"),
     "choose": (digits.choose, ""),
     "digits": (digits.final, ""),
@@ -39,7 +39,8 @@ def main() -> None:
         if peer and not available(peer):
             print(f"{PEERS[peer]} is not installed: left out.")
             continue
-        run()
+        for line in run():
+            print(line, flush=True)
 
 
 main()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,33 +127,28 @@ def accuracy(model: cr.Model, x: Array, y: Array) -> float:
     return float(np.mean(np.argmax(model.predict(x, batch_size=500), axis=1) == y))
 
 
-def choose(candidates: list[Settings] = CANDIDATES) -> list[str]:
+def choose(candidates: list[Settings] = CANDIDATES) -> Iterator[str]:
     """Validation accuracy of each candidate: 3,200 rows to learn from, 800 to judge by."""
     (x, y), _ = parts()
     fit, held = train_test_split(len(x), test_size=0.2, seed=1, stratify=y)
-    lines = ["| network | settings | validation accuracy | s an epoch |", "|---|---|---|---|"]
+    yield "| network | settings | validation accuracy | s an epoch |"
+    yield "|---|---|---|---|"
     for settings in candidates:
-        start = time.perf_counter()
+        begun = time.perf_counter()
         model = trained(settings, x[fit], y[fit], seed=0)
-        seconds = (time.perf_counter() - start) / settings.epochs
+        seconds = (time.perf_counter() - begun) / settings.epochs
         found = accuracy(model, x[held], y[held])
-        lines.append(f"| {settings.network} | {settings} | {found:.2%} | {seconds:.2f} |")
-        print(lines[-1], flush=True)
-    return lines
+        yield f"| {settings.network} | {settings} | {found:.2%} | {seconds:.2f} |"
 
 
-def final(seeds: int = 3, say: Callable[[str], object] = print) -> list[str]:
+def final(seeds: int = 3) -> Iterator[str]:
     """Test accuracy of the chosen settings, trained on the 4,000, for several seeds."""
     train, test = parts()
-    lines = [
-        "| network | test accuracy by seed | mean | target | settings |",
-        "|---|---|---|---|---|",
-    ]
+    yield "| network | test accuracy by seed | mean | target | settings |"
+    yield "|---|---|---|---|---|"
     for name, settings in CHOSEN.items():
         found = [accuracy(trained(settings, *train, seed), *test) for seed in range(seeds)]
-        lines.append(
+        yield (
             f"| {name} | {', '.join(f'{a:.1%}' for a in found)} | {statistics.mean(found):.2%} | "
             f"{TARGETS[name]:.0%} | {settings} |"
         )
-        say(lines[-1])
-    return lines

@@ -138,27 +138,23 @@ def measured(models: dict[str, Any] = MODELS) -> dict[str, Array]:
     return {name: np.array(rows) for name, rows in found.items()}
 
 
-def compare() -> list[str]:
+def compare() -> Iterator[str]:
     """A table of the models and one of the paired differences."""
     from scipy.stats import t as student
 
     found = measured()
-    lines = ["| model | accuracy | log loss | AUC |", "|---|---|---|---|"]
+    yield "| model | accuracy | log loss | AUC |"
+    yield "|---|---|---|---|"
     for name, rows in found.items():
         accuracy, loss, auc = rows.mean(axis=0)
-        lines.append(f"| {name} | {accuracy:.2%} | {loss:.4f} | {auc:.4f} |")
-    lines += [
-        "",
-        "| difference | accuracy, points | p | log loss | p | AUC | p |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    count = FOLDS * REPEATS
+        yield f"| {name} | {accuracy:.2%} | {loss:.4f} | {auc:.4f} |"
+    yield ""
+    yield "| difference | accuracy, points | p | log loss | p | AUC | p |"
+    yield "|---|---|---|---|---|---|---|"
     for mine, theirs in PAIRS:
         cells = [f"{mine} − {theirs}"]
         for k, (scale, digits) in enumerate([(100, 2), (1, 4), (1, 4)]):
             paired = corrected(scale * (found[mine] - found[theirs])[:, k], 1 / (FOLDS - 1))
-            p = 2 * float(student.sf(abs(paired.t), count - 1))
+            p = 2 * float(student.sf(abs(paired.t), FOLDS * REPEATS - 1))
             cells += [f"{paired.mean:+.{digits}f} ± {paired.error:.{digits}f}", f"{p:.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    print("\n".join(lines), flush=True)
-    return lines
+        yield "| " + " | ".join(cells) + " |"
