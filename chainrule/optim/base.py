@@ -159,7 +159,7 @@ def kernels_only(path: str, parameter: Any) -> bool:
 
 def at(rate: Rate, step: Any) -> Any:
     """A number or a schedule at a step. Plain numbers become floats, which keep float32 arrays."""
-    return checks.plain(rate(step) if callable(rate) else rate)
+    return checks.scheduled(rate, rate(step)) if callable(rate) else checks.plain(rate)
 
 
 def weak(x: Any, g: Any) -> Any:

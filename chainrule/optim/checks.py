@@ -165,6 +165,19 @@ def same_tree(params: Any, other: Any, what: str) -> tuple[list[Any], list[Any],
     return leaves, others, spec
 
 
+def scheduled(schedule: Any, x: Any) -> Any:
+    """What a schedule returned, as `plain` has it; refused if it is no number."""
+    try:
+        return plain(x)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            "a schedule must return one number",
+            got=f"{x!r}"[:200] + f" from {schedule!r}",
+            line=users_line(),
+            remedy="return a Python float, such as 0.1 * 0.5 ** (step // 1000)",
+        ) from None
+
+
 def plain(x: Any) -> Any:
     """A traced number as it is; any other as a Python float, which keeps float32 arrays so."""
     return x if is_traced(x) else float(x)

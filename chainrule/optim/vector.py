@@ -38,7 +38,7 @@ class Objective:
             return f(self.inside(z))
 
         self.of_vector = of_vector
-        self._slope = value_and_grad(of_vector)
+        self._slope = value_and_grad(f)  # of the tree, so that what is said names its leaves
         self._last: tuple[bytes, float, Vector] | None = None
         self.nfev = self.njev = self.nhev = 0
 
@@ -72,8 +72,8 @@ class Objective:
         if self._last is None or self._last[0] != key:
             self.nfev += 1
             self.njev += 1
-            value, gradient = self._slope(np.array(z))
-            self._last = (key, float(value), gradient)
+            value, gradient = self._slope(self.inside(np.array(z)))
+            self._last = (key, float(value), self.vector(gradient))
         return self._last[1], self._last[2].copy()
 
     def product(self, z: Vector, v: Vector) -> Vector:

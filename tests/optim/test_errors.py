@@ -132,6 +132,14 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str, str, str]] = {
         lambda: optim.Polynomial(0.1, 10, final=-0.1), ArgumentError,
         "final must be a number ≥ 0", "final=-0.1", "final=0",
     ),
+    "schedule of arrays": (
+        lambda: step(X, X, optim.SGD(lambda t: np.array([0.1, 0.2]))), ArgumentError,
+        "a schedule must return one number", "array([0.1, 0.2]) from <function", "a Python float",
+    ),
+    "schedule of nothing": (
+        lambda: step(X, X, optim.SGD(lambda t: None)), ArgumentError,
+        "a schedule must return one number", "None from <function", "a Python float",
+    ),
     "empty array": (
         lambda: cr.minimize(ravine, np.zeros(0)), ArgumentError, "x0 holds no numbers", "[]",
         "an array",

@@ -178,6 +178,14 @@ def test_stuck_elsewhere_is_no_success() -> None:
     assert "SciPy's BFGS stopped where the largest element of the gradient, 1, is" in found.message
 
 
+@pytest.mark.parametrize("name", ["l-bfgs", "line-search", "sgd"])
+def test_a_parameter_without_influence_is_named(name: str) -> None:
+    with pytest.warns(cr.errors.ZeroGradientWarning, match=r"does not depend on p\['b'\]"):
+        found = cr.minimize(lambda p: (p["a"] ** 2).sum(), {"a": np.ones(2), "b": 4.0},
+                            optimizer=name, steps=2)  # fmt: skip
+    assert found.x["b"] == 4.0
+
+
 def test_an_optimizer_may_be_given_by_its_class() -> None:
     by_class = cr.minimize(ravine, np.ones(2), optimizer=optim.Adam, steps=3)
     by_name = cr.minimize(ravine, np.ones(2), optimizer="adam", steps=3)
