@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := chainrule tests benchmarks docs
 
-.PHONY: run test format bench pictures lock clean
+.PHONY: run test format bench accuracy pictures lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chainrule train heart
@@ -26,10 +26,17 @@ pictures: $(VENV)/run.stamp
 	$(BIN)/python docs/pictures.py
 
 # The benchmarks compare with other libraries, which are installed beside the environment.
-bench: $(VENV)/run.stamp
+bench: $(VENV)-bench/bench.stamp
+	PYTHONPATH=. $(VENV)-bench/bin/python -m benchmarks
+
+# How well the models learn: about twelve minutes, most of them for the digits.
+accuracy: $(VENV)-bench/bench.stamp
+	PYTHONPATH=. $(VENV)-bench/bin/python -m benchmarks.accuracy
+
+$(VENV)-bench/bench.stamp: benchmarks/requirements.lock
 	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install -r benchmarks/requirements.lock
-	PYTHONPATH=. $(VENV)-bench/bin/python -m benchmarks
+	touch $@
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

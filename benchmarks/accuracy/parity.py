@@ -19,6 +19,7 @@ from chainrule import nn
 
 Array = NDArray[Any]
 BATCH = 64
+NUDGES = 4
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,9 @@ def _images(x: Array, dtype: type) -> Any:
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)).astype(dtype))
 
 
-def nudged(weights: list[Array]) -> list[Array]:
+def nudged(weights: list[Array], seed: int) -> list[Array]:
     """The weights, each moved to a neighbouring floating-point number: what rounding alone does."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return [np.nextafter(w, w + rng.choice([-1, 1], w.shape).astype(w.dtype)) for w in weights]
 
 
@@ -163,22 +164,24 @@ def compare() -> Iterator[str]:
     (x, y), (x_test, y_test) = parts()
     yield (
         "| network | dtype | steps | largest difference of a step's loss | PyTorch's own, from "
-        "weights one rounding away | mean loss of the last epoch: chainrule, PyTorch | test "
-        "accuracy: chainrule, PyTorch |"
+        f"weights one rounding away (of {NUDGES}) | mean loss of the last epoch: chainrule, "
+        "PyTorch | test accuracy: chainrule, PyTorch |"
     )
     yield "|---|---|---|---|---|---|---|"
     for case in CASES:
         inputs = x.astype(case.dtype)
         model, start, mine = ours(case, inputs, y, seed=0)
         net, other = theirs(case, inputs, y, 0, start)
-        noise = theirs(case, inputs, y, 0, nudged(start))[1]
+        noise = max(
+            _apart(theirs(case, inputs, y, 0, nudged(start, k))[1], other) for k in range(NUDGES)
+        )
         last = len(mine) // case.epochs
         here = model.predict(x_test.astype(case.dtype), batch_size=500)
         there = net(_images(x_test, case.dtype)).detach().numpy()
         scores = [float(np.mean(np.argmax(z, axis=1) == y_test)) for z in (here, there)]
         yield (
             f"| {case.name} | {case.dtype.__name__} | {len(mine)} | {_apart(mine, other):.1e} | "
-            f"{_apart(noise, other):.1e} | {np.mean(mine[-last:]):.6f}, "
+            f"{noise:.1e} | {np.mean(mine[-last:]):.6f}, "
             f"{np.mean(other[-last:]):.6f} | {scores[0]:.1%}, {scores[1]:.1%} |"
         )
 
