@@ -30,9 +30,9 @@ class Optimizer:
 
     Subclasses give `rule`, the equation for one array; this class applies it to the leaves. Before
     the rule the gradient gets its penalties, g ← g + λ₁ sign θ + λ₂ θ, which are the gradients of
-    λ₁‖θ‖₁ and of ½λ₂‖θ‖₂². After it the weights decay on their own, θ ← θ − ε λ θ_old. For plain
-    descent L2 and decay are the same; where gradients are rescaled they are not, and a penalty is
-    rescaled with them.
+    λ₁‖θ‖₁ and of ½λ₂‖θ‖₂² at the point where g was taken. After it the weights decay on their own,
+    θ ← θ − ε λ θ_old. For plain descent L2 and decay are the same; where gradients are rescaled
+    they are not, and a penalty is rescaled with them.
 
     All functions are pure: nothing that is passed in changes. They accept traced values, so that
     one can differentiate through an update.
@@ -118,9 +118,10 @@ class Optimizer:
         slots = [checks.same_tree(params, s, "states")[1] for s in self._trees(state)]
         rate = at(self.learning_rate if learning_rate is None else learning_rate, state.step)
         chosen = self._penalized(params, len(leaves))
+        where = flatten(self.lookahead(params, state))[0] if self.l1 or self.l2 else leaves
         moved, kept = [], []
         for i, (p, g) in enumerate(zip(leaves, grads, strict=True)):
-            g = self._with_penalties(g, p) if chosen[i] else g
+            g = self._with_penalties(g, where[i]) if chosen[i] else g
             eps = weak(rate, g)
             new, *memory = self.rule(p, g, eps, state.step + 1, *(s[i] for s in slots))
             if self.weight_decay and chosen[i]:

@@ -206,11 +206,11 @@ class Nesterov(Optimizer):
 class NesterovReformulated(Optimizer):
     """Nesterov momentum in terms of the interim points, as most libraries have it.
 
-    v ← α v − ε g;  θ ← θ + α v − ε g
+    v ← α v − ε g;  θ ← θ + α' v − ε g
 
-    Its θ is the interim point θ̃ of `Nesterov`: both take the same gradients at the same places,
-    and at rest (v = 0) they meet. This is ``nesterov=True`` in Keras, and in PyTorch for a
-    constant ε.
+    with the momentum α' of the next step, which is α unless it follows a schedule. Its θ is the
+    interim point θ̃ of `Nesterov`: both take the same gradients at the same places, and at rest
+    (v = 0) they meet. This is ``nesterov=True`` in Keras, and in PyTorch for a constant ε.
 
     Args:
         learning_rate: ε.
@@ -234,6 +234,6 @@ class NesterovReformulated(Optimizer):
     decays: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def rule(self, p: Any, g: Any, rate: Any, t: Any, v: Any) -> tuple[Any, ...]:
-        alpha = weak(at(self.momentum, t - 1), g)
+        alpha, following = (weak(at(self.momentum, k), g) for k in (t - 1, t))
         v = alpha * v - rate * g
-        return p + alpha * v - rate * g, v
+        return p + following * v - rate * g, v

@@ -104,6 +104,22 @@ def test_nesterovs_two_forms_take_the_same_path() -> None:
     assert np.max(np.abs(x - y)) > 1e-3  # and not the original's parameters
 
 
+def test_nesterovs_two_forms_agree_under_schedules_and_penalties() -> None:
+    """The penalties too are taken at the interim point, and α' is that of the next step."""
+    gradient = cr.grad(rosenbrock)
+    options: dict[str, Any] = {"l1": 0.3, "l2": 0.5}
+    schedules = (optim.StepDecay(1e-3, 0.5, 4), optim.Polynomial(0.5, 30, final=0.95))
+    original = optim.Nesterov(*schedules, **options)
+    reformulated = optim.NesterovReformulated(*schedules, **options)
+    x = y = np.array([-1.2, 1.0])
+    s, t = original.init(x), reformulated.init(y)
+    for _ in range(50):
+        interim = original.lookahead(x, s)
+        np.testing.assert_allclose(y, interim, rtol=1e-12)
+        x, s = original.update(gradient(interim), s, x)
+        y, t = reformulated.update(gradient(y), t, y)
+
+
 def test_the_conventions_of_momentum_convert() -> None:
     """Converted in the middle of a run, the rest of the path is the same."""
     gradient = cr.grad(ravine)
