@@ -164,7 +164,8 @@ class Nesterov(Optimizer):
     θ̃ = θ + α v;  g = ∇L(θ̃);  v ← α v − ε g;  θ ← θ + v
 
     The caller takes the gradient where `lookahead` says. A gradient taken at θ itself would make
-    this plain momentum. `NesterovReformulated` needs no interim point.
+    this plain momentum. The loss that a training reports is then that of the interim point too.
+    `NesterovReformulated` needs no interim point.
 
     Args:
         learning_rate: ε.

@@ -275,7 +275,8 @@ class BatchGrowth:
     Args:
         initial: B₀, in rows.
         factor: γ > 1.
-        every: k, in the unit of t: steps or epochs, whichever the caller counts.
+        every: k, in the unit of t: steps or epochs, whichever the caller counts. Given to
+            ``fit(batch_size=…)`` it counts epochs.
         largest: B₁, in rows.
 
     Returns (when called): a whole number of rows.

@@ -24,7 +24,8 @@ class Rows:
 
     Args:
         x, y, weight: with rows first; y is encoded, weight may be None.
-        batch_size: rows in a batch; the last of an epoch may have fewer.
+        batch_size: rows in a batch, or a function of the epoch that gives them; the last batch of
+            an epoch may have fewer.
         shuffle: a new random order for each epoch.
         seed: of the orders.
         dtype: of floating-point inputs.
@@ -37,7 +38,7 @@ class Rows:
         y: Any,
         weight: Any,
         *,
-        batch_size: int,
+        batch_size: int | Callable[[int], int],
         dtype: Any,
         shuffle: bool = False,
         seed: int = 0,
@@ -46,19 +47,25 @@ class Rows:
         self.x, self.y, self.weight, self.dtype = x, y, weight, dtype
         self.rows = rows_of(x)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        whole = -(-self.rows // batch_size)
-        self.steps: int | None = whole if steps is None else min(steps, whole)
+        self.most = steps
+        self.steps: int | None = None  # of each epoch, where they are known
+        if not callable(batch_size):
+            whole = -(-self.rows // batch_size)
+            self.steps = whole if steps is None else min(steps, whole)
 
     def __call__(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch but for the first ones, which were done before."""
-        return (self._batch(rows) for rows in islice(self._rows(epoch), skip, self.steps))
+        return (self._batch(rows) for rows in islice(self._rows(epoch), skip, self.most))
 
     def _rows(self, epoch: int) -> Iterator[Any]:
         if self.shuffle:
             rng = np.random.default_rng((self.seed, ORDER, epoch))
-            return batches(self.rows, self.batch_size, rng)
-        size = self.batch_size
+            return batches(self.rows, self._size(epoch), rng)
+        size = self._size(epoch)
         return (slice(start, start + size) for start in range(0, self.rows, size))
+
+    def _size(self, epoch: int) -> int:
+        return self.batch_size(epoch) if callable(self.batch_size) else self.batch_size
 
     def _batch(self, rows: Any) -> Batch:
         weight = None if self.weight is None else self.weight[rows]

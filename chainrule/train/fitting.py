@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Options:
     """The arguments of `Model.fit` beside the data."""
 
-    batch_size: int | None
+    batch_size: int | Callable[[int], int] | None
     epochs: int
     verbose: Any
     callbacks: Sequence[Callback] | Callback | None
@@ -54,7 +54,9 @@ class Options:
         whole_number("initial_epoch", self.initial_epoch, 0)
         whole_number("seed", self.seed, 0)
         whole_number("validation_freq", self.validation_freq)
-        for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
+        if not callable(self.batch_size) and self.batch_size is not None:
+            whole_number("batch_size", self.batch_size)
+        for name in ("steps_per_epoch", "validation_steps", "validation_batch_size"):
             if getattr(self, name) is not None:
                 whole_number(name, getattr(self, name))
         if not 0.0 <= self.validation_split < 1.0:
@@ -73,9 +75,20 @@ class Options:
             )
 
     @property
-    def rows(self) -> int:
-        """Rows in a step."""
-        return 32 if self.batch_size is None else int(self.batch_size)
+    def rows(self) -> int | Callable[[int], int]:
+        """Rows in a step, or the function that gives them for each epoch."""
+        given = self.batch_size
+        if callable(given):
+            return lambda epoch: whole_number("batch_size", given(epoch))
+        return 32 if given is None else int(given)
+
+    @property
+    def validation_rows(self) -> int:
+        """Rows in a batch of the validation, by default as many as in training at first."""
+        if self.validation_batch_size is not None:
+            return int(self.validation_batch_size)
+        rows = self.rows
+        return rows(0) if callable(rows) else rows
 
 
 def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
@@ -100,7 +113,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     listeners.set_model(model)
     listeners.set_params(
         {"epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
-         "batch_size": options.rows, "seed": options.seed, "rows": feed.rows,
+         "batch_size": options.batch_size or 32, "seed": options.seed, "rows": feed.rows,
          "shuffle": options.shuffle,
          "validates_later": validation is not None and options.validation_freq > 1}
     )  # fmt: skip
@@ -250,7 +263,7 @@ def _validation(model: Model, held_out: Any, options: Options) -> Rows | Stream 
     """The batches to validate on."""
     from chainrule.train.using import evaluation_feed
 
-    size = options.validation_batch_size or options.rows
+    size = options.validation_rows
     if options.validation_data is None:
         if held_out is None:
             return None

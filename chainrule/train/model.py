@@ -200,7 +200,7 @@ class Model:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int | None = None,
+        batch_size: int | Callable[[int], int] | None = None,
         epochs: int = 1,
         verbose: Verbose = "auto",
         callbacks: Sequence[Callback] | Callback | None = None,
@@ -227,7 +227,8 @@ class Model:
                 tuple of arrays; or batches (x, y) or (x, y, sample_weight): an iterable, a
                 generator, or a function that returns a new one for each epoch.
             y: targets, one for each row: numbers, or classes as strings, integers or one-hot rows.
-            batch_size: rows in a step, 32 by default; the last step of an epoch may have fewer.
+            batch_size: rows in a step, 32 by default; the last step of an epoch may have fewer. Or
+                a function of the epoch, counted from 0, such as cr.optim.BatchGrowth (arrays only).
             epochs: the number of the last epoch, counted from 1.
             verbose: 1 for a progress bar, 2 for a line each epoch, 0 for nothing; "auto" is 1 in a
                 terminal and 0 otherwise.

@@ -12,7 +12,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import DataError
+from chainrule.errors import ArgumentError, DataError
+from chainrule.optim import BatchGrowth
 from chainrule.train.feed import Rows
 
 X = np.random.default_rng(2).normal(size=(23, 3))
@@ -140,3 +141,29 @@ def test_data_frames(library: str) -> None:
         model.predict(frame[["a", "c"]])
     with pytest.raises(DataError, match=r"(?s)column 's' of x is not made of numbers.*encode it"):
         trained(frames.DataFrame({"s": ["u"] * 23}), target)
+
+
+def test_the_batch_grows_from_epoch_to_epoch() -> None:
+    x = np.arange(20.0).reshape(10, 2)
+    feed = Rows(x, None, None, batch_size=BatchGrowth(2, every=1, largest=5), dtype=float)
+    sizes = [[len(batch.x) for batch in feed(epoch)] for epoch in range(4)]
+    assert sizes == [[2, 2, 2, 2, 2], [4, 4, 2], [5, 5], [5, 5]]
+    assert [len(batch.x) for batch in feed(1, skip=1)] == [4, 2]
+    assert sum(len(b.x) for b in Rows(x, None, None, batch_size=lambda epoch: 4, dtype=float,
+                                      steps=2)(0)) == 8  # fmt: skip
+
+
+def test_fit_takes_a_growing_batch() -> None:
+    """The steps of each epoch are counted, and every row is seen once in each."""
+    x = np.random.default_rng(0).standard_normal((48, 2))
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse")
+    history = cr.train.History(per_step=True)
+    grow = BatchGrowth(8, factor=2, every=2, largest=24)
+    model.fit(x, x @ [1.0, 2.0], grow, epochs=6, verbose=0, callbacks=[history],
+              validation_split=0.0, validation_data=(x, x @ [1.0, 2.0]))  # fmt: skip
+    # 48 rows: 6, 6, 3, 3, 2 and 2 steps
+    assert len(history.steps["loss"]) == 22
+    assert model.run.state.optimizer.step == 22
+    with pytest.raises(ArgumentError, match="batch_size must be a whole number of 1 or more"):
+        model.fit(x, x @ [1.0, 2.0], lambda epoch: 0, verbose=0)

@@ -81,8 +81,9 @@ def train(
             *callbacks,
         ]
     options: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": callbacks, "seed": 3}
-    if source == "arrays":
-        model.fit(X, Y, batch_size=10, validation_split=0.1, **options)
+    if source != "stream":
+        size = 10 if source == "arrays" else optim.BatchGrowth(5, every=2, largest=10)
+        model.fit(X, Y, batch_size=size, validation_split=0.1, **options)
     else:
         model.fit(stream(), steps_per_epoch=STEPS, **options)
     return model.get_weights(), history, model
@@ -114,7 +115,7 @@ def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     assert not (tmp_path / "backup").exists()
 
 
-@pytest.mark.parametrize("source", ["arrays", "stream"])
+@pytest.mark.parametrize("source", ["arrays", "growing", "stream"])
 @pytest.mark.parametrize("freq", [1, 4, "epoch"])
 @pytest.mark.parametrize("place", [(0, 5), (2, 0), (2, 5), (5, 3)])
 def test_a_crash_anywhere(tmp_path: Path, source: str, freq: Any, place: tuple[int, int]) -> None:
