@@ -133,7 +133,7 @@ def _ordered(inputs: Sequence[Op], outputs: Sequence[Any], height: dict[Op, int]
         if op in done or not waiting:
             done.setdefault(stack.pop())
         else:
-            stack.extend(sorted(reversed(waiting), key=lambda a: height.get(a, 0)))
+            stack.extend(sorted(waiting, key=lambda a: height.get(a, 0)))
     return list(done)
 
 
@@ -456,9 +456,12 @@ def _index_add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
     for n, stride in zip(shape, contiguous(shape), strict=True):
         low, start = divmod(start, stride)
         count, step = 1, 1
-        if taken and n > 1 and taken[0][1] % stride == 0 and low + (
-            taken[0][1] // stride
-        ) * (taken[0][0] - 1) in range(n):
+        if (
+            taken
+            and n > 1
+            and taken[0][1] % stride == 0
+            and low + (taken[0][1] // stride) * (taken[0][0] - 1) in range(n)
+        ):
             count, step = taken[0][0], taken.pop(0)[1] // stride
         lows.append(low)
         steps.append(step)

@@ -1,0 +1,234 @@
+"""`cr.compile`: a function is traced once for each signature and run by an engine from then on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.engine.capture import Captured, capture, is_number
+from chainrule.engine.program import Program, simplified
+from chainrule.engine.reference import Reference
+from chainrule.errors import ArgumentError, code_line
+from chainrule.graph import user_code
+from chainrule.tracing import flatten, leaf_names, name_of
+
+EngineName = Literal["native", "numpy"]
+_ENGINES = ("native", "numpy")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A function as compiled for one signature.
+
+    Attributes:
+        captured: its graph and trees.
+        program: the simplified graph; None for the reference engine.
+        run: outputs from the values of the inputs.
+    """
+
+    captured: Captured
+    program: Program | None
+    run: Any
+
+
+class Compiled:
+    """A compiled function; made by :func:`compile`.
+
+    Attributes:
+        versions: signature → what was compiled for it, in the order of first use.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnames: Sequence[str],
+        engine: EngineName,
+        explain: bool,
+    ) -> None:
+        self.f = f
+        self.engine = engine
+        self.explain = explain
+        self.static = _static_names(f, static_argnames)
+        self.versions: dict[Any, Version] = {}
+        self._lock = threading.RLock()
+        functools.update_wrapper(self, f)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        fixed: dict[str, Any] = {}
+        if self.static:
+            args, kwargs, fixed = self._split(args, kwargs)
+        leaves, spec = flatten((args, kwargs))
+        key = (spec, tuple(map(_signature, leaves)), tuple(fixed.items()))
+        try:
+            version = self.versions.get(key)
+        except TypeError:
+            raise self._unhashable(fixed) from None
+        if version is None:
+            version = self._compile(key, leaves, spec, fixed)
+        numbers = [x for x in leaves if is_number(x)]
+        return version.captured.pack(version.run(numbers))
+
+    def _compile(self, key: Any, leaves: list[Any], spec: Any, fixed: dict[str, Any]) -> Version:
+        with self._lock:
+            if key in self.versions:
+                return self.versions[key]
+            if self.explain:
+                print(self._reason(key), file=sys.stderr)
+            f = functools.partial(self.f, **fixed) if fixed else self.f
+            captured = capture(f, leaves, spec)
+            version = self._made(captured)
+            self.versions[key] = version
+            return version
+
+    def _made(self, captured: Captured) -> Version:
+        if self.engine == "numpy":
+            return Version(captured, None, Reference(captured.graph))
+        from chainrule.engine.native.compiler import Compiled as Native
+
+        program = simplified(captured.graph)
+        return Version(captured, program, Native(program))
+
+    # What it is made of ------------------------------------------------------------------------
+
+    def source(self) -> str:
+        """The LLVM IR of the version that was compiled last."""
+        version = self._last()
+        if version.program is None:
+            return str(version.captured.graph)
+        return str(version.run.module)
+
+    def _last(self) -> Version:
+        if not self.versions:
+            raise ArgumentError(
+                f"{name_of(self.f)} is not compiled yet",
+                line=code_line(*user_code(2)),
+                remedy="call it once: a function is compiled for the arguments that it is given",
+            )
+        return next(reversed(self.versions.values()))
+
+    # Signatures ----------------------------------------------------------------------------------
+
+    def _split(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        """Arguments without the static ones, all by name where there are any."""
+        bound = inspect.signature(self.f).bind(*args, **kwargs)
+        fixed = {k: v for k, v in bound.arguments.items() if k in self.static}
+        first = next((k for k in bound.arguments if k in self.static), "")
+        names = list(bound.signature.parameters)
+        before = [n for n in names[: names.index(first)] if n in bound.arguments] if first else []
+        left = {
+            k: v for k, v in bound.arguments.items() if k not in self.static and k not in before
+        }
+        return tuple(bound.arguments[n] for n in before), left, fixed
+
+    def _unhashable(self, fixed: dict[str, Any]) -> ArgumentError:
+        return ArgumentError(
+            f"a static argument of {name_of(self.f)} cannot be compared with later ones",
+            got=", ".join(f"{k}={type(v).__name__}" for k, v in fixed.items()) or "a leaf",
+            line=code_line(*user_code(2)),
+            remedy="static arguments are hashable: numbers, texts, tuples",
+        )
+
+    def _reason(self, key: Any) -> str:
+        """Why a signature is compiled."""
+        name = name_of(self.f)
+        if not self.versions:
+            return f"{name}: compiled for the first time"
+        spec, leaves, fixed = key
+        old_spec, old_leaves, old_fixed = next(reversed(self.versions))
+        if spec != old_spec:
+            return f"{name}: compiled again: the arguments have another structure"
+        for path, new, old in zip(leaf_names(spec, "args"), leaves, old_leaves, strict=True):
+            if new != old:
+                return f"{name}: compiled again: {path} is {_words(new)}, it was {_words(old)}"
+        changed = [k for (k, v), (_, w) in zip(fixed, old_fixed, strict=True) if v != w]
+        return f"{name}: compiled again: the static argument {', '.join(changed)} has changed"
+
+
+def _signature(x: Any) -> Any:
+    """What a compiled version depends on: dtype and shape of a number, the value of the rest."""
+    if isinstance(x, np.ndarray):
+        return x.dtype.char, x.shape
+    return type(x) if is_number(x) else (type(x), x)
+
+
+def _words(signature: Any) -> str:
+    if isinstance(signature, type):
+        return f"a {signature.__name__}"
+    first, second = signature
+    if isinstance(first, str):
+        return f"{np.dtype(first)}{list(second)}"
+    return repr(second)
+
+
+def _static_names(f: Callable[..., Any], names: Sequence[str] | str) -> tuple[str, ...]:
+    wanted = (names,) if isinstance(names, str) else tuple(names)
+    if wanted:
+        known = list(inspect.signature(f).parameters)
+        for name in wanted:
+            if name not in known:
+                raise ArgumentError(
+                    f"static_argnames names what is no argument of {name_of(f)}",
+                    got=repr(name),
+                    line=code_line(*user_code(3)),
+                    remedy=f"its arguments are {', '.join(known)}",
+                )
+    return wanted
+
+
+def compile(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnames: Sequence[str] | str = (),
+    engine: EngineName = "native",
+    explain: bool = False,
+) -> Any:
+    """The function as native code: traced once for each signature, run without Python after that.
+
+    A signature is the dtypes and shapes of all numbers and arrays among the arguments, the
+    containers they are in, and the values of truth values, texts and static arguments. The
+    result is what the function itself returns, within rounding; NaN and infinities are as in
+    NumPy. Functions of derivatives compile like any others:
+
+    >>> import numpy as np, chainrule as cr
+    >>> slope = cr.compile(cr.value_and_grad(lambda w: np.log(1 + np.exp(-3 * w))))
+    >>> value, derivative = slope(0.0)
+    >>> print(f"{value:.4f} {derivative:.1f}")
+    0.6931 -1.5
+
+    Args:
+        f: a function of NumPy code; without it a decorator is returned.
+        static_argnames: names of arguments that are not traced: each value is compiled anew.
+        engine: "native", or "numpy" for the reference, which evaluates node by node.
+        explain: say on standard error when and why a signature is compiled.
+
+    Returns:
+        A callable with ``source()``, the code that was made, and ``versions``.
+
+    Raises:
+        BranchError: the function decides by a traced value (``if x > 0``); np.where chooses.
+        ArgumentError: it returns something that is not made of numbers.
+    """
+    if engine not in _ENGINES:
+        raise ArgumentError(
+            "there is no such engine",
+            got=repr(engine),
+            line=code_line(*user_code(2)),
+            remedy=f"choose one of {', '.join(map(repr, _ENGINES))}",
+        )
+    if f is None:
+        return functools.partial(
+            compile, static_argnames=static_argnames, engine=engine, explain=explain
+        )
+    return Compiled(f, static_argnames, engine, explain)
+
+
+__all__ = ["Compiled", "compile"]

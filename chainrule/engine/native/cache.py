@@ -1,0 +1,108 @@
+"""Object code on disk: what was compiled once is loaded in a few milliseconds.
+
+An entry is a file named after a hash of everything that the code depends on. It is written to a
+temporary file and renamed, and begins with a hash of what follows, so that a torn or foreign file
+is seen and made anew. The folder is kept below a size; what was used longest ago goes first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import llvmlite
+
+from chainrule.engine.native.target import Target
+
+VERSION = "1"  # of what the generated code relies on
+LIMIT = 256 * 2**20  # bytes in the folder
+MAGIC = b"chainrule\n"
+
+
+def folder() -> Path | None:
+    """Where entries lie: $CHAINRULE_CACHE, or the user's cache folder; None if it is "off"."""
+    chosen = os.environ.get("CHAINRULE_CACHE")
+    if chosen is not None:
+        return None if chosen.lower() in ("", "0", "off", "no") else Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "chainrule"
+
+
+def key(text: str, target: Target) -> str:
+    """The name of the code for a module's text on a processor."""
+    parts = (VERSION, llvmlite.__version__, target.triple, target.cpu, target.features, text)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def load(name: str) -> bytes | None:
+    """An entry, or None where there is none that is whole."""
+    path = _path(name)
+    if path is None:
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    head = len(MAGIC) + 32
+    image = data[head:]
+    if data[: len(MAGIC)] != MAGIC or hashlib.sha256(image).digest() != data[len(MAGIC) : head]:
+        with suppress(OSError):
+            path.unlink()
+        return None
+    with suppress(OSError):
+        os.utime(path)
+    return image
+
+
+def store(name: str, image: bytes) -> None:
+    """Keep an entry. A folder that cannot be written to is no error: it is compiled anew."""
+    path = _path(name)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(MAGIC + hashlib.sha256(image).digest() + image)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _shrink(path.parent)
+    except OSError:
+        return
+
+
+def _path(name: str) -> Path | None:
+    try:
+        place = folder()
+    except RuntimeError:  # no home folder
+        return None
+    return None if place is None else place / f"{name}.o"
+
+
+def _shrink(place: Path) -> None:
+    """Drop the entries that were used longest ago until the folder is below the limit."""
+    entries = []
+    for path in place.glob("*.o"):
+        with suppress(OSError):
+            found = path.stat()
+            entries.append((found.st_mtime, found.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries, key=lambda e: e[0]):
+        if total <= LIMIT:
+            return
+        with suppress(OSError):
+            path.unlink()
+        total -= size

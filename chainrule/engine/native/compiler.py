@@ -1,0 +1,365 @@
+"""A program becomes native code: groups, memory, one function for each run of native groups."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numpy.lib.stride_tricks import as_strided
+
+from chainrule.engine.native import machine
+from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
+from chainrule.engine.native.loops import Loops, take_rows
+from chainrule.engine.native.memory import ALIGNMENT, Span, place
+from chainrule.engine.native.products import Product, emit_product, scratch_bytes
+from chainrule.engine.native.target import I1, I8, I64, Target, host
+from chainrule.engine.program import RECORDS, Op, Program
+
+POINTER = ir.PointerType()
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Groups that run in one go: native ones as one function, or a single one of NumPy's."""
+
+    groups: tuple[Group, ...]
+    symbol: str = ""
+
+
+class Compiled:
+    """A program as native code.
+
+    Args:
+        program: what to compile.
+        target: the processor.
+        donated: so many of the first inputs give their memory to the outputs of the same number,
+            where the order of the steps allows it; the others are copied there at the end.
+        moving: the inputs and outputs (numbered after all inputs) that :meth:`repeat` steps
+            through, one part of an array after the other.
+
+    Attributes:
+        grouping: the groups.
+        stretches: what runs one after the other.
+        code: the machine code.
+        seconds: how long it took to make.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        target: Target | None = None,
+        *,
+        donated: int = 0,
+        moving: Sequence[int] = (),
+    ) -> None:
+        began = time.perf_counter()
+        self.program = program
+        self.target = target or host()
+        self.grouping = Grouping(program, donated)
+        self.stretches = _stretches(self.grouping.groups)
+        self.donated = donated if self.is_native else 0
+        self._plan()
+        self.module = ir.Module("chainrule")
+        self.module.triple = self.target.triple
+        for stretch in self.stretches:
+            if stretch.symbol:
+                self._function(stretch)
+        if moving and self.is_native:
+            self._emit_repeat(moving)
+        self.code = machine.build(self.module, target=self.target)
+        self._functions = [
+            self.code.function(stretch.symbol) if stretch.symbol else None
+            for stretch in self.stretches
+        ]
+        self._arenas: list[np.ndarray] = []
+        self._lock = threading.Lock()
+        self.seconds = time.perf_counter() - began
+
+    @property
+    def is_native(self) -> bool:
+        """Is all of it one native function?"""
+        return len(self.stretches) == 1 and bool(self.stretches[0].symbol)
+
+    # Memory ----------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        """Give each stored operation a slot of the table, or a place in the arena."""
+        grouping, program = self.grouping, self.program
+        self.slots: dict[Op, int] = {}
+        self.constants: list[np.ndarray] = []
+        for op in program.inputs:
+            self.slots[op] = len(self.slots)
+        self.output_slots: list[int] = []
+        self.copies: list[tuple[Op, Op]] = []  # (output, the input that takes it at the end)
+        count = len(self.slots)
+        for k, y in enumerate(grouping.outputs):
+            if not isinstance(y, Op):
+                self.output_slots.append(-1)
+                continue
+            if k < self.donated:
+                x = program.inputs[k]
+                self.output_slots.append(self.slots[x])
+                if y is x:
+                    continue
+                if grouping.in_place(x, y):
+                    self.slots[y] = self.slots[x]
+                else:
+                    self.copies.append((y, x))
+                continue
+            self.slots[y] = count
+            self.output_slots.append(count)
+            count += 1
+        for op in program.ops:
+            if op.name == "constant":
+                self.slots[op] = count
+                count += 1
+                self.constants.append(op.params["value"])
+        self.arena_slot = count
+        last: dict[Op, int] = {}
+        for group in grouping.groups:
+            for op in group.ops:
+                for a in op.sources():
+                    last[grouping.layout(a).root] = group.index
+        copied = {y for y, _ in self.copies}
+        spans: list[Span] = []
+        owners: list[Op] = []
+        for group in grouping.groups:
+            for op in group.stored:
+                if op not in self.slots and op.dtype != object:
+                    size = max(op.size, 1) * op.dtype.itemsize
+                    end = len(grouping.groups) if op in copied else last.get(op, group.index)
+                    spans.append(Span(size, group.index, end))
+                    owners.append(op)
+        scratch = max((self._scratch(g) for g in grouping.groups), default=0)
+        spans.append(Span(scratch, 0, len(grouping.groups)))
+        offsets, self.arena_size = place(spans)
+        self.offsets = dict(zip(owners, offsets, strict=False))
+        self.scratch_offset = offsets[-1]
+
+    def _scratch(self, group: Group) -> int:
+        return scratch_bytes(self._product(group), self.target) if group.kind == "product" else 0
+
+    def _product(self, group: Group) -> Product:
+        head = group.head
+        assert head is not None
+        a, b = head.args
+        first, second = (matrix_of(self.grouping.layout(x)) for x in (a, b))
+        assert first is not None
+        assert second is not None
+        m, n = head.shape
+        k = a.shape[1]
+        return Product(m, k, n, str(head.dtype), transpose_a=first[0], transpose_b=second[0])
+
+    # Code ------------------------------------------------------------------------------------
+
+    def _function(self, stretch: Stretch) -> None:
+        kind = ir.FunctionType(ir.VoidType(), [POINTER])
+        function = ir.Function(self.module, kind, stretch.symbol)
+        entry = ir.IRBuilder(function.append_basic_block("entry"))
+        start = function.append_basic_block("start")
+        b = ir.IRBuilder(start)
+        table = function.args[0]
+        known: dict[Any, ir.Value] = {}
+
+        def slot(index: int) -> ir.Value:
+            if index not in known:
+                address = entry.gep(table, [ir.Constant(I64, index)], source_etype=POINTER)
+                known[index] = entry.load(address, typ=POINTER)
+            return known[index]
+
+        def pointer(op: Op) -> ir.Value:
+            if op in self.slots:
+                return slot(self.slots[op])
+            if op not in known:
+                known[op] = entry.gep(
+                    slot(self.arena_slot), [ir.Constant(I64, self.offsets[op])], source_etype=I8
+                )
+            return known[op]
+
+        for group in stretch.groups:
+            if group.kind == "product":
+                self._emit_product(b, group, pointer, slot)
+            elif group.kind == "take":
+                op = group.ops[0]
+                source, index = (self.grouping.layout(a).root for a in op.args)
+                lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
+                take_rows(b, op, pointer(source), pointer(index), pointer(op), lanes)
+            else:
+                Loops(b, group, self.grouping.layout, pointer, self.target).emit()
+        for y, x in self.copies:
+            self._emit_copy(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
+        b.ret_void()
+        entry.branch(start)
+
+    def _emit_product(
+        self,
+        b: ir.IRBuilder,
+        group: Group,
+        pointer: Callable[[Op], ir.Value],
+        slot: Callable[[int], ir.Value],
+    ) -> None:
+        from chainrule.engine.native.epilogues import Epilogue
+
+        head = group.head
+        assert head is not None
+        layout = self.grouping.layout
+        spec = self._product(group)
+        epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
+        operands = epilogue.operands if epilogue else []
+        name = f"product_{group.index}"
+        function = emit_product(
+            self.module, name, spec, self.target, epilogue, extra=[POINTER] * len(operands)
+        )
+        address = [
+            b.gep(
+                pointer(layout(a).root),
+                [ir.Constant(I64, layout(a).offset * a.dtype.itemsize)],
+                source_etype=I8,
+            )
+            for a in head.args
+        ]
+        scratch = b.gep(
+            slot(self.arena_slot), [ir.Constant(I64, self.scratch_offset)], source_etype=I8
+        )
+        out = pointer(head) if head in group.stored else scratch
+        rows = ir.Constant(I64, 0), ir.Constant(I64, spec.m)
+        b.call(function, [*address, out, *rows, scratch, *(pointer(op) for op in operands)])
+
+    def _emit_copy(self, b: ir.IRBuilder, source: ir.Value, to: ir.Value, size: int) -> None:
+        name = "llvm.memcpy.p0.p0.i64"
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I1])
+        copy = self.module.globals.get(name) or ir.Function(self.module, kind, name)
+        b.call(copy, [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)])
+
+    def _emit_repeat(self, moving: Sequence[int]) -> None:
+        """void repeat(table, count): so many steps, each with the next part of what moves."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64])
+        function = ir.Function(self.module, kind, "repeat")
+        entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
+        table, count = function.args
+        b = ir.IRBuilder(entry)
+        b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
+        b.position_at_end(loop)
+        i = b.phi(I64)
+        b.call(self.module.globals[self.stretches[0].symbol], [table])
+        given = len(self.program.inputs)
+        for k in moving:
+            if k < given:
+                op, slot = self.program.inputs[k], k
+            else:
+                op, slot = self.grouping.outputs[k - given], self.output_slots[k - given]
+            address = b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
+            step = ir.Constant(I64, op.size * op.dtype.itemsize)
+            moved = b.gep(b.load(address, typ=POINTER), [step], source_etype=I8)
+            b.store(moved, address)
+        following = b.add(i, ir.Constant(I64, 1))
+        i.add_incoming(ir.Constant(I64, 0), entry)
+        i.add_incoming(following, loop)
+        b.cbranch(b.icmp_signed("<", following, count), loop, after)
+        b.position_at_end(after)
+        b.ret_void()
+
+    # Running ---------------------------------------------------------------------------------
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """The outputs at the values of the inputs, each a new array."""
+        with self._lock:
+            arena = (
+                self._arenas.pop()
+                if self._arenas
+                else np.empty(self.arena_size + ALIGNMENT, np.uint8)
+            )
+        arrays: list[Any] = [
+            np.ascontiguousarray(x, op.dtype).reshape(op.shape)
+            for x, op in zip(values, self.program.inputs, strict=True)
+        ]
+        outputs: list[Any] = []
+        for y in self.grouping.outputs:
+            if isinstance(y, Op):
+                arrays.append(np.empty(y.shape, y.dtype))
+            outputs.append(arrays[-1] if isinstance(y, Op) else y)
+        arrays += self.constants
+        base = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+        table = np.array([*(x.ctypes.data for x in arrays), base], np.uint64)
+        start = base - arena.ctypes.data
+        results: dict[Op, Any] = {}
+        for stretch, function in zip(self.stretches, self._functions, strict=True):
+            if function is not None:
+                function(table.ctypes.data)
+            else:
+                self._by_numpy(stretch.groups[0], arrays, arena[start:], results)
+        with self._lock:
+            self._arenas.append(arena)
+        return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
+
+    def _by_numpy(
+        self, group: Group, arrays: list[np.ndarray], arena: np.ndarray, results: dict[Op, Any]
+    ) -> None:
+        op = group.head
+        assert op is not None
+        args: list[Any] = []
+        for a in op.args:
+            if not isinstance(a, Op):
+                args.append(a)
+                continue
+            layout = self.grouping.layout(a)
+            args.append(
+                results[layout.root]
+                if layout.root in results
+                else self._array(layout, arrays, arena)
+            )
+        with np.errstate(all="ignore"):
+            value = args[0] if op.name == "copy" else _value(op, args)
+        if op.dtype == object:
+            results[op] = value
+        else:
+            self._array(self.grouping.layout(op), arrays, arena)[...] = value
+
+    def _array(self, layout: Layout, arrays: list[np.ndarray], arena: np.ndarray) -> np.ndarray:
+        root = layout.root
+        if root in self.slots:
+            whole = arrays[self.slots[root]].reshape(-1)
+        else:
+            start = self.offsets[root]
+            size = root.size * root.dtype.itemsize
+            whole = arena[start : start + size].view(root.dtype)
+        steps = tuple(s * root.dtype.itemsize for s in layout.strides)
+        return as_strided(whole[layout.offset :], layout.shape, steps)
+
+
+def _value(op: Op, args: list[Any]) -> Any:
+    params = op.params
+    if op.name in ("reshape", "broadcast_to", "sum_to"):
+        params = {"shape": op.shape}
+    if op.name == "astype":
+        params = {"dtype": op.dtype}
+    if op.node is not None and op.node.fn is not None and op.node.fn.name == op.name:
+        return op.node.fn.value(*args, **params)
+    return RECORDS[op.name].value(*args, **params)
+
+
+def _stretches(groups: Sequence[Group]) -> list[Stretch]:
+    found: list[Stretch] = []
+    native: list[Group] = []
+
+    def close() -> None:
+        if native:
+            found.append(Stretch(tuple(native), f"stretch_{len(found)}"))
+            native.clear()
+
+    for group in groups:
+        if group.kind == "numpy":
+            close()
+            found.append(Stretch((group,)))
+        else:
+            native.append(group)
+    close()
+    return found
+
+
+__all__ = ["Compiled", "Stretch"]

@@ -1,0 +1,168 @@
+"""What a product does with each vector of its result before it is stored."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from chainrule.engine.native.groups import Group, Layout, in_registers, read_by
+from chainrule.engine.native.loops import REGISTER, compute
+from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
+from chainrule.engine.native.vectors import masked_load, masked_store, splat
+from chainrule.engine.program import Op
+
+Place = tuple[Op, int, int, int]  # whose memory, first element, steps along rows and columns
+
+
+class Epilogue:
+    """The pointwise operations of a product group, on one vector of the result.
+
+    Args:
+        group: a product group.
+        layout: the layout of each operation.
+        target: the processor.
+
+    Attributes:
+        operands: the stored operations whose addresses the code takes as extra arguments.
+        weight: how many operations there are.
+    """
+
+    def __init__(self, group: Group, layout: Callable[[Op], Layout], target: Target) -> None:
+        self.group, self.layout, self.target = group, layout, target
+        assert group.head is not None
+        m, n = group.head.shape
+        self.shape = (1, m) if n == 1 else (m, n)  # one column is written along its rows
+        self.reads: dict[tuple[Op, int], Place] = {}
+        for op in group.ops[1:]:
+            for k, a in enumerate(op.args):
+                if isinstance(a, Op) and not in_registers(group, layout(a), op):
+                    self.reads[op, k] = self._place(op, a)
+        roots = [place[0] for place in self.reads.values()] + group.stored
+        self.operands = list(dict.fromkeys(roots))
+        self.weight = len(group.ops) - 1
+
+    def _place(self, op: Op, a: Op) -> Place:
+        whole = read_by(op, self.layout(a))
+        left = iter([s for n, s in zip(op.shape, whole.strides, strict=True) if n != 1])
+        row, column = (next(left) if n != 1 else 0 for n in self.shape)
+        return whole.root, whole.offset, row, column
+
+    def __call__(
+        self,
+        b: ir.IRBuilder,
+        vector: ir.Value,
+        row: ir.Value,
+        column: ir.Value,
+        mask: ir.Value | None,
+        function: ir.Function,
+    ) -> None:
+        """Compute and store for the elements from (row, column) on."""
+        extra = function.args[len(function.args) - len(self.operands) :]
+        address = dict(zip(self.operands, extra, strict=True))
+        lanes = vector.type.count if isinstance(vector.type, ir.VectorType) else None
+        loaded: dict[Place, ir.Value] = {}
+        values: dict[Op, ir.Value] = {self.group.ops[0]: vector}
+
+        def argument(op: Op, k: int) -> tuple[ir.Value, str]:
+            place = self.reads.get((op, k))
+            if place is None:
+                root = self.layout(op.args[k]).root
+                return values[root], str(root.dtype)
+            if place not in loaded:
+                loaded[place] = self._load(b, address[place[0]], place, row, column, mask, lanes)
+            return loaded[place], str(place[0].dtype)
+
+        for op in self.group.ops:
+            if op is not self.group.head:
+                values[op] = compute(b, op, functools.partial(argument, op), lanes)
+            if op in self.group.stored:
+                at = self._at(b, 0, self.shape[1], 1, row, column)
+                self._store(b, address[op], op, at, values[op], mask)
+
+    def _at(
+        self, b: ir.IRBuilder, first: int, m: int, n: int, row: ir.Value, column: ir.Value
+    ) -> ir.Value:
+        at: ir.Value = ir.Constant(I64, first)
+        for i, step in ((row, m), (column, n)):
+            if step:
+                at = b.add(at, i if step == 1 else b.mul(i, ir.Constant(I64, step)))
+        return at
+
+    def _load(
+        self,
+        b: ir.IRBuilder,
+        base: ir.Value,
+        place: Place,
+        row: ir.Value,
+        column: ir.Value,
+        mask: ir.Value | None,
+        lanes: int | None,
+    ) -> ir.Value:
+        root, first, m, n = place
+        dtype, size = str(root.dtype), root.dtype.itemsize
+        kind = TYPES[dtype]
+
+        def one(at: ir.Value) -> ir.Value:
+            x = b.load(b.gep(base, [at], source_etype=kind), typ=kind, align=size)
+            return b.trunc(x, I1) if dtype == "bool" else x
+
+        at = self._at(b, first, m, n, row, column)
+        if lanes is None:
+            return one(at)
+        if n == 0:
+            return splat(b, one(at), lanes)
+        if n != 1:
+            return self._gather(b, one, at, n, mask, lanes, dtype)
+        wide = ir.VectorType(kind, lanes)
+        place_ = b.gep(base, [at], source_etype=kind)
+        x = (
+            masked_load(b, place_, wide, size, mask)
+            if mask
+            else b.load(place_, typ=wide, align=size)
+        )
+        return b.trunc(x, ir.VectorType(I1, lanes)) if dtype == "bool" else x
+
+    def _gather(
+        self,
+        b: ir.IRBuilder,
+        one: Callable[[ir.Value], ir.Value],
+        at: ir.Value,
+        step: int,
+        mask: ir.Value | None,
+        lanes: int,
+        dtype: str,
+    ) -> ir.Value:
+        x: Any = ir.Constant(ir.VectorType(REGISTER[dtype], lanes), ir.Undefined)
+        for j in range(lanes):
+            lane = ir.Constant(I32, j)
+            place = b.add(at, ir.Constant(I64, j * step))
+            if mask is not None:
+                place = b.select(b.extract_element(mask, lane), place, at)
+            x = b.insert_element(x, one(place), lane)
+        return x
+
+    def _store(
+        self,
+        b: ir.IRBuilder,
+        base: ir.Value,
+        op: Op,
+        at: ir.Value,
+        x: ir.Value,
+        mask: ir.Value | None,
+    ) -> None:
+        dtype, size = str(op.dtype), op.dtype.itemsize
+        kind = TYPES[dtype]
+        if dtype == "bool":
+            wide = isinstance(x.type, ir.VectorType)
+            x = b.zext(x, ir.VectorType(kind, x.type.count) if wide else kind)
+        place = b.gep(base, [at], source_etype=kind)
+        if mask is None:
+            b.store(x, place, align=size)
+        else:
+            masked_store(b, x, place, size, mask)
+
+
+__all__ = ["Epilogue"]

@@ -1,0 +1,416 @@
+"""Fusion: the operations of a program are gathered into groups, each of which is one kernel.
+
+A group works through a space, the shape of its operations without axes of length one. In a loop
+group pointwise operations follow each other in registers and reductions close them; a product
+group has pointwise operations on the result of a matrix product before it is stored. What only
+the group itself reads is never stored. An operation that is not known here is a group by itself,
+and NumPy evaluates it.
+
+A view (reshape, transpose, slice, broadcast) costs nothing: it is another way to read what it is
+a view of, described by a NumPy array of strides with no memory behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from chainrule.engine.native.functions import EMIT
+from chainrule.engine.program import ELEMENTWISE, RECORDS, Op, Program, as_ranges, contiguous
+
+Shape = tuple[int, ...]
+VIEWS = frozenset(
+    {"reshape", "transpose", "broadcast_to", "getitem", "flip", "diagonal", "windows"}
+)
+REDUCTIONS = frozenset({"sum", "max", "min"})
+INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
+COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
+LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
+FLOATS = ("float32", "float64")
+DTYPES = (*FLOATS, "int64", "bool")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a value lies in memory: the operation whose memory it is, the first element, the strides.
+
+    Attributes:
+        root: the operation that is stored, with its elements in C order.
+        offset: the position of the first element.
+        shape, strides: as NumPy's, with strides counted in elements.
+    """
+
+    root: Op
+    offset: int
+    shape: Shape
+    strides: tuple[int, ...]
+
+    def broadcast(self, shape: Shape) -> Layout:
+        missing = len(shape) - len(self.shape)
+        strides = (0,) * missing + tuple(
+            0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)
+        )
+        return Layout(self.root, self.offset, shape, strides)
+
+    def is_flat(self) -> bool:
+        """Is it the root from the first element to the last, in order?"""
+        return (
+            self.offset == 0
+            and math.prod(self.shape) == self.root.size
+            and all(
+                s == t
+                for n, s, t in zip(self.shape, self.strides, contiguous(self.shape), strict=True)
+                if n > 1
+            )
+        )
+
+
+def squeezed(shape: Shape) -> Shape:
+    return tuple(n for n in shape if n != 1)
+
+
+@dataclass(eq=False)
+class Group:
+    """One kernel.
+
+    Attributes:
+        kind: "loop", "product", "take" or "numpy".
+        index: its position in the order.
+        space: what it works through.
+        ops: its operations, in order.
+        head: the operation that a product or NumPy evaluates.
+        stored: the operations whose results others read.
+    """
+
+    kind: str
+    space: Shape
+    ops: list[Op] = field(default_factory=list)
+    head: Op | None = None
+    stored: list[Op] = field(default_factory=list)
+    index: int = 0
+
+    @property
+    def name(self) -> str:
+        return "+".join(op.name for op in self.ops)
+
+
+class Grouping:
+    """The groups of a program in an order in which they can run, and the layouts of its values.
+
+    Args:
+        program: what to run.
+        donated: so many of the first inputs give their memory to the outputs of the same number.
+    """
+
+    def __init__(self, program: Program, donated: int = 0) -> None:
+        self.program = program
+        self.layouts: dict[Op, Layout] = {}
+        self.groups: list[Group] = []
+        self.place: dict[Op, int] = {}  # operation -> position of its group; −1 for what is given
+        self.floating: dict[Op, int] = {}  # not yet in a group -> the first one that it may join
+        self.outputs: list[Any] = []
+        for op in program.ops:
+            self._add(op)
+        taken: set[Op] = set()
+        for k, y in enumerate(program.outputs):
+            unchanged = k < donated and y is program.inputs[k]
+            self.outputs.append(
+                self._output(y, taken) if isinstance(y, Op) and not unchanged else y
+            )
+        self._find_stored()
+
+    # Layouts -------------------------------------------------------------------------------
+
+    def layout(self, op: Op) -> Layout:
+        return self.layouts[op]
+
+    def _own(self, op: Op) -> None:
+        self.layouts[op] = Layout(op, 0, op.shape, contiguous(op.shape))
+
+    def _view(self, op: Op) -> bool:
+        """Describe an operation as a view of its argument, if it is one."""
+        source = op.args[0]
+        if not isinstance(source, Op) or op.size == 0 or source.size == 0:
+            return False
+        old = self.layouts[source]
+        ghost = as_strided(np.empty(1, np.int8), old.shape, old.strides)
+        start = ghost.__array_interface__["data"][0]
+        try:
+            if op.name == "reshape":
+                new = np.reshape(ghost, op.shape, copy=False)
+            elif op.name == "getitem":
+                if not op.params["index"].basic:
+                    return False
+                new = ghost[as_ranges(op.params["index"].key)]
+            else:
+                new = RECORDS[op.name].value(ghost, **_params(op))
+        except ValueError:  # cannot be done without a copy
+            return False
+        offset = new.__array_interface__["data"][0] - start
+        # Axes of length one come and go; what is left is in the same order.
+        steps = iter([s for n, s in zip(new.shape, new.strides, strict=True) if n != 1])
+        shape, strides = op.shape, tuple(0 if n == 1 else next(steps) for n in op.shape)
+        self.layouts[op] = Layout(old.root, old.offset + offset, shape, strides)
+        return True
+
+    # Groups ----------------------------------------------------------------------------------
+
+    def _add(self, op: Op) -> None:
+        if op.name in ("input", "constant"):
+            self._own(op)
+            self.place[op] = -1
+            return
+        if op.name in VIEWS:
+            if self._view(op):
+                return
+            if op.name == "reshape" and isinstance(op.args[0], Op) and op.size:
+                copy = self._copied(op.args[0])
+                op.args = (copy,)
+                assert self._view(op)
+                return
+        self._own(op)
+        if supported(op):
+            if op.name == "matmul":
+                self._product(op)
+            elif op.name == "take":
+                self._take(op)
+            else:
+                self._loop(op)
+        else:
+            self._alone(op, "numpy")
+
+    def _copied(self, op: Op) -> Op:
+        """The same numbers in C order, in memory of their own."""
+        copy = Op("copy", (op,), {}, op.shape, op.dtype, op.node)
+        self._own(copy)
+        if str(op.dtype) in DTYPES and op.size:
+            self._loop(copy)
+        else:
+            self._alone(copy, "numpy")
+        return copy
+
+    def _output(self, op: Op, taken: set[Op]) -> Op:
+        """An operation that is stored by itself, for each output one of its own."""
+        layout = self.layouts[op]
+        given = op.name in ("input", "constant")
+        if layout.root is not op or op in taken or given:
+            op = self._copied(op)
+        self._settle(op)
+        taken.add(op)
+        return op
+
+    def _alone(self, op: Op, kind: str) -> None:
+        for a in op.sources():
+            self._settle(self.layouts[a].root)
+        self.place[op] = self._append(Group(kind, squeezed(op.shape), [op], op)).index
+
+    def _append(self, group: Group) -> Group:
+        group.index = len(self.groups)
+        self.groups.append(group)
+        return group
+
+    def _take(self, op: Op) -> None:
+        op.args = tuple(a if self.layouts[a].is_flat() else self._copied(a) for a in op.args)
+        self._alone(op, "take")
+
+    def _product(self, op: Op) -> None:
+        args = []
+        for a in op.args:
+            layout = self.layouts[a]
+            args.append(a if matrix_of(layout) is not None else self._copied(a))
+        op.args = tuple(args)
+        self._alone(op, "product")
+
+    def _loop(self, op: Op) -> None:
+        """Put a pointwise operation or a reduction where its arguments are at hand.
+
+        One that has none at hand floats: it is put where the first that reads it is put.
+        """
+        space = squeezed(space_of(op))
+        earliest, near = 0, -1
+        for a in op.sources():
+            layout = read_by(op, self.layouts[a])
+            root = layout.root
+            beside = op.name != "pad" and squeezed(root.shape) == space and layout.is_flat()
+            if root in self.floating:
+                if beside:
+                    earliest = max(earliest, self.floating[root])
+                    continue
+                self._settle(root)
+            place = self.place[root]
+            if place < 0:
+                continue
+            group = self.groups[place]
+            beside = beside and group.kind in ("loop", "product") and group.space == space
+            if beside and root.name not in REDUCTIONS:
+                earliest, near = max(earliest, place), max(near, place)
+            else:
+                earliest = max(earliest, place + 1)
+        if near >= earliest and self._fits(self.groups[near], op):
+            self._put(op, self.groups[near])
+        elif op.name in REDUCTIONS:
+            self._put(op, self._open(op, space, earliest + (near >= earliest)))
+        else:
+            self.floating[op] = earliest + (near >= earliest)
+
+    def _put(self, op: Op, group: Group) -> None:
+        """Add an operation to a group, and before it those that float and it reads."""
+        self.floating.pop(op, None)
+        for a in op.sources():
+            root = self.layouts[a].root
+            if root in self.floating:
+                self._put(root, group)
+        group.ops.append(op)
+        self.place[op] = group.index
+
+    def _settle(self, op: Op) -> None:
+        """Put an operation that floats into a group of its own kind."""
+        if op in self.floating:
+            self._put(op, self._open(op, squeezed(op.shape), self.floating[op]))
+
+    def _fits(self, group: Group, op: Op) -> bool:
+        """May the operation join the group?"""
+        return len(group.ops) < 60 and (group.kind == "loop" or op.name not in REDUCTIONS)
+
+    def _open(self, op: Op, space: Shape, earliest: int) -> Group:
+        """A later group over the same space that reads or makes the same things, or a new one."""
+        roots = {self.layouts[a].root for a in op.sources()}
+        for group in self.groups[earliest:]:
+            if group.kind == "loop" and group.space == space and self._fits(group, op):
+                if not space:
+                    return group
+                read = {self.layouts[a].root for o in group.ops for a in o.sources()}
+                if read & roots:
+                    return group
+        return self._append(Group("loop", space))
+
+    def in_place(self, x: Op, y: Op) -> bool:
+        """May the output y take the memory of the input x?
+
+        It may if x is not read after y is written, and in the group that writes it only element
+        by element.
+        """
+        writer = self.groups[self.place[y]]
+        for group in self.groups[writer.index :]:
+            for op in group.ops:
+                for a in op.sources():
+                    layout = self.layouts[a]
+                    if layout.root is not x:
+                        continue
+                    beside = (
+                        group is writer
+                        and group.kind in ("loop", "product")
+                        and not (op is group.head and group.kind == "product")
+                        and op.name != "pad"
+                        and squeezed(space_of(op)) == squeezed(x.shape) == group.space
+                        and layout.broadcast(space_of(op)).is_flat()
+                    )
+                    if not beside:
+                        return False
+        return True
+
+    def _find_stored(self) -> None:
+        """Mark what is read outside of its group, or not element by element inside of it."""
+        wanted = {y for y in self.outputs if isinstance(y, Op)}
+        for group in self.groups:
+            for op in group.ops:
+                for a in op.sources():
+                    layout = self.layouts[a]
+                    if not in_registers(group, layout, op):
+                        wanted.add(layout.root)
+        for group in self.groups:
+            group.stored = [op for op in group.ops if op in wanted]
+
+
+def space_of(op: Op) -> Shape:
+    """The shape that an operation works through."""
+    return op.args[0].shape if op.name in REDUCTIONS else op.shape
+
+
+def read_by(op: Op, layout: Layout) -> Layout:
+    """How an operation reads an argument as it works through its space.
+
+    Of a padded array only what lies within the bounds is read; elsewhere the layout leads past
+    the ends of the memory.
+    """
+    if op.name != "pad":
+        return layout.broadcast(space_of(op))
+    start = sum(low * s for low, s in zip(op.params["lows"], layout.strides, strict=True))
+    return Layout(layout.root, layout.offset - start, op.shape, layout.strides)
+
+
+def in_registers(group: Group, layout: Layout, reader: Op) -> bool:
+    """Has the group just computed this element when the reader needs it?"""
+    if group.kind in ("numpy", "take") or reader is group.head:
+        return False
+    root = layout.root
+    return (
+        root in group.ops
+        and root.name not in REDUCTIONS
+        and reader.name != "pad"
+        and squeezed(space_of(reader)) == group.space
+        and layout.broadcast(space_of(reader)).is_flat()
+    )
+
+
+def matrix_of(layout: Layout) -> tuple[bool, int] | None:
+    """(transposed, leading dimension) of a matrix that a product can read as it lies, or None."""
+    if len(layout.shape) != 2:
+        return None
+    (m, n), (s, t) = layout.shape, layout.strides
+    if (t == 1 or n == 1) and (s == n or m == 1):
+        return False, n
+    if (s == 1 or m == 1) and (t == m or n == 1):
+        return True, m
+    return None
+
+
+def _params(op: Op) -> dict[str, Any]:
+    return {"shape": op.shape} if op.name == "broadcast_to" else op.params
+
+
+def supported(op: Op) -> bool:
+    """Is there native code for an operation?"""
+    if str(op.dtype) not in DTYPES or op.size == 0:
+        return False
+    sources = op.sources()
+    if any(str(a.dtype) not in DTYPES or a.size == 0 for a in sources):
+        return False
+    name = op.name
+    if name in REDUCTIONS:
+        return str(op.dtype) in FLOATS and sources[0].dtype == op.dtype
+    if name == "take":
+        index = sources[-1]
+        return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
+    if name == "matmul":
+        same = all(a.dtype == op.dtype for a in sources) and len(sources) == 2
+        return same and str(op.dtype) in FLOATS and all(len(a.shape) == 2 for a in sources)
+    if not op.is_pointwise:
+        return name in VIEWS
+    if name in ELEMENTWISE:
+        return True
+    if name in COMPARISONS:
+        return True
+    if name in LOGIC:
+        return all(a.dtype == bool for a in sources)
+    if op.dtype.kind == "i":
+        return name in INTEGER
+    if name in ("isfinite", "isnan", "isinf", "signbit"):
+        return sources[0].dtype.kind == "f" and name in EMIT
+    return name in EMIT and str(op.dtype) in FLOATS
+
+
+__all__ = [
+    "Group",
+    "Grouping",
+    "Layout",
+    "in_registers",
+    "matrix_of",
+    "read_by",
+    "space_of",
+    "squeezed",
+]

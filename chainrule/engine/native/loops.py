@@ -1,0 +1,617 @@
+"""Loops over vectors: the code of a group of pointwise operations and reductions.
+
+The innermost axis is done in vectors, with a mask for what is left at its end. A reduction over
+the innermost axis is summed in registers, one over other axes in memory, row by row.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.engine.native.functions import EMIT
+from chainrule.engine.native.groups import (
+    COMPARISONS,
+    LOGIC,
+    REDUCTIONS,
+    Group,
+    Layout,
+    in_registers,
+    read_by,
+    space_of,
+    squeezed,
+)
+from chainrule.engine.native.target import FLOAT, I1, I32, I64, TYPES, Target
+from chainrule.engine.native.vectors import counted, masked_load, masked_store, splat
+from chainrule.engine.program import Op, contiguous
+
+REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
+IDENTITY = {"sum": -0.0, "max": -np.inf, "min": np.inf}
+COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
+WORK = 10  # operations in a loop's body, below which it is unrolled
+
+
+def number(x: Any, dtype: str, lanes: int | None) -> ir.Value:
+    """A constant in every lane."""
+    kind = REGISTER[dtype]
+    value = (
+        float(np.float32(x)) if dtype == "float32" else float(x) if dtype == "float64" else int(x)
+    )
+    scalar = ir.Constant(kind, value)
+    return scalar if lanes is None else ir.Constant(ir.VectorType(kind, lanes), [scalar] * lanes)
+
+
+def cast(b: ir.IRBuilder, x: ir.Value, old: str, new: str) -> ir.Value:
+    """Convert a register from one dtype to another, as NumPy's astype does."""
+    if old == new:
+        return x
+    lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
+    kind = REGISTER[new] if lanes is None else ir.VectorType(REGISTER[new], lanes)
+    if new == "bool":
+        zero = number(0, old, lanes)
+        return (
+            b.fcmp_unordered("!=", x, zero)
+            if old in ("float32", "float64")
+            else (b.icmp_signed("!=", x, zero))
+        )
+    if old == "bool":
+        return b.zext(x, kind) if new == "int64" else b.uitofp(x, kind)
+    if old == "int64":
+        return b.sitofp(x, kind)
+    if new == "int64":
+        return b.fptosi(x, kind)
+    return b.fpext(x, kind) if new == "float64" else b.fptrunc(x, kind)
+
+
+@dataclass(eq=False)
+class Access:
+    """How the loops reach the elements of an array.
+
+    Attributes:
+        root: whose memory it is.
+        offset: the position of the first element.
+        strides: the steps along each axis of the loops.
+        bounds: for each axis from where to where there are elements, zeros are outside; None
+            where there are elements everywhere.
+    """
+
+    root: Op
+    offset: int
+    strides: list[int]
+    bounds: list[tuple[int, int]] | None = None
+
+    @property
+    def dtype(self) -> str:
+        return str(self.root.dtype)
+
+
+@dataclass(eq=False)
+class Reduction:
+    """A reduction of a group: which axes of the space it runs over, and where its result goes."""
+
+    op: Op
+    reduced: list[bool]
+    out: Access
+
+    @property
+    def inner(self) -> bool:
+        return self.reduced[-1]
+
+    @property
+    def suffix(self) -> int:
+        """The first of the last axes that are all reduced."""
+        k = len(self.reduced)
+        while k and self.reduced[k - 1]:
+            k -= 1
+        return k
+
+    @property
+    def in_memory(self) -> bool:
+        """Are parts of the result added up in memory?"""
+        return any(self.reduced[: self.suffix])
+
+
+class Loops:
+    """The code of one loop group.
+
+    Args:
+        b: where to write it.
+        group: the group.
+        layout: the layout of each operation.
+        pointer: the address of a stored operation's first element.
+        target: the processor.
+    """
+
+    def __init__(
+        self,
+        b: ir.IRBuilder,
+        group: Group,
+        layout: Callable[[Op], Layout],
+        pointer: Callable[[Op], ir.Value],
+        target: Target,
+    ) -> None:
+        self.b, self.group, self.layout, self.pointer = b, group, layout, pointer
+        self.target = target
+        self.dims = list(group.space)
+        self.reads: dict[tuple[Op, int, Op], Access] = {}
+        self.writes: dict[Op, Access] = {}
+        self.reductions: dict[Op, Reduction] = {}
+        self.inside: dict[Access, ir.Value] = {}  # are the outer axes within the bounds?
+        self._find_accesses()
+        self._arrange()
+        floats = [op.dtype.itemsize for op in group.ops if op.dtype.kind == "f"]
+        width = "float32" if 4 in floats or not floats else "float64"
+        self.lanes: int | None = target.lanes(width) if self.dims else None
+
+    # What is read and written ----------------------------------------------------------------
+
+    def _find_accesses(self) -> None:
+        group = self.group
+        known: dict[Any, Access] = {}
+        for op in group.ops:
+            shape = space_of(op)
+            for k, a in enumerate(op.args):
+                if not isinstance(a, Op) or in_registers(group, self.layout(a), op):
+                    continue
+                whole = read_by(op, self.layout(a))
+                strides = [s for n, s in zip(shape, whole.strides, strict=True) if n != 1]
+                bounds = None
+                if op.name == "pad":
+                    lows, counts = op.params["lows"], op.params["counts"]
+                    rows = zip(shape, lows, counts, strict=True)
+                    bounds = [(low, low + count) for n, low, count in rows if n != 1]
+                key = (whole.root, whole.offset, tuple(strides), str(bounds))
+                if key not in known:
+                    known[key] = Access(whole.root, whole.offset, strides, bounds)
+                self.reads[op, k, a] = known[key]
+            if op.name in REDUCTIONS:
+                axes = op.params["axis"]
+                reduced = [i in axes for i, n in enumerate(shape) if n != 1]
+                left = iter(contiguous(squeezed(op.shape)))
+                strides = [0 if r else next(left) for r in reduced]
+                self.reductions[op] = Reduction(op, reduced, Access(op, 0, strides))
+            elif op in group.stored:
+                self.writes[op] = Access(op, 0, list(contiguous(group.space)))
+
+    def _all(self) -> list[Access]:
+        outs = [r.out for r in self.reductions.values()]
+        return list(dict.fromkeys([*self.reads.values(), *self.writes.values(), *outs]))
+
+    def _arrange(self) -> None:
+        """Choose the innermost axis, and join neighbouring axes that are stepped through as one."""
+        if not self.dims:
+            return
+        accesses, reductions = self._all(), list(self.reductions.values())
+        last = len(self.dims) - 1
+        writes = [*self.writes.values(), *(r.out for r in reductions)]
+        allowed = [k for k in range(last + 1) if all(w.strides[k] in (0, 1) for w in writes)]
+
+        def smooth(k: int) -> tuple[bool, int, int]:
+            easy = sum(a.strides[k] in (0, 1) for a in self.reads.values())
+            return self.dims[k] >= 4, easy, k
+
+        inner = max(allowed, key=smooth) if allowed and not self.writes else last
+        order = [k for k in range(last + 1) if k != inner] + [inner]
+        self.dims = [self.dims[k] for k in order]
+        for a in accesses:
+            a.strides = [a.strides[k] for k in order]
+            a.bounds = [a.bounds[k] for k in order] if a.bounds else None
+        for r in reductions:
+            r.reduced = [r.reduced[k] for k in order]
+        k = len(self.dims) - 2
+        while k >= 0:
+            n = self.dims[k + 1]
+            together = all(
+                a.strides[k] == a.strides[k + 1] * n
+                and (a.bounds is None or a.bounds[k + 1] == (0, n))
+                for a in accesses
+            )
+            if together and all(r.reduced[k] == r.reduced[k + 1] for r in reductions):
+                self.dims[k : k + 2] = [self.dims[k] * n]
+                for a in accesses:
+                    del a.strides[k]
+                    if a.bounds:
+                        low, high = a.bounds[k]
+                        a.bounds[k : k + 2] = [(low * n, high * n)]
+                for r in reductions:
+                    del r.reduced[k]
+            k -= 1
+
+    # The loops -------------------------------------------------------------------------------
+
+    def emit(self) -> None:
+        offsets = {a: ir.Constant(I64, a.offset) for a in self._all()}
+        if not self.dims:
+            self._body(offsets, ir.Constant(I64, 0), None, {}, {})
+            return
+        for r in self.reductions.values():
+            if r.in_memory:
+                self._fill(r)
+        self._level(0, offsets, {})
+
+    def _fill(self, r: Reduction) -> None:
+        """Set the result to what the reduction starts with."""
+        b, lanes, n = self.b, self.lanes, r.op.size
+        assert lanes is not None
+        value = number(IDENTITY[r.op.name], str(r.op.dtype), lanes)
+
+        def body(i: ir.Value, _: Any) -> list[ir.Value]:
+            self._store(r.out, i, value, self._mask(i, n) if n % lanes else None)
+            return []
+
+        counted(b, 0, n, lanes, [], body)
+
+    def _level(
+        self, k: int, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
+    ) -> dict[Op, list[ir.Value]]:
+        """The loop over axis k and all inside of it."""
+        mine = [r for r in self.reductions.values() if r.inner and r.suffix == k]
+        for r in mine:
+            start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
+            sums = {**sums, r.op: [start] * self._unroll()}
+        if k == len(self.dims) - 1:
+            sums = self._innermost(offsets, sums)
+        else:
+            sums = self._outer(k, offsets, sums)
+        for r in mine:
+            self._finish(r, offsets, sums.pop(r.op))
+        return sums
+
+    def _outer(
+        self, k: int, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
+    ) -> dict[Op, list[ir.Value]]:
+        b = self.b
+
+        def body(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
+            moved = {
+                a: b.add(o, b.mul(i, ir.Constant(I64, a.strides[k]))) if a.strides[k] else o
+                for a, o in offsets.items()
+            }
+            before = dict(self.inside)
+            for a in moved:
+                if a.bounds and a.bounds[k] != (0, self.dims[k]):
+                    inside = self._between(i, *a.bounds[k])
+                    old = before.get(a)
+                    self.inside[a] = b.and_(old, inside) if old else inside
+            found = _listed(self._level(k + 1, moved, _grouped(sums, carried)))
+            self.inside = before
+            return found
+
+        return _grouped(sums, counted(b, 0, self.dims[k], 1, _listed(sums), body))
+
+    def _between(self, i: ir.Value, low: int, high: int) -> ir.Value:
+        """low ≤ i < high for an axis that is not the innermost."""
+        b = self.b
+        return b.icmp_unsigned("<", b.sub(i, ir.Constant(I64, low)), ir.Constant(I64, high - low))
+
+    def _unroll(self) -> int:
+        """How many vectors a turn of the innermost loop does."""
+        n, lanes = self.dims[-1], self.lanes or 1
+        if len(self.group.ops) > WORK or n < 4 * lanes:
+            return 1
+        return 4 if any(r.inner for r in self.reductions.values()) else 2
+
+    def _innermost(
+        self, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
+    ) -> dict[Op, list[ir.Value]]:
+        b, lanes, n, times = self.b, self.lanes, self.dims[-1], self._unroll()
+        assert lanes is not None
+        still = {
+            a: splat(b, self._load_one(a, o), lanes)
+            for a, o in offsets.items()
+            if a.strides[-1] == 0 and a.bounds is None and a in self.reads.values()
+        }
+
+        def turn(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
+            found = _grouped(sums, carried)
+            for u in range(times):
+                part = {op: v[u : u + 1] for op, v in found.items()}
+                at = b.add(i, ir.Constant(I64, u * lanes)) if u else i
+                part = self._body(offsets, at, None, still, part)
+                for op in found:
+                    found[op][u] = part[op][0]
+            return _listed(found)
+
+        def rest(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
+            found = _grouped(sums, carried)
+            mask = self._mask(i, n) if n % lanes else None
+            part = self._body(offsets, i, mask, still, {op: v[:1] for op, v in found.items()})
+            for op in found:
+                found[op][0] = part[op][0]
+            return _listed(found)
+
+        whole = n // (lanes * times) * lanes * times
+        carried = counted(b, 0, whole, lanes * times, _listed(sums), turn)
+        carried = counted(b, whole, n, lanes, carried, rest)
+        return _grouped(sums, carried)
+
+    def _mask(self, i: ir.Value, n: int) -> ir.Value:
+        """Which lanes from position i on are below n."""
+        lanes = self.lanes
+        assert lanes is not None
+        steps = ir.Constant(ir.VectorType(I64, lanes), [ir.Constant(I64, j) for j in range(lanes)])
+        left = splat(self.b, self.b.sub(ir.Constant(I64, n), i), lanes)
+        return self.b.icmp_signed("<", steps, left)
+
+    def _finish(self, r: Reduction, offsets: dict[Access, ir.Value], parts: list[ir.Value]) -> None:
+        """Combine the registers of a reduction into one number and store it."""
+        b, combine = self.b, EMIT[COMBINE[r.op.name]]
+        while len(parts) > 1:
+            parts = [combine(b, x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+        total = parts[0]
+        while isinstance(total.type, ir.VectorType) and total.type.count > 1:
+            half = total.type.count // 2
+            halves = [
+                b.shuffle_vector(
+                    total,
+                    total,
+                    ir.Constant(
+                        ir.VectorType(I32, half), [ir.Constant(I32, j + first) for j in range(half)]
+                    ),
+                )
+                for first in (0, half)
+            ]
+            total = combine(b, *halves)
+        if isinstance(total.type, ir.VectorType):
+            total = b.extract_element(total, ir.Constant(I32, 0))
+        if r.in_memory:
+            total = combine(b, self._load_one(r.out, offsets[r.out]), total)
+        address = self._address(r.out, offsets[r.out])
+        b.store(total, address, align=r.op.dtype.itemsize)
+
+    # One vector of every operation --------------------------------------------------------------
+
+    def _body(
+        self,
+        offsets: dict[Access, ir.Value],
+        i: ir.Value,
+        mask: ir.Value | None,
+        still: dict[Access, ir.Value],
+        sums: dict[Op, list[ir.Value]],
+    ) -> dict[Op, list[ir.Value]]:
+        """Load, compute and store the elements from position i of the innermost axis on."""
+        b = self.b
+        loaded: dict[Access, ir.Value] = dict(still)
+        for a in dict.fromkeys(self.reads.values()):
+            if a not in loaded:
+                loaded[a] = self._load(a, offsets[a], i, mask)
+        values: dict[Op, ir.Value] = {}
+
+        def argument(op: Op, k: int) -> tuple[ir.Value, str]:
+            x = op.args[k]
+            access = self.reads.get((op, k, x)) if isinstance(x, Op) else None
+            if access is not None:
+                return loaded[access], access.dtype
+            root = self.layout(x).root
+            return values[root], str(root.dtype)
+
+        sums = dict(sums)
+        for op in self.group.ops:
+            if op.name in REDUCTIONS:
+                x, _ = argument(op, 0)
+                self._accumulate(self.reductions[op], offsets, i, mask, x, sums)
+                continue
+            values[op] = compute(b, op, functools.partial(argument, op), self.lanes)
+            if op in self.writes:
+                w = self.writes[op]
+                self._store(w, b.add(offsets[w], i) if self.dims else offsets[w], values[op], mask)
+        return sums
+
+    def _accumulate(
+        self,
+        r: Reduction,
+        offsets: dict[Access, ir.Value],
+        i: ir.Value,
+        mask: ir.Value | None,
+        x: ir.Value,
+        sums: dict[Op, list[ir.Value]],
+    ) -> None:
+        b, combine = self.b, EMIT[COMBINE[r.op.name]]
+        if not any(r.reduced):  # over axes of length one
+            self._store(r.out, b.add(offsets[r.out], i), x, mask)
+        elif r.inner:
+            if mask is not None:
+                x = b.select(mask, x, number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes))
+            sums[r.op] = [combine(b, sums[r.op][0], x)]
+        else:
+            at = b.add(offsets[r.out], i)
+            old = self._load(r.out, offsets[r.out], i, mask)
+            self._store(r.out, at, combine(b, old, x), mask)
+
+    # Memory ----------------------------------------------------------------------------------
+
+    def _address(self, a: Access, at: ir.Value) -> ir.Value:
+        return self.b.gep(self.pointer(a.root), [at], source_etype=TYPES[a.dtype])
+
+    def _load_one(self, a: Access, at: ir.Value) -> ir.Value:
+        x = self.b.load(self._address(a, at), typ=TYPES[a.dtype], align=a.root.dtype.itemsize)
+        return self.b.trunc(x, I1) if a.dtype == "bool" else x
+
+    def _load(self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None) -> ir.Value:
+        """The elements of one vector: next to each other, or gathered one by one."""
+        b, lanes = self.b, self.lanes
+        if lanes is None:
+            return self._load_one(a, at)
+        step = a.strides[-1]
+        if a.bounds is not None:
+            mask = self._within(a, i, mask)
+        if step != 1:
+            return self._gather(a, at, i, mask, step)
+        address = self._address(a, b.add(at, i))
+        kind, size = ir.VectorType(TYPES[a.dtype], lanes), a.root.dtype.itemsize
+        if mask is None:
+            x = b.load(address, typ=kind, align=size)
+        else:
+            x = masked_load(b, address, kind, size, mask)
+        return b.trunc(x, ir.VectorType(I1, lanes)) if a.dtype == "bool" else x
+
+    def _within(self, a: Access, i: ir.Value, mask: ir.Value | None) -> ir.Value | None:
+        """The lanes from position i on that are within the bounds of an access."""
+        b, lanes = self.b, self.lanes
+        assert a.bounds is not None
+        assert lanes is not None
+        low, high = a.bounds[-1]
+        if (low, high) != (0, self.dims[-1]):
+            kind = ir.VectorType(I64, lanes)
+            lane = ir.Constant(kind, [ir.Constant(I64, j - low) for j in range(lanes)])
+            place = b.add(splat(b, i, lanes), lane)
+            inside = b.icmp_unsigned("<", place, number(high - low, "int64", lanes))
+            mask = inside if mask is None else b.and_(mask, inside)
+        outer = self.inside.get(a)
+        if outer is not None:
+            wide = splat(b, outer, lanes)
+            mask = wide if mask is None else b.and_(mask, wide)
+        return mask
+
+    def _gather(
+        self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None, step: int
+    ) -> ir.Value:
+        b, lanes = self.b, self.lanes
+        assert lanes is not None
+        x: ir.Value = ir.Constant(ir.VectorType(REGISTER[a.dtype], lanes), ir.Undefined)
+        for j in range(lanes):
+            place = b.add(i, ir.Constant(I64, j))
+            if mask is not None:  # elsewhere the first element is read, and 0 taken
+                there = b.extract_element(mask, ir.Constant(I32, j))
+                start = b.add(at, b.mul(place, ir.Constant(I64, step)))
+                place = b.select(there, start, ir.Constant(I64, 0))
+                one = self._load_one(a, place)
+                zero = ir.Constant(one.type, None)
+                x = b.insert_element(x, b.select(there, one, zero), ir.Constant(I32, j))
+                continue
+            one = self._load_one(a, b.add(at, b.mul(place, ir.Constant(I64, step))))
+            x = b.insert_element(x, one, ir.Constant(I32, j))
+        return x
+
+    def _store(self, a: Access, at: ir.Value, x: ir.Value, mask: ir.Value | None) -> None:
+        b, size = self.b, a.root.dtype.itemsize
+        if a.dtype == "bool":
+            kind = TYPES["bool"]
+            wide = kind if self.lanes is None else ir.VectorType(kind, self.lanes)
+            x = b.zext(x, wide)
+        address = self._address(a, at)
+        if mask is None:
+            b.store(x, address, align=size)
+        else:
+            masked_store(b, x, address, size, mask)
+
+
+def take_rows(
+    b: ir.IRBuilder, op: Op, source: ir.Value, index: ir.Value, out: ir.Value, lanes: int
+) -> None:
+    """Copy the rows of an array at positions; one that is out of range is brought to the end."""
+    a, rows = op.args[0], op.args[1].size
+    kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
+    width, n = op.size // rows, a.shape[0]
+    wide = ir.VectorType(kind, lanes)
+
+    def number_of(i: ir.Value) -> ir.Value:
+        k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
+        zero, last = ir.Constant(I64, 0), ir.Constant(I64, n - 1)
+        k = b.select(b.icmp_signed("<", k, zero), b.add(k, ir.Constant(I64, n)), k)
+        k = b.select(b.icmp_signed("<", k, zero), zero, k)
+        return b.select(b.icmp_signed(">", k, last), last, k)
+
+    def row(i: ir.Value, _: Any) -> list[ir.Value]:
+        start = b.mul(number_of(i), ir.Constant(I64, width))
+        to = b.mul(i, ir.Constant(I64, width))
+
+        def move(step: ir.Type, j: ir.Value) -> None:
+            x = b.load(b.gep(source, [b.add(start, j)], source_etype=kind), typ=step, align=size)
+            b.store(x, b.gep(out, [b.add(to, j)], source_etype=kind), align=size)
+
+        def vectors(j: ir.Value, _: Any) -> list[ir.Value]:
+            move(wide, j)
+            return []
+
+        def single(j: ir.Value, _: Any) -> list[ir.Value]:
+            move(kind, j)
+            return []
+
+        whole = width // lanes * lanes
+        counted(b, 0, whole, lanes, [], vectors)
+        if width >= lanes:  # the last vector may overlap the one before
+            if whole < width:
+                move(wide, ir.Constant(I64, width - lanes))
+        else:
+            counted(b, 0, width, 1, [], single)
+        return []
+
+    counted(b, 0, rows, 1, [], row)
+
+
+def _listed(sums: dict[Op, list[ir.Value]]) -> list[ir.Value]:
+    return [v for parts in sums.values() for v in parts]
+
+
+def _grouped(
+    like: dict[Op, list[ir.Value]], values: Sequence[ir.Value]
+) -> dict[Op, list[ir.Value]]:
+    rest = iter(values)
+    return {op: [next(rest) for _ in parts] for op, parts in like.items()}
+
+
+# Operations ------------------------------------------------------------------------------------
+
+
+def compute(
+    b: ir.IRBuilder, op: Op, argument: Callable[[int], tuple[ir.Value, str]], lanes: int | None
+) -> ir.Value:
+    """One pointwise operation on registers.
+
+    Args:
+        b: where to write it.
+        op: the operation.
+        argument: the register and dtype of an argument that is an operation.
+        lanes: the width of the registers, None for single numbers.
+    """
+    dtype = str(op.dtype)
+
+    def given(k: int, kind: str) -> ir.Value:
+        a = op.args[k]
+        if not isinstance(a, Op):
+            return number(a, kind, lanes)
+        x, old = argument(k)
+        return cast(b, x, old, kind)
+
+    name = op.name
+    if name in ("copy", "astype", "pad"):
+        return given(0, dtype)
+    if name == "where":
+        return b.select(given(0, "bool"), given(1, dtype), given(2, dtype))
+    if name in COMPARISONS:
+        common = str(np.result_type(*(a.dtype if isinstance(a, Op) else a for a in op.args)))
+        common = common if common in REGISTER else "float64"
+        if common in ("int64", "bool"):
+            sign = {
+                "greater": ">",
+                "greater_equal": ">=",
+                "less": "<",
+                "less_equal": "<=",
+                "equal": "==",
+                "not_equal": "!=",
+            }[name]
+            return b.icmp_signed(sign, given(0, "int64"), given(1, "int64"))
+        return EMIT[name](b, given(0, common), given(1, common))
+    if name in LOGIC:
+        return EMIT[name](b, *(given(k, "bool") for k in range(len(op.args))))
+    if dtype == "int64":
+        return _whole(b, name, [given(k, "int64") for k in range(len(op.args))])
+    if dtype == "bool":  # isnan and its like look at the number as it is
+        x, _ = argument(0)
+        return EMIT[name](b, x)
+    return EMIT[name](b, *(given(k, dtype) for k in range(len(op.args))))
+
+
+def _whole(b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:
+    if name == "negative":
+        return b.neg(args[0])
+    if name in ("maximum", "minimum"):
+        sign = ">" if name == "maximum" else "<"
+        return b.select(b.icmp_signed(sign, *args), *args)
+    return {"add": b.add, "subtract": b.sub, "multiply": b.mul}[name](*args)

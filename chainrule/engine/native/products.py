@@ -1,0 +1,414 @@
+"""Matrix products for given shapes: C = op(A) op(B), with work on the result before it is stored.
+
+A tile of C stays in registers while k is summed: some rows by some vectors of columns. Columns go
+outermost in panels; the part of B that a panel needs is copied next to each other (packed) where
+B is transposed or large. A product with one column is done along its rows.
+
+Source: Goto & van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34
+(2008), for tiles, panels and packing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from chainrule.engine.native.target import I1, I8, I32, I64, TYPES, Target
+from chainrule.engine.native.vectors import (
+    constant_lanes,
+    counted,
+    masked_load,
+    masked_store,
+    splat,
+)
+
+POINTER = ir.PointerType()
+LARGE = 2**18  # bytes of B from which on it is packed
+WEIGHT = 48  # operations of an epilogue, times vectors of a tile, that may be written out
+Epilogue = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Product:
+    """C (m × n) = op(A) (m × k) op(B) (k × n), all in C order.
+
+    A transposed operand is stored with its axes the other way round: A as k × m, B as n × k.
+    """
+
+    m: int
+    k: int
+    n: int
+    dtype: str
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+
+def scratch_bytes(spec: Product, target: Target) -> int:
+    """The memory that a call needs for packing."""
+    spec = turned(spec)
+    if spec.n == 1 or not _packs(spec):
+        return 0
+    lanes = target.lanes(spec.dtype)
+    _, width = tile(spec, target)
+    return spec.k * width * lanes * (4 if spec.dtype == "float32" else 8)
+
+
+def turned(spec: Product) -> Product:
+    """One column from a transposed A is the same as one row: bᵀ A."""
+    if spec.n == 1 and spec.transpose_a:
+        return Product(1, spec.k, spec.m, spec.dtype)
+    return spec
+
+
+def tile(spec: Product, target: Target) -> tuple[int, int]:
+    """(rows, vectors) of C that are in registers together."""
+    registers = 24 if target.bits == 512 or "aarch64" in target.triple else 12
+    vectors = -(-spec.n // target.lanes(spec.dtype))
+    widest = 3 if spec.m >= 8 else max(1, registers // max(spec.m, 1))
+    width = min(vectors, widest, 8)
+    rows = {1: 16, 2: 12, 3: 8}.get(width, registers // width)
+    return max(1, min(rows, registers // width, spec.m)), width
+
+
+def _packs(spec: Product) -> bool:
+    size = spec.k * spec.n * (4 if spec.dtype == "float32" else 8)
+    return spec.transpose_b or (size > LARGE and spec.m >= 16)
+
+
+def emit_product(
+    module: ir.Module,
+    name: str,
+    spec: Product,
+    target: Target,
+    epilogue: Epilogue | None = None,
+    extra: Sequence[Any] = (),
+) -> ir.Function:
+    """``void name(a, b, c, first, last, scratch, *extra)``: the rows from first to last of C.
+
+    Args:
+        module: where the function goes.
+        name: of the function.
+        spec: the shapes.
+        target: the processor.
+        epilogue: epilogue(builder, vector, row, column, mask, function) is called for every
+            vector of C when its sum is complete, and stores it; the vector runs along the columns
+            from ``column`` on. A product with one column (n = 1) counts as one row. Without it
+            the vector is stored in c.
+        extra: types of further arguments of the function, for the epilogue.
+
+    ``first`` is a multiple of the rows of a tile, ``last`` too or m. The sums do not depend on
+    the range.
+    """
+    kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64, POINTER, *extra])
+    function = ir.Function(module, kind, name)
+    b = ir.IRBuilder(function.append_basic_block())
+    swap = spec.n == 1 and spec.transpose_a
+    emitter = _Emitter(b, function, turned(spec), target, epilogue, swap)
+    if turned(spec).n == 1:
+        emitter.column()
+    else:
+        emitter.panels()
+    b.ret_void()
+    return function
+
+
+class _Emitter:
+    def __init__(
+        self,
+        b: ir.IRBuilder,
+        function: ir.Function,
+        spec: Product,
+        target: Target,
+        epilogue: Epilogue | None,
+        swap: bool,
+    ) -> None:
+        self.b, self.function, self.spec = b, function, spec
+        self.lanes = target.lanes(spec.dtype)
+        self.kind = TYPES[spec.dtype]
+        self.vector = ir.VectorType(self.kind, self.lanes)
+        self.size = 4 if spec.dtype == "float32" else 8
+        self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
+        if swap:
+            self.a, self.b_ = self.b_, self.a
+            self.first, self.last = _i(0), _i(1)
+        self.rows, self.width = tile(spec, target)
+        self.epilogue = epilogue
+        self.weight = int(getattr(epilogue, "weight", 1))
+        self.packed = _packs(spec)
+
+    # Panels of columns -------------------------------------------------------------------------
+
+    def panels(self) -> None:
+        n, step = self.spec.n, self.width * self.lanes
+        whole = n // step * step
+        counted(self.b, 0, whole, step, [], lambda j, _: self._panel(j, self.width, 0))
+        if whole < n:
+            left = n - whole
+            vectors = -(-left // self.lanes)
+            self._panel(_i(whole), vectors, left % self.lanes)
+
+    def _panel(self, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
+        """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""
+        if self.packed:
+            self._pack(j, vectors, tail)
+        m, rows = self.spec.m, self.rows
+        b = self.b
+        rest = m % rows
+        blocks = b.sub(self.last, _i(rest)) if rest else self.last
+        if rest:  # only the range that ends with m has a rest
+            whole = b.icmp_signed("==", self.last, _i(m))
+            blocks = b.select(whole, blocks, self.last)
+        self._rows(self.first, blocks, rows, lambda i: self._tile(i, j, rows, vectors, tail))
+        if rest:
+            self._rows(blocks, self.last, rest, lambda i: self._tile(i, j, rest, vectors, tail))
+        return []
+
+    def _rows(
+        self, start: ir.Value, stop: ir.Value, step: int, body: Callable[[ir.Value], None]
+    ) -> None:
+        """for i in range(start, stop, step), with bounds known at run time."""
+        b = self.b
+        before = b.block
+        loop, after = b.append_basic_block("rows"), b.append_basic_block("after")
+        b.cbranch(b.icmp_signed("<", start, stop), loop, after)
+        b.position_at_end(loop)
+        i = b.phi(I64)
+        body(i)
+        following = b.add(i, _i(step))
+        i.add_incoming(start, before)
+        i.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, stop), loop, after)
+        b.position_at_end(after)
+
+    def _mask(self, tail: int) -> ir.Value:
+        return constant_lanes(I1, [int(lane < tail) for lane in range(self.lanes)])
+
+    def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
+        """The sums of one tile, and what is done with them."""
+        b, spec, lanes = self.b, self.spec, self.lanes
+        across, down = (_i(spec.m), _i(1)) if spec.transpose_a else (_i(1), _i(spec.k))
+        start = b.mul(i, down)
+        starts = [b.add(start, b.mul(_i(r), down)) for r in range(rows)]
+
+        def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            right = [self._right(p, j, v, vectors, tail) for v in range(vectors)]
+            moved = b.mul(p, across)
+            found = list(sums)
+            for r in range(rows):
+                at = b.gep(self.a, [b.add(starts[r], moved)], source_etype=self.kind)
+                x = splat(b, b.load(at, typ=self.kind, align=self.size), lanes)
+                for v in range(vectors):
+                    found[r * vectors + v] = self._fma(x, right[v], found[r * vectors + v])
+            return found
+
+        zero = ir.Constant(self.vector, None)
+        times = 4 if spec.k >= 128 else 1
+        turns = spec.k // times * times
+
+        def several(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            for u in range(times):
+                sums = step(b.add(p, _i(u)), sums)
+            return list(sums)
+
+        sums = counted(b, 0, turns, times, [zero] * (rows * vectors), several)
+        sums = counted(b, turns, spec.k, 1, sums, step)
+
+        def finish(r: ir.Value, parts: Sequence[ir.Value]) -> list[ir.Value]:
+            for v, x in enumerate(parts):
+                mask = self._mask(tail) if tail and v == vectors - 1 else None
+                self._done(x, b.add(i, r), b.add(j, _i(v * lanes)), mask)
+            return []
+
+        if rows * vectors * self.weight <= WEIGHT or rows == 1:
+            for r in range(rows):
+                finish(_i(r), sums[r * vectors : (r + 1) * vectors])
+            return
+        # Much to do for each vector: its code stands once, in a loop over the rows of the tile.
+        with b.goto_entry_block():
+            tile_ = b.alloca(self.vector, size=_i(rows * vectors))
+        for k, x in enumerate(sums):
+            b.store(x, b.gep(tile_, [_i(k)], source_etype=self.vector), align=64)
+
+        def again(r: ir.Value, _: Any) -> list[ir.Value]:
+            first = b.mul(r, _i(vectors))
+            places = [b.add(first, _i(v)) for v in range(vectors)]
+            parts = [
+                b.load(b.gep(tile_, [at], source_etype=self.vector), typ=self.vector, align=64)
+                for at in places
+            ]
+            return finish(r, parts)
+
+        counted(b, 0, rows, 1, [], again)
+
+    def _right(self, p: ir.Value, j: ir.Value, v: int, vectors: int, tail: int) -> ir.Value:
+        """The v-th vector of B's row p in the panel from column j on."""
+        b = self.b
+        if self.packed:
+            at = b.add(b.mul(p, _i(vectors * self.lanes)), _i(v * self.lanes))
+            return b.load(b.gep(self.scratch, [at], source_etype=self.kind), typ=self.vector,
+                          align=self.size)  # fmt: skip
+        at = b.add(b.mul(p, _i(self.spec.n)), b.add(j, _i(v * self.lanes)))
+        place = b.gep(self.b_, [at], source_etype=self.kind)
+        if tail and v == vectors - 1:
+            return masked_load(b, place, self.vector, self.size, self._mask(tail))
+        return b.load(place, typ=self.vector, align=self.size)
+
+    def _fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
+        name = f"llvm.fma.v{self.lanes}f{self.size * 8}"
+        found = self.b.module.globals.get(name)
+        if found is None:
+            kind = ir.FunctionType(self.vector, [self.vector] * 3)
+            found = ir.Function(self.b.module, kind, name)
+        return self.b.call(found, [x, y, z])
+
+    def _done(self, x: ir.Value, row: ir.Value, column: ir.Value, mask: ir.Value | None) -> None:
+        if self.epilogue is not None:
+            self.epilogue(self.b, x, row, column, mask, self.function)
+            return
+        b = self.b
+        at = b.add(b.mul(row, _i(self.spec.n)), column)
+        place = b.gep(self.c, [at], source_etype=self.kind)
+        if mask is None:
+            b.store(x, place, align=self.size)
+        else:
+            masked_store(b, x, place, self.size, mask)
+
+    # Packing -----------------------------------------------------------------------------------
+
+    def _pack(self, j: ir.Value, vectors: int, tail: int) -> None:
+        """Copy the columns of a panel next to each other: row p at p · vectors · lanes."""
+        if self.spec.transpose_b:
+            for v in range(vectors):
+                self._pack_transposed(j, v, vectors, tail if v == vectors - 1 else 0)
+            return
+        b = self.b
+        packed, self.packed = self.packed, False
+
+        def row(p: ir.Value, _: Any) -> list[ir.Value]:
+            for v in range(vectors):
+                x = self._right(p, j, v, vectors, tail)
+                self._keep(x, p, v, vectors)
+            return []
+
+        counted(b, 0, self.spec.k, 1, [], row)
+        self.packed = packed
+
+    def _keep(self, x: ir.Value, p: ir.Value, v: int, vectors: int) -> None:
+        b = self.b
+        at = b.add(b.mul(p, _i(vectors * self.lanes)), _i(v * self.lanes))
+        b.store(x, b.gep(self.scratch, [at], source_etype=self.kind), align=self.size)
+
+    def _pack_transposed(self, j: ir.Value, v: int, vectors: int, tail: int) -> None:
+        """One vector of columns of a transposed B, square by square through the registers."""
+        b, lanes, k = self.b, self.lanes, self.spec.k
+        rows = tail or lanes
+
+        def square(p: ir.Value, count: int) -> None:
+            mask = constant_lanes(I1, [int(x < count) for x in range(lanes)])
+            found = []
+            for r in range(lanes):
+                if r >= rows:
+                    found.append(ir.Constant(self.vector, None))
+                    continue
+                row = b.add(j, _i(v * lanes + r))
+                at = b.gep(self.b_, [b.add(b.mul(row, _i(k)), p)], source_etype=self.kind)
+                if count < lanes:
+                    found.append(masked_load(b, at, self.vector, self.size, mask))
+                else:
+                    found.append(b.load(at, typ=self.vector, align=self.size))
+            for r, x in enumerate(transposed(b, found)[:count]):
+                self._keep(x, b.add(p, _i(r)), v, vectors)
+
+        def body(p: ir.Value, _: Any) -> list[ir.Value]:
+            square(p, lanes)
+            return []
+
+        whole = k // lanes * lanes
+        counted(b, 0, whole, lanes, [], body)
+        if whole < k:
+            square(_i(whole), k - whole)
+
+    # One column ----------------------------------------------------------------------------------
+
+    def column(self) -> None:
+        """n = 1: each row of A by the vector b; the sums of some rows become one vector."""
+        m, lanes = self.spec.m, self.lanes
+        whole = m // lanes * lanes
+        counted(self.b, 0, whole, lanes, [], lambda i, _: self._dots(i, lanes))
+        if whole < m:
+            self._dots(_i(whole), m - whole)
+
+    def _dots(self, i: ir.Value, rows: int) -> list[ir.Value]:
+        b, lanes, k = self.b, self.lanes, self.spec.k
+        starts = [b.mul(b.add(i, _i(r)), _i(k)) for r in range(rows)]
+
+        def part(p: ir.Value, sums: Sequence[ir.Value], count: int) -> list[ir.Value]:
+            mask = None
+            if count < lanes:
+                mask = constant_lanes(I1, [int(x < count) for x in range(lanes)])
+
+            def read(base: ir.Value, at: ir.Value) -> ir.Value:
+                place = b.gep(base, [at], source_etype=self.kind)
+                if mask is not None:
+                    return masked_load(b, place, self.vector, self.size, mask)
+                return b.load(place, typ=self.vector, align=self.size)
+
+            y = read(self.b_, p)
+            rows_ = zip(starts, sums, strict=True)
+            return [self._fma(read(self.a, b.add(s, p)), y, z) for s, z in rows_]
+
+        zero = ir.Constant(self.vector, None)
+        whole = k // lanes * lanes
+        sums = counted(b, 0, whole, lanes, [zero] * rows, lambda p, c: part(p, c, lanes))
+        if whole < k:
+            sums = part(_i(whole), sums, k - whole)
+        sums += [zero] * (lanes - rows)
+        mask = None
+        if rows < lanes:
+            mask = constant_lanes(I1, [int(x < rows) for x in range(lanes)])
+        self._done(row_sums(b, sums), _i(0), i, mask)
+        return []
+
+
+def _i(x: int) -> ir.Constant:
+    return ir.Constant(I64, x)
+
+
+def transposed(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[ir.Value]:
+    """The columns of a square of registers, by exchanging ever smaller blocks."""
+    found, lanes = list(rows), len(rows)
+    block = lanes // 2
+    while block:
+        for i in range(lanes):
+            if i & block:
+                continue
+            upper, lower = found[i], found[i + block]
+            first = [x if not x & block else lanes + x - block for x in range(lanes)]
+            second = [x + block if not x & block else lanes + x for x in range(lanes)]
+            found[i] = b.shuffle_vector(upper, lower, constant_lanes(I32, first))
+            found[i + block] = b.shuffle_vector(upper, lower, constant_lanes(I32, second))
+        block //= 2
+    return found
+
+
+def row_sums(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> ir.Value:
+    """One register with the sum of each of as many registers as there are lanes."""
+    found, lanes = list(rows), len(rows)
+    block = lanes // 2
+    while block:
+        halves = []
+        for upper, lower in zip(found[:block], found[block:], strict=True):
+            first = [x if not x & block else lanes + x - block for x in range(lanes)]
+            second = [x + block if not x & block else lanes + x for x in range(lanes)]
+            one = b.shuffle_vector(upper, lower, constant_lanes(I32, first))
+            other = b.shuffle_vector(upper, lower, constant_lanes(I32, second))
+            halves.append(b.fadd(one, other))
+        found = halves
+        block //= 2
+    return found[0]
+
+
+__all__ = ["I8", "Product", "emit_product", "scratch_bytes", "tile", "turned"]

@@ -1,0 +1,83 @@
+"""Small pieces of code that all kernels use: constants, loops, masked memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from chainrule.engine.native.target import I1, I32, I64
+
+
+def constant_lanes(kind: Any, numbers: Sequence[int]) -> ir.Constant:
+    """A vector of whole numbers."""
+    return ir.Constant(ir.VectorType(kind, len(numbers)), [ir.Constant(kind, x) for x in numbers])
+
+
+def splat(b: ir.IRBuilder, x: ir.Value, lanes: int) -> ir.Value:
+    """A number in every lane."""
+    vector = ir.VectorType(x.type, lanes)
+    one = b.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(I32, 0))
+    mask = ir.Constant(ir.VectorType(I32, lanes), [ir.Constant(I32, 0)] * lanes)
+    return b.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
+
+
+def counted(
+    b: ir.IRBuilder,
+    start: int,
+    stop: int,
+    step: int,
+    carried: Sequence[ir.Value],
+    body: Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
+) -> list[ir.Value]:
+    """for i in range(start, stop, step): carried = body(i, carried). One turn is no loop."""
+    turns = len(range(start, stop, step))
+    if turns <= 1:
+        return list(body(ir.Constant(I64, start), carried)) if turns else list(carried)
+    before = b.block
+    loop, after = b.append_basic_block("loop"), b.append_basic_block("after")
+    b.branch(loop)
+    b.position_at_end(loop)
+    i = b.phi(I64)
+    phis = [b.phi(c.type) for c in carried]
+    results = body(i, phis)
+    following = b.add(i, ir.Constant(I64, step))
+    for phi, first, last in zip(
+        [i, *phis], [ir.Constant(I64, start), *carried], [following, *results], strict=True
+    ):
+        phi.add_incoming(first, before)
+        phi.add_incoming(last, b.block)
+    b.cbranch(b.icmp_signed("<", following, ir.Constant(I64, stop)), loop, after)
+    b.position_at_end(after)
+    return list(results)
+
+
+def masked_load(
+    b: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, size: int, mask: ir.Value
+) -> ir.Value:
+    """The lanes of the mask from memory, 0 in the others, whose memory is not touched."""
+    name = f"llvm.masked.load.v{kind.count}{_suffix(kind.element)}.p0"
+    types = [ir.PointerType(), I32, ir.VectorType(I1, kind.count), kind]
+    f = _declared(b.module, name, kind, types)
+    return b.call(f, [address, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
+
+
+def masked_store(
+    b: ir.IRBuilder, x: ir.Value, address: ir.Value, size: int, mask: ir.Value
+) -> None:
+    """Write the lanes of the mask."""
+    kind = x.type
+    name = f"llvm.masked.store.v{kind.count}{_suffix(kind.element)}.p0"
+    types = [kind, ir.PointerType(), I32, ir.VectorType(I1, kind.count)]
+    f = _declared(b.module, name, ir.VoidType(), types)
+    b.call(f, [x, address, ir.Constant(I32, size), mask])
+
+
+def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -> ir.Function:
+    found = module.globals.get(name)
+    return found or ir.Function(module, ir.FunctionType(result, types), name)
+
+
+def _suffix(kind: Any) -> str:
+    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
