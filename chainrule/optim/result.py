@@ -23,7 +23,7 @@ class MinimizeResult:
         nit: steps done.
         nfev, njev, nhev: evaluations of f, of its gradient (each of which computes f too and
             counts for both), and of Hessian products or whole Hessians, in this run.
-        success: did the gradient become small enough?
+        success: did the gradient become small enough, or as small as rounding lets it?
         message: why it stopped.
         optimizer: which one ran.
         path: x after 0, 1, …, nit steps: a tree like x0 whose arrays have a new first axis of
