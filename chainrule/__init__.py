@@ -37,6 +37,7 @@ from chainrule.spatial import average_pool, conv1d, conv2d, max_pool
 
 if TYPE_CHECKING:
     from chainrule import optim
+    from chainrule.engine.compiling import compile
     from chainrule.optim import minimize
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 __all__ = [
     "average_pool",
     "check_grads",
+    "compile",
     "conv1d",
     "conv2d",
     "digamma",
@@ -86,6 +88,10 @@ def __getattr__(name: str) -> Any:
     """The training library, imported when it is first used: import chainrule stays fast."""
     if name in ("data", "nn", "optim", "train"):
         return importlib.import_module(f"chainrule.{name}")
+    if name == "compile":
+        from chainrule.engine.compiling import compile
+
+        return compile
     if name == "minimize":
         from chainrule.optim import minimize
 

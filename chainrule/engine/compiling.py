@@ -102,7 +102,7 @@ class Compiled:
         version = self._last()
         if version.program is None:
             return str(version.captured.graph)
-        return str(version.run.module)
+        return str(version.run.emit())
 
     def _last(self) -> Version:
         if not self.versions:

@@ -107,6 +107,18 @@ class Program:
         for index, op in enumerate(self.ops):
             op.index = index
 
+    def key(self) -> str:
+        """A text that is equal for programs that compute the same in the same way."""
+        lines = []
+        for op in self.ops:
+            args = [f"%{a.index}" if isinstance(a, Op) else str(_key(a)) for a in op.args]
+            params = {
+                k: _key(v) for k, v in op.params.items() if k not in ("value", "kept", "name")
+            }
+            lines.append(f"{op.name}({', '.join(args)}; {params}) {op.dtype}{op.shape}")
+        results = [f"%{y.index}" if isinstance(y, Op) else "constant" for y in self.outputs]
+        return "\n".join([*lines, *results])
+
     def __str__(self) -> str:
         results = ", ".join(f"%{y.index}" if isinstance(y, Op) else str(y) for y in self.outputs)
         return "\n".join([*map(repr, self.ops), f"return {results}"])

@@ -55,9 +55,10 @@ class Rows:
 
     def __call__(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch but for the first ones, which were done before."""
-        return (self._batch(rows) for rows in islice(self._rows(epoch), skip, self.most))
+        return (self._batch(rows) for rows in islice(self.order(epoch), skip, self.most))
 
-    def _rows(self, epoch: int) -> Iterator[Any]:
+    def order(self, epoch: int) -> Iterator[Any]:
+        """The rows of each batch of an epoch, as positions or a slice."""
         if self.shuffle:
             rng = np.random.default_rng((self.seed, ORDER, epoch))
             return batches(self.rows, self._size(epoch), rng)

@@ -134,10 +134,15 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         return scores
 
     from chainrule.train.divergence import explainer
+    from chainrule.train.native import native_steps
 
+    several = native_steps(
+        compiled, feed, run, options.epochs, listeners.members, model.jit_compile,
+        lambda: model.override,
+    )  # fmt: skip
     run_epochs(
         run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,
-        explain=explainer(compiled, options.seed, callbacks),
+        explain=explainer(compiled, options.seed, callbacks), several=several,
     )  # fmt: skip
     history.interrupted = run.interrupted
     return history

@@ -77,6 +77,23 @@ class Run:
         return {name: s / w if w else 0.0 for name, (s, w) in self.sums.items()}
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some steps that were done together.
+
+    Attributes:
+        state: after the last of them.
+        report: what they say, with means over all of them.
+        steps: how many.
+        batch: of a single step; where it is not finite it is looked into.
+    """
+
+    state: Any
+    report: Report
+    steps: int
+    batch: Any
+
+
 def no_replay(run: Run, batch: Any, report: Report) -> DivergenceError:
     """The error for a step that is not known well enough to look into."""
     return diverged(run.epoch + 1, report.loss)
@@ -91,6 +108,7 @@ def run_epochs(
     callbacks: Callback,
     evaluate: Callable[[Run], Record] | None = None,
     explain: Callable[[Run, Any, Report], DivergenceError | None] = no_replay,
+    several: Callable[[Run], Piece | None] | None = None,
 ) -> None:
     """Train from where a run stands to the end of the last epoch.
 
@@ -116,7 +134,11 @@ def run_epochs(
             try:
                 callbacks.on_train_begin()
                 while run.epoch < epochs and not run.stop:
-                    _epoch(run, step, feed, callbacks, evaluate, explain)
+                    if several is None:
+                        pieces = _one_by_one(run, step, feed, callbacks)
+                    else:
+                        pieces = _together(run, several, callbacks)
+                    _epoch(run, pieces, callbacks, evaluate, explain)
             except KeyboardInterrupt:
                 run.interrupted = True
             callbacks.on_train_end(run.history[-1] if run.history else None)
@@ -124,23 +146,39 @@ def run_epochs(
             callbacks.close()
 
 
-def _epoch(
-    run: Run, step: Any, feed: Any, callbacks: Callback, evaluate: Any, explain: Any
-) -> None:
+def _one_by_one(run: Run, step: Any, feed: Any, callbacks: Callback) -> Iterator[Piece]:
+    """The steps of an epoch, each by itself."""
     epoch = run.epoch
-    callbacks.on_epoch_begin(epoch)
     for batch in feed(epoch, run.step):
         callbacks.on_train_batch_begin(run.step)
         state, report = step(run.state, batch, epoch, run.step)
+        yield Piece(state, report, 1, batch)
+
+
+def _together(run: Run, several: Any, callbacks: Callback) -> Iterator[Piece]:
+    """The steps of an epoch, some at a time."""
+    callbacks.on_train_batch_begin(run.step)
+    while (piece := several(run)) is not None:
+        yield piece
+        callbacks.on_train_batch_begin(run.step)
+
+
+def _epoch(
+    run: Run, pieces: Iterator[Piece], callbacks: Callback, evaluate: Any, explain: Any
+) -> None:
+    epoch = run.epoch
+    callbacks.on_epoch_begin(epoch)
+    for piece in pieces:
+        state, report = piece.state, piece.report
         if not report.is_finite:
-            error = explain(run, batch, report)
+            error = explain(run, piece.batch, report)
             if error is not None:
                 raise error
             run.stop = True
             return
         run.state = state
         run.add(report)
-        run.step += 1
+        run.step += piece.steps
         logs = run.means()
         if report.gradient_norm is not None:
             logs["gradient_norm"] = report.gradient_norm

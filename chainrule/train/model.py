@@ -69,6 +69,7 @@ class Model:
         self.listeners: Callback = Callback()
         self._compiled: Compiled | None = None
         self.override: float | None = None
+        self.jit_compile: bool | Literal["auto"] = "auto"
 
     # The parts -------------------------------------------------------------------------------
 
@@ -175,6 +176,8 @@ class Model:
         optimizer: Any = "adam",
         loss: Any = None,
         metrics: Sequence[Any] = (),
+        *,
+        jit_compile: bool | Literal["auto"] = "auto",
     ) -> None:
         """Choose how to train. The parameters stay; the optimizer starts anew.
 
@@ -185,10 +188,14 @@ class Model:
                 is taken into the cross-entropies, which are computed from logits; without one they
                 take the last layer's outputs as logits.
             metrics: names ("accuracy", "auc", …), records of nn.metrics, or functions.
+            jit_compile: train by the native engine: "auto" where that pays and is possible, True
+                or an error that says why not, False by NumPy, step by step. The two differ by
+                rounding; each gives the same bits for the same seed.
 
         Raises:
             ArgumentError: an unknown name, with the nearest one.
         """
+        self.jit_compile = jit_compile
         self._compiled = compiled(self.layer, optimizer, loss, metrics)
         self.override = None
         if self.run.state is not None:

@@ -7,6 +7,7 @@ is seen and made anew. The folder is kept below a size; what was used longest ag
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import sys
@@ -18,7 +19,6 @@ import llvmlite
 
 from chainrule.engine.native.target import Target
 
-VERSION = "1"  # of what the generated code relies on
 LIMIT = 256 * 2**20  # bytes in the folder
 MAGIC = b"chainrule\n"
 
@@ -37,9 +37,18 @@ def folder() -> Path | None:
     return Path(base) / "chainrule"
 
 
+@functools.cache
+def version() -> str:
+    """A hash of the engine's own source: other code generators make other code."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
 def key(text: str, target: Target) -> str:
-    """The name of the code for a module's text on a processor."""
-    parts = (VERSION, llvmlite.__version__, target.triple, target.cpu, target.features, text)
+    """The name of the code for a text that describes it, on a processor."""
+    parts = (version(), llvmlite.__version__, target.triple, target.cpu, target.features, text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

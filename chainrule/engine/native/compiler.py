@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -64,21 +65,27 @@ class Compiled:
         self.stretches = _stretches(self.grouping.groups)
         self.donated = donated if self.is_native else 0
         self._plan()
-        self.module = ir.Module("chainrule")
-        self.module.triple = self.target.triple
-        for stretch in self.stretches:
-            if stretch.symbol:
-                self._function(stretch)
-        if moving and self.is_native:
-            self._emit_repeat(moving)
-        self.code = machine.build(self.module, target=self.target)
+        self.moving = tuple(moving) if self.is_native else ()
+        key = f"{program.key()}\n{donated} {self.moving}"
+        self.code = machine.build(self.emit, key, self.target)
         self._functions = [
-            self.code.function(stretch.symbol) if stretch.symbol else None
+            self.code.function(stretch.symbol, ctypes.c_void_p) if stretch.symbol else None
             for stretch in self.stretches
         ]
         self._arenas: list[np.ndarray] = []
         self._lock = threading.Lock()
         self.seconds = time.perf_counter() - began
+
+    def emit(self) -> ir.Module:
+        """The LLVM IR."""
+        self.module = ir.Module("chainrule")
+        self.module.triple = self.target.triple
+        for stretch in self.stretches:
+            if stretch.symbol:
+                self._function(stretch)
+        if self.moving:
+            self._emit_repeat(self.moving)
+        return self.module
 
     @property
     def is_native(self) -> bool:

@@ -6,6 +6,7 @@ place, the data are the same for all steps, each step takes the next x and leave
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ class Stepper:
                 got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
                 remedy="it runs by the NumPy engine",
             )
-        self._repeat = self.compiled.code.function("repeat")
+        self._repeat = self.compiled.code.function("repeat", ctypes.c_void_p, ctypes.c_int64)
         self._held = [np.ascontiguousarray(a) for a in held]
         self._arena = np.empty(self.compiled.arena_size + ALIGNMENT, np.uint8)
         self.load(state)
@@ -70,6 +71,10 @@ class Stepper:
         self._current = [
             np.array(x, op.dtype, order="C") for x, op in zip(leaves, inputs, strict=False)
         ]
+
+    def share(self, other: Stepper) -> None:
+        """Go on where another stepper of the same state stands, in the same memory."""
+        self._current = other._current
 
     def state(self) -> Any:
         """The state now, in arrays of its own."""

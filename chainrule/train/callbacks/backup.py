@@ -74,6 +74,10 @@ class BackupAndRestore(Callback):
         if found is not None:
             self._restore(found)
 
+    @property
+    def hears_steps(self) -> bool:
+        return self.save_freq != "epoch"
+
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._steps += 1
         if self.save_freq != "epoch" and self._steps % self.save_freq == 0:

@@ -33,6 +33,19 @@ class Callback:
     model: Any = None
     params: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
+    @property
+    def hears_steps(self) -> bool:
+        """Does it want to be told of every single step? Steps are done one by one then.
+
+        True where ``on_train_batch_begin`` or ``on_train_batch_end`` is written; otherwise the
+        compiled training does many steps at once and tells of the last of them.
+        """
+        kind = type(self)
+        return (
+            kind.on_train_batch_end is not Callback.on_train_batch_end
+            or kind.on_train_batch_begin is not Callback.on_train_batch_begin
+        )
+
     def set_model(self, model: Any) -> None:
         """Called before the training, with the model."""
         self.model = model

@@ -38,6 +38,10 @@ class History(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch, self.history, self.steps = [], {}, {}
 
+    @property
+    def hears_steps(self) -> bool:
+        return self.per_step
+
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self.per_step and logs:
             self.steps.setdefault("loss", []).append(logs["batch_loss"])

@@ -72,16 +72,22 @@ class ProgressBar(Callback):
         self._bar.start()
         self._began = time.perf_counter()
         self._drawn = 0.0
-        self._steps = self._epoch = 0
+        self._steps = self._epoch = self._batch = 0
         self._last: dict[str, float] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
+        self._batch = self.model.run.step if self.model is not None else 0
+
+    @property
+    def hears_steps(self) -> bool:
+        return False
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self._bar is None:
             return
-        self._steps += 1
+        self._steps += batch + 1 - self._batch  # several steps may have been done
+        self._batch = batch + 1
         now = time.perf_counter()
         if now - self._drawn >= _PAUSE:
             self._drawn = now

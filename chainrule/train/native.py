@@ -1,0 +1,235 @@
+"""Training by the native engine: the step is compiled, and many steps are done in one call."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.tracing import flatten, unflatten
+from chainrule.train.callbacks.base import Callback
+from chainrule.train.compiled import Compiled
+from chainrule.train.feed import Rows
+from chainrule.train.inputs import take
+from chainrule.train.loop import Piece, Report, Run
+from chainrule.train.step import Batch, Result, TrainState
+
+STRETCH = 0.05  # seconds of steps in one call, after which Ctrl-C and callbacks have their turn
+MEMORY = 2**31  # bytes of data above which batches are read as they are needed
+# What a training must cost by NumPy for compiling it to pay: seconds. A step is taken for 0.3 ms
+# and 6 operations for each parameter and row, at 20 GFLOP/s.
+PAYS, CALL, OPERATIONS, SPEED = 0.6, 3e-4, 6.0, 2e10
+
+
+def native_steps(
+    compiled: Compiled,
+    feed: Any,
+    run: Run,
+    epochs: int,
+    callbacks: Sequence[Callback],
+    wanted: bool | str,
+    override: Callable[[], Any],
+) -> NativeSteps | None:
+    """The native engine for a training, or None where NumPy is to do it.
+
+    Args:
+        compiled: how to train.
+        feed: the batches.
+        run: where the training stands.
+        epochs: the number of the last epoch.
+        callbacks: those that want to hear of each step get it.
+        wanted: True, False, or "auto": where it pays.
+        override: gives the learning rate that takes the place of the optimizer's, or None.
+
+    Raises:
+        ArgumentError: ``wanted`` is True, and it cannot be.
+    """
+    if wanted is False:
+        return None
+    reason = _against(feed)
+    if reason is None and wanted == "auto" and not _pays(run, feed, epochs):
+        return None
+    if reason is None:
+        try:
+            steps = NativeSteps(compiled, feed, callbacks, override)
+            if not isinstance(feed.batch_size, int):
+                return steps
+            steps.stepper(min(feed.batch_size, feed.rows), run.state)
+            return steps
+        except ChainruleError as error:
+            reason = str(error)
+    if wanted is True:
+        raise ArgumentError(
+            "jit_compile=True, and this training has no native code",
+            got=reason,
+            remedy="jit_compile='auto' takes NumPy where it must",
+        )
+    return None
+
+
+def _against(feed: Any) -> str | None:
+    """Why a training cannot be native, as far as its data say."""
+    if importlib.util.find_spec("llvmlite") is None:
+        return "llvmlite is not installed"
+    if not isinstance(feed, Rows):
+        return "the batches come from an iterable"
+    arrays = [a for a in (*flatten(feed.x)[0], feed.y, feed.weight) if a is not None]
+    if any(isinstance(a, np.memmap) or not isinstance(a, np.ndarray) for a in arrays):
+        return "the data are not arrays in memory"
+    if sum(a.nbytes for a in arrays) > MEMORY:
+        return "the data are larger than 2 GiB"
+    return None
+
+
+def _pays(run: Run, feed: Rows, epochs: int) -> bool:
+    steps = (epochs - run.epoch) * (feed.steps or 1)
+    numbers = sum(np.size(p) for p in flatten(run.state.params)[0])
+    rows = feed.rows * (epochs - run.epoch)
+    return steps * CALL + rows * numbers * OPERATIONS / SPEED > PAYS
+
+
+class NativeSteps:
+    """Does the steps of an epoch some at a time.
+
+    Args:
+        compiled: how to train.
+        feed: the batches, from arrays.
+        callbacks: if one of them wants to hear of each step, steps are done one by one.
+        override: gives the learning rate that takes the place of the optimizer's, or None.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        feed: Rows,
+        callbacks: Sequence[Callback],
+        override: Callable[[], Any],
+    ) -> None:
+        self.compiled, self.feed, self.override = compiled, feed, override
+        self.single = any(c.hears_steps for c in callbacks)
+        self.x = take(feed.x, slice(None), feed.dtype)
+        self.y = None if feed.y is None else _whole(feed.y)
+        self.weight = feed.weight
+        self.steppers: dict[int, Any] = {}
+        self.pace = 0.0  # seconds for a step
+        self._order: tuple[int, list[Any]] = (-1, [])
+        self._state: Any = None  # the state that the steppers hold
+        self._last: int = 0
+
+    def stepper(self, rows: int, state: TrainState) -> Any:
+        """The compiled step for batches of so many rows."""
+        if rows not in self.steppers:
+            from chainrule.engine.native.stepping import Stepper
+
+            example = (np.zeros(rows, np.int64), np.float64(0.0))
+            data = (self.x, self.y, self.weight)
+            self.steppers[rows] = Stepper(self._step, state, data, example)
+        return self.steppers[rows]
+
+    def _step(self, state: TrainState, data: Any, own: Any) -> tuple[TrainState, Any]:
+        (x, y, weight), (rows, rate) = data, own
+        leaves, spec = flatten(x)
+        batch = Batch(
+            unflatten(spec, [leaf[rows] for leaf in leaves]),
+            None if y is None else y[rows],
+            None if weight is None else weight[rows],
+        )
+        new, result = self.compiled.step(state, batch, None, rate)  # type: ignore[arg-type]
+        outputs = (result.outputs,) if self.compiled.metrics else ()
+        return new, (result.loss, result.gradient_norm, *outputs)
+
+    def __call__(self, run: Run) -> Piece | None:
+        """The next steps of the epoch under way; None at its end."""
+        orders = self._orders(run.epoch)[run.step :]
+        if not orders:
+            return None
+        rows = len(orders[0])
+        most = 1 if self.single else int(STRETCH / self.pace) if self.pace else 8
+        count = 0
+        while count < min(len(orders), max(most, 1)) and len(orders[count]) == rows:
+            count += 1
+        return self._steps(run, np.stack(orders[:count]), count)
+
+    def _steps(self, run: Run, orders: Any, count: int) -> Piece:
+        stepper = self.stepper(orders.shape[1], run.state)
+        if self._state is not run.state:
+            stepper.load(run.state)
+        elif self._last != orders.shape[1]:
+            stepper.share(self.steppers[self._last])
+        self._last = orders.shape[1]
+        began = time.perf_counter()
+        losses, norms, *outputs = stepper.run((orders, self._rates(run, count)), count)
+        self.pace = (time.perf_counter() - began) / count
+        finite = np.isfinite(losses) & np.isfinite(norms)
+        if not finite.all() and count > 1:  # up to the step that is not, which comes by itself
+            self._state, good = None, int(np.argmin(finite))
+            return self._steps(run, orders[: max(good, 1)], max(good, 1))
+        batch = self._batch(orders)
+        report = self._report(orders, losses, norms, outputs, batch)
+        state = stepper.state()
+        self._state = state if finite.all() else None
+        return Piece(state, report, count, batch)
+
+    def _report(
+        self, orders: Any, losses: Any, norms: Any, outputs: Sequence[Any], batch: Batch
+    ) -> Report:
+        """What the steps tell the loop, together."""
+        compiled = self.compiled
+        total = compiled.weight(batch)
+        if batch.weight is None or len(losses) == 1:
+            loss = float(np.mean(losses, dtype=np.float64))
+        else:
+            shares = [compiled.weight(self._batch(rows[None])) for rows in orders]
+            total = float(np.sum(shares))
+            loss = float(np.dot(losses, shares) / total) if total else 0.0
+        last = float(norms[-1])
+        if not outputs:
+            return Report(float(losses[-1]), {"loss": (loss, total)}, last)
+        joined = outputs[0].reshape(-1, *outputs[0].shape[2:])
+        found = compiled.report(batch, Result(losses[-1], joined, norms[-1]))
+        return Report(float(losses[-1]), {**found.means, "loss": (loss, total)}, last, found.kept)
+
+    def _batch(self, orders: Any) -> Batch:
+        rows = orders.reshape(-1)
+        single = len(orders) == 1
+        return Batch(
+            take(self.x, rows) if single else None,
+            None if self.y is None else self.y[rows],
+            None if self.weight is None else self.weight[rows],
+        )
+
+    def _orders(self, epoch: int) -> list[Any]:
+        """The rows of each batch of an epoch."""
+        if self._order[0] != epoch:
+            feed = self.feed
+            everything = np.arange(feed.rows)
+            parts = islice(feed.order(epoch), feed.most)
+            self._order = (epoch, [everything[rows] for rows in parts])
+        return self._order[1]
+
+    def _rates(self, run: Run, count: int) -> Any:
+        """The learning rate of each of the next steps."""
+        override = self.override()
+        if override is not None:
+            return np.full(count, float(override))
+        optimizer = self.compiled.optimizer
+        while not hasattr(optimizer, "learning_rate"):
+            optimizer = optimizer.optimizer
+        rate = optimizer.learning_rate
+        if not callable(rate):
+            return np.full(count, float(rate))
+        first = int(run.state.optimizer.step)
+        return np.array([float(rate(first + k)) for k in range(count)])
+
+
+def _whole(y: Any) -> Any:
+    """Targets as the engine takes them: labels in 64 bits."""
+    return y.astype(np.int64) if y.dtype.kind in "iu" else y
+
+
+__all__ = ["NativeSteps", "native_steps"]
