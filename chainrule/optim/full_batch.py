@@ -207,10 +207,15 @@ def _scipy(name: str, run: _Run, z: Vector, steps: int) -> str:
     second = {"hessp": objective.product, "hess": objective.matrix}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a failed line search is in the message
-        found = minimize(
-            run.walled, z, jac=True, method=method, callback=callback,
-            options=options, **({derivative: second[derivative]} if derivative else {}),
-        )  # fmt: skip
+        try:
+            found = minimize(
+                run.walled, z, jac=True, method=method, callback=callback,
+                options=options, **({derivative: second[derivative]} if derivative else {}),
+            )  # fmt: skip
+        except ValueError as error:
+            if "infs or NaNs" not in str(error):  # how SciPy's linear algebra says it
+                raise
+            return f"numbers overflow inside SciPy's {method}: scale f, or start elsewhere"
     if stopped:
         return stopped[0]
     if found.nit >= steps:

@@ -171,6 +171,25 @@ def test_a_large_sum_converges_as_far_as_its_rounding_allows(name: str) -> None:
     np.testing.assert_allclose(np.exp(found.x), [shape, scale], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["cg", "bfgs", "l-bfgs", "newton-cg", "trust-ncg"])
+def test_a_start_whose_gradient_overflows_when_squared_is_told(name: str) -> None:
+    found = cr.minimize(lambda x: np.exp(x).sum(), np.array([500.0, 600.0]), optimizer=name)
+    assert not found.success
+    assert found.nit == 0
+    assert np.isfinite(found.fun)
+
+
+def test_an_error_of_the_function_itself_comes_through() -> None:
+    def f(x: Any) -> Any:
+        if x[0] != 1.0:
+            raise ValueError("only at the start")
+        return (x**2).sum()
+
+    for name in ("l-bfgs", "trust-exact", "line-search", "sgd"):
+        with pytest.raises(ValueError, match="only at the start"):
+            cr.minimize(f, np.ones(2), optimizer=name)
+
+
 def test_stuck_elsewhere_is_no_success() -> None:
     """|x| cannot be left at its kink along the gradient of the other coordinate's."""
     found = cr.minimize(lambda x: np.abs(x).sum(), np.array([1.0, -2.3]), optimizer="bfgs")
