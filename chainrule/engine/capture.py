@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.array import Traced, plain_array
-from chainrule.errors import ArgumentError, code_line
+from chainrule.errors import ArgumentError, BranchError, code_line
 from chainrule.graph import Graph, Node, user_code
 from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
 
@@ -52,6 +52,68 @@ def capture(
         BranchError: the function decides by a traced value.
         ArgumentError: it returns something that is not made of numbers.
     """
+    captured = _captured(f, leaves, spec, name)
+    _probe(f, captured.graph, leaves, spec, name)
+    return captured
+
+
+def _probe(
+    f: Callable[..., Any], graph: Graph, leaves: Sequence[Any], spec: Any, name: str
+) -> None:
+    """Trace once more at other values: what has become part of the graph must not differ.
+
+    A function that reads ``x.value`` puts that number into the graph as a constant; the graph
+    would be wrong for all other values.
+
+    Raises:
+        BranchError: it does.
+    """
+    others = [_other(x) if is_number(x) else x for x in leaves]
+    try:
+        with np.errstate(all="ignore"):
+            second = _captured(f, others, spec, name).graph
+    except Exception:  # these values need not be sensible ones
+        return
+    different: Node | None = None
+    if len(graph) != len(second):
+        different = graph.nodes[-1]
+    for one, two in zip(graph.nodes, second.nodes, strict=False):
+        if one.fn is not two.fn or not _alike(one, two):
+            different = one
+            break
+    if different is not None:
+        raise BranchError(
+            "the steps of a compiled function depend on a value that was read while tracing",
+            got=f"at other values '{different.name}' is another step",
+            line=different.line,
+            remedy="compute with the traced value itself; x.value, float() and a decision by them "
+            "are fixed at the first call. An argument that decides belongs in static_argnames=…",
+        )
+
+
+def _other(x: Any) -> Any:
+    """Another value of the same kind: moved on along the first axis, and larger."""
+    if isinstance(x, np.ndarray):
+        y = np.roll(x, 1, 0) if x.ndim else x
+        return (y * x.dtype.type(1.25)).astype(x.dtype) if x.dtype.kind == "f" else y.copy()
+    return type(x)(x * 1.25) if isinstance(x, (float, np.floating)) else type(x)(x + 1)
+
+
+def _alike(one: Node, two: Node) -> bool:
+    """Are the constants of two steps the same?"""
+    return len(one.args) == len(two.args) and all(
+        isinstance(b, Node) and a.index == b.index
+        if isinstance(a, Node)
+        else not isinstance(b, Node) and np.array_equal(a, b, equal_nan=_floats(a, b))
+        for a, b in zip(one.args, two.args, strict=True)
+    )
+
+
+def _floats(*values: Any) -> bool:
+    return all(np.asarray(v).dtype.kind == "f" for v in values)
+
+
+def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str) -> Captured:
     names = leaf_names(spec, name)
     with Trace() as trace:
         if trace.nested:

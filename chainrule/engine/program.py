@@ -304,7 +304,8 @@ def _divide(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: A
     if not isinstance(y, Op) and dtype.kind == "f" and math.isfinite(y) and y:
         mantissa, exponent = math.frexp(y)
         if abs(mantissa) == 0.5 and abs(exponent) < 100:
-            return b.op("multiply", (x, type(y)(1 / y)), shape, dtype)
+            inverse = type(y)(1 / y) if isinstance(y, np.floating) else 1 / y
+            return b.op("multiply", (x, inverse), shape, dtype)
     return None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule import functions as fn
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.errors import ArgumentError
+from chainrule.graph import Node
 from chainrule.nn.loss import TINY, Loss, misfit, row_means, targets_like
 from chainrule.nn.naming import user_line
 from chainrule.numpy_api.common import array_of
@@ -114,6 +115,8 @@ class SparseCategoricalCrossentropy(Loss):
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         classes = _classes(y_pred)
+        if isinstance(y_true, Node) and y_true.tape.static:  # the values come later
+            return self._later(y_true, y_pred, classes)
         labels = np.asarray(value_of(array_of(y_true)))
         rows = shape_of(y_pred)[:-1]
         if labels.shape == (*rows, 1):
@@ -137,6 +140,10 @@ class SparseCategoricalCrossentropy(Loss):
             )
         hot = np.eye(classes, dtype=value_of(y_pred).dtype)[labels.astype(np.intp)]
         return _cross_entropy(hot, y_pred, self.from_logits)
+
+    def _later(self, labels: Any, y_pred: Any, classes: int) -> Any:
+        hot = np.reshape(labels, (*shape_of(y_pred)[:-1], 1)) == np.arange(classes)
+        return _cross_entropy(hot.astype(value_of(y_pred).dtype), y_pred, self.from_logits)
 
 
 def _cross_entropy(y: Any, y_pred: Any, from_logits: bool) -> Any:

@@ -121,6 +121,8 @@ class Clipped:
         new, inner = self.optimizer.update(
             unflatten(spec, limited), state.inner, params, learning_rate=learning_rate
         )
+        if _is_static(norm):
+            norm = like(norm, state.norm)
         return new, ClippedState(inner, norm, state.clipped + changed)
 
     def _clip(self, grads: list[Any], norm: Any) -> tuple[list[Any], Any]:
@@ -141,7 +143,10 @@ class Clipped:
 
 def _flag(sizes: list[Any], limit: float) -> Any:
     if _is_static(sizes[0]):
-        return np.max(np.stack([s > limit for s in sizes]).astype(np.int64))
+        above = sizes[0] > limit
+        for s in sizes[1:]:
+            above = np.logical_or(above, s > limit)
+        return above.astype(np.int64)
     # Counting is no part of a derivative: plain values.
     return int(any(bool(value_of(s) > limit) for s in sizes))
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.nn.layers.base import Draws
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.compiled import Compiled
-from chainrule.train.feed import Rows
+from chainrule.train.feed import STEP, Rows
 from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
 from chainrule.train.step import Batch, Result, TrainState
@@ -115,7 +116,9 @@ class NativeSteps:
         self.x = take(feed.x, slice(None), feed.dtype)
         self.y = None if feed.y is None else _whole(feed.y)
         self.weight = feed.weight
+        self.seed = feed.seed
         self.steppers: dict[int, Any] = {}
+        self.draws: dict[int, list[Any]] = {}
         self.pace = 0.0  # seconds for a step
         self._order: tuple[int, list[Any]] = (-1, [])
         self._state: Any = None  # the state that the steppers hold
@@ -126,20 +129,36 @@ class NativeSteps:
         if rows not in self.steppers:
             from chainrule.engine.native.stepping import Stepper
 
-            example = (np.zeros(rows, np.int64), np.float64(0.0))
+            first = np.arange(rows)
             data = (self.x, self.y, self.weight)
+            self.draws[rows] = self._drawn(state, data, first)
+            numbers = [np.random.default_rng(0).random(shape) for _, shape in self.draws[rows]]
+            example = (first, np.float64(0.0), numbers)
             self.steppers[rows] = Stepper(self._step, state, data, example)
         return self.steppers[rows]
 
-    def _step(self, state: TrainState, data: Any, own: Any) -> tuple[TrainState, Any]:
-        (x, y, weight), (rows, rate) = data, own
+    def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Any]:
+        """(key, shape) of all random numbers of a step."""
+        draws = Draws()
+        with np.errstate(all="ignore"):
+            x = self._batch_of(data, rows).x
+            at = self.compiled.optimizer.lookahead(state.params, state.optimizer)
+            self.compiled.network(at, state.layers, x, training=True, rng=draws)  # type: ignore[arg-type]
+        return draws.noted
+
+    def _batch_of(self, data: Any, rows: Any) -> Batch:
+        x, y, weight = data
         leaves, spec = flatten(x)
-        batch = Batch(
+        return Batch(
             unflatten(spec, [leaf[rows] for leaf in leaves]),
             None if y is None else y[rows],
             None if weight is None else weight[rows],
         )
-        new, result = self.compiled.step(state, batch, None, rate)  # type: ignore[arg-type]
+
+    def _step(self, state: TrainState, data: Any, own: Any) -> tuple[TrainState, Any]:
+        rows, rate, numbers = own
+        batch, draws = self._batch_of(data, rows), Draws(given=numbers)
+        new, result = self.compiled.step(state, batch, draws, rate)  # type: ignore[arg-type]
         outputs = (result.outputs,) if self.compiled.metrics else ()
         return new, (result.loss, result.gradient_norm, *outputs)
 
@@ -163,7 +182,8 @@ class NativeSteps:
             stepper.share(self.steppers[self._last])
         self._last = orders.shape[1]
         began = time.perf_counter()
-        losses, norms, *outputs = stepper.run((orders, self._rates(run, count)), count)
+        own = (orders, self._rates(run, count), self._numbers(run, orders.shape[1], count))
+        losses, norms, *outputs = stepper.run(own, count)
         self.pace = (time.perf_counter() - began) / count
         finite = np.isfinite(losses) & np.isfinite(norms)
         if not finite.all() and count > 1:  # up to the step that is not, which comes by itself
@@ -211,6 +231,20 @@ class NativeSteps:
             parts = islice(feed.order(epoch), feed.most)
             self._order = (epoch, [everything[rows] for rows in parts])
         return self._order[1]
+
+    def _numbers(self, run: Run, rows: int, count: int) -> list[Any]:
+        """The random numbers of the next steps, the same that NumPy's steps draw."""
+        return [
+            np.stack(
+                [
+                    np.random.default_rng((self.seed, STEP, run.epoch, run.step + k, *key)).random(
+                        shape
+                    )
+                    for k in range(count)
+                ]
+            )
+            for key, shape in self.draws[rows]
+        ]
 
     def _rates(self, run: Run, count: int) -> Any:
         """The learning rate of each of the next steps."""

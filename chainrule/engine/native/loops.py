@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engine.native.functions import EMIT
 from chainrule.engine.native.groups import (
     COMPARISONS,
     LOGIC,
@@ -26,6 +25,7 @@ from chainrule.engine.native.groups import (
     space_of,
     squeezed,
 )
+from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, I32, I64, TYPES, Target
 from chainrule.engine.native.vectors import counted, masked_load, masked_store, splat
 from chainrule.engine.program import Op, contiguous

@@ -142,13 +142,44 @@ class Layer(ABC):
         return shape
 
 
+class Draws:
+    """Random numbers for a graph that is evaluated again and again: they become inputs.
+
+    Takes the place of a key. What a layer draws is noted by the key of its place and the shape;
+    once ``given`` holds arrays for that, these are returned instead.
+
+    Attributes:
+        key: what is added to the key of a step for this place.
+        noted: (key, shape) of everything that was drawn, shared by all places.
+        given: what to return, in the same order; None to draw.
+    """
+
+    def __init__(
+        self, key: tuple[int, ...] = (), noted: list[Any] | None = None, given: Any = None
+    ) -> None:
+        self.key, self.given = key, given
+        self.noted: list[Any] = [] if noted is None else noted
+
+    def child(self, index: int) -> Draws:
+        return Draws((*self.key, index + 1), self.noted, self.given)
+
+    def random(self, shape: Shape) -> Any:
+        """Uniform numbers in [0, 1)."""
+        self.noted.append((self.key, tuple(shape)))
+        if self.given is not None:
+            return self.given[len(self.noted) - 1]
+        return np.random.default_rng((0, *self.key)).random(shape)
+
+
 def generator(rng: Rng) -> np.random.Generator:
     """The generator of a seed or key; a generator stays itself.
 
     >>> generator((1, 2)).random() == generator((1, 2)).random()
     True
     """
-    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    if isinstance(rng, (np.random.Generator, Draws)):
+        return rng  # type: ignore[return-value]
+    return np.random.default_rng(rng)
 
 
 def child(rng: Rng | None, index: int) -> Rng | None:
@@ -159,5 +190,7 @@ def child(rng: Rng | None, index: int) -> Rng | None:
     """
     if rng is None or isinstance(rng, np.random.Generator):
         return rng
+    if isinstance(rng, Draws):
+        return rng.child(index)  # type: ignore[return-value]
     # From 1 up: NumPy takes keys that differ in zeros at the end alone for the same.
     return (*rng, index + 1) if isinstance(rng, tuple) else (rng, index + 1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import value_of
+from chainrule.graph import Node
 from chainrule.nn.initializers import Init, get_initializer
 from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator
 
@@ -62,6 +63,8 @@ class Embedding(Layer):
         return params["embeddings"][self._indices(x)], state
 
     def _indices(self, x: Any) -> Any:
+        if isinstance(x, Node) and x.tape.static:  # the values come later
+            return x if x.dtype.kind == "i" else x.astype(np.int64)  # type: ignore[attr-defined]
         index = np.asarray(value_of(x))
         whole = index.dtype.kind in "iu" or (
             index.dtype.kind == "f" and bool(np.all(index == np.floor(index)))
