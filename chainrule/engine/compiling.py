@@ -104,6 +104,28 @@ class Compiled:
             return str(version.captured.graph)
         return str(version.run.emit())
 
+    def report(self, *args: Any, **kwargs: Any) -> Any:
+        """The kernels of a call, each measured by itself: steps, operations, bytes, time.
+
+        >>> import numpy as np
+        >>> square = compile(lambda x: np.sum(x * x))
+        >>> [kernel.steps for kernel in square.report(np.ones(1000))]
+        [('multiply', 'sum')]
+        """
+        from chainrule.engine.native.report import report
+
+        self(*args, **kwargs)
+        version = self._last()
+        if version.program is None:
+            raise ArgumentError(
+                "the NumPy engine has no kernels",
+                got="engine='numpy'",
+                line=code_line(*user_code(2)),
+                remedy="compile with engine='native'",
+            )
+        numbers = [x for x in flatten((args, kwargs))[0] if is_number(x)]
+        return report(version.run, numbers)
+
     def _last(self) -> Version:
         if not self.versions:
             raise ArgumentError(

@@ -17,6 +17,7 @@ from chainrule.elementary import TABLE
 from chainrule.elementary.base import Pointwise
 from chainrule.elementary.indexing import Index
 from chainrule.elementary.reductions import axes_of
+from chainrule.engine import convolutions
 from chainrule.graph import Graph, Node
 
 Shape = tuple[int, ...]
@@ -107,6 +108,15 @@ class Program:
         for index, op in enumerate(self.ops):
             op.index = index
 
+    def copy(self) -> Program:
+        """The same program of new operations, which may be changed."""
+        new: dict[Op, Op] = {}
+        for op in self.ops:
+            args = tuple(new[a] if isinstance(a, Op) else a for a in op.args)
+            new[op] = Op(op.name, args, op.params, op.shape, op.dtype, op.node)
+        outputs = [new[y] if isinstance(y, Op) else y for y in self.outputs]
+        return Program([new[x] for x in self.inputs], outputs)
+
     def key(self) -> str:
         """A text that is equal for programs that compute the same in the same way."""
         lines = []
@@ -160,6 +170,10 @@ class Builder:
     def op(self, name: str, args: Sequence[Any], shape: Shape, dtype: Any, /, **params: Any) -> Any:
         """An operation, or what it is equal to."""
         dtype = np.dtype(dtype)
+        if name in RECORDS and len(shape) > 2:
+            found = self._before_reshape(name, args, shape, dtype)
+            if found is not None:
+                return found
         simpler = SIMPLER.get(name)
         if simpler is not None:
             found = simpler(self, args, params, shape, dtype)
@@ -173,6 +187,20 @@ class Builder:
             return op
         except TypeError:  # a parameter that cannot be compared
             return Op(name, tuple(args), params, shape, dtype, self.node)
+
+    def _before_reshape(self, name: str, args: Sequence[Any], shape: Shape, dtype: Any) -> Any:
+        """f(reshape(A), b) as reshape(f(A, b)) for a matrix A: it stays next to its product."""
+        if not isinstance(RECORDS[name], Pointwise):
+            return None
+        given = [a for a in args if isinstance(a, Op)]
+        inner = {a.args[0].shape for a in given if a.name == "reshape" and a.shape == shape}
+        if len(inner) != 1 or len(flat := inner.pop()) != 2 or flat[1] != shape[-1]:
+            return None
+        rest = [a for a in given if a.name != "reshape" or a.shape != shape]
+        if any(a.shape not in ((), (shape[-1],)) for a in rest):
+            return None
+        moved = [a if a in rest or not isinstance(a, Op) else a.args[0] for a in args]
+        return self.op("reshape", (self.op(name, moved, flat, dtype),), shape, dtype)
 
     def constant(self, x: Any) -> Any:
         """A single number as it is, an array as an operation."""
@@ -488,6 +516,7 @@ def _index_add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
 
 
 EXPANDED: dict[str, Rule] = {
+    **convolutions.RULES,
     "index_add": _index_add,
     "sum": _sum,
     "sum_to": _sum_to,

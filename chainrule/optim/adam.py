@@ -93,15 +93,15 @@ class Adam(Damped, Optimizer):
     def rule(self, p: Any, g: Any, rate: Any, t: Any, m: Any, v: Any) -> tuple[Any, ...]:
         m = self.rho1 * m + (1 - self.rho1) * g
         v = self.rho2 * v + (1 - self.rho2) * g**2
-        m_hat = m / weak(1 - self.rho1**t, g)
-        return p - rate * m_hat / self.root(v, t), m, v
+        # ε m̂ with the two numbers taken together: one division less for each parameter
+        return p - (rate / weak(1 - self.rho1**t, g)) * m / self.root(v, t), m, v
 
     def root(self, v: Any, t: Any) -> Any:
         """The corrected and damped √v."""
         correction = weak(1 - self.rho2**t, v)
         if self.delta_at == "uncorrected":
             return (self.delta + np.sqrt(v)) / correction**0.5
-        return damped_root(v / correction, self.delta, self.delta_at)
+        return damped_root(v * (1 / correction), self.delta, self.delta_at)
 
 
 @dataclass(frozen=True)

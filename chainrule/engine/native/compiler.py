@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,14 +37,16 @@ class Compiled:
     """A program as native code.
 
     Args:
-        program: what to compile.
+        program: what to compile; it stays as it is.
         target: the processor.
         donated: so many of the first inputs give their memory to the outputs of the same number,
             where the order of the steps allows it; the others are copied there at the end.
         moving: the inputs and outputs (numbered after all inputs) that :meth:`repeat` steps
             through, one part of an array after the other.
+        apart: one function for each group, to measure them.
 
     Attributes:
+        original: the program as it was given.
         grouping: the groups.
         stretches: what runs one after the other.
         code: the machine code.
@@ -57,16 +60,19 @@ class Compiled:
         *,
         donated: int = 0,
         moving: Sequence[int] = (),
+        apart: bool = False,
     ) -> None:
         began = time.perf_counter()
-        self.program = program
+        self.original = program
+        self.program = program = program.copy()  # grouping puts copies between operations
         self.target = target or host()
+        key = program.key()
         self.grouping = Grouping(program, donated)
-        self.stretches = _stretches(self.grouping.groups)
+        self.stretches = _stretches(self.grouping.groups, apart)
         self.donated = donated if self.is_native else 0
         self._plan()
         self.moving = tuple(moving) if self.is_native else ()
-        key = f"{program.key()}\n{donated} {self.moving}"
+        key = f"{key}\n{donated} {self.moving} {apart}"
         self.code = machine.build(self.emit, key, self.target)
         self._functions = [
             self.code.function(stretch.symbol, ctypes.c_void_p) if stretch.symbol else None
@@ -275,6 +281,10 @@ class Compiled:
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The outputs at the values of the inputs, each a new array."""
+        return self.call(values, None)
+
+    def call(self, values: Sequence[Any], around: Callable[[int, Any], None] | None) -> list[Any]:
+        """The same; around(number, run), if given, runs each stretch."""
         with self._lock:
             arena = (
                 self._arenas.pop()
@@ -295,11 +305,17 @@ class Compiled:
         table = np.array([*(x.ctypes.data for x in arrays), base], np.uint64)
         start = base - arena.ctypes.data
         results: dict[Op, Any] = {}
-        for stretch, function in zip(self.stretches, self._functions, strict=True):
+        rows = zip(self.stretches, self._functions, strict=True)
+        for number, (stretch, function) in enumerate(rows):
             if function is not None:
-                function(table.ctypes.data)
+                run = functools.partial(function, table.ctypes.data)
             else:
-                self._by_numpy(stretch.groups[0], arrays, arena[start:], results)
+                group = stretch.groups[0]
+                run = functools.partial(self._by_numpy, group, arrays, arena[start:], results)
+            if around is None:
+                run()
+            else:
+                around(number, run)
         with self._lock:
             self._arenas.append(arena)
         return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
@@ -350,7 +366,7 @@ def _value(op: Op, args: list[Any]) -> Any:
     return RECORDS[op.name].value(*args, **params)
 
 
-def _stretches(groups: Sequence[Group]) -> list[Stretch]:
+def _stretches(groups: Sequence[Group], apart: bool) -> list[Stretch]:
     found: list[Stretch] = []
     native: list[Group] = []
 
@@ -365,6 +381,8 @@ def _stretches(groups: Sequence[Group]) -> list[Stretch]:
             found.append(Stretch((group,)))
         else:
             native.append(group)
+            if apart:
+                close()
     close()
     return found
 

@@ -1,0 +1,109 @@
+"""What a compiled program consists of: its kernels, their work, and how long each takes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.native.compiler import Compiled
+from chainrule.engine.native.groups import Group, Grouping, space_of
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel.
+
+    Attributes:
+        kind: "product", "loop", "take" or "numpy".
+        space: what it works through.
+        steps: the elementary functions in it.
+        line: the user's line that its first step comes from.
+        operations: arithmetic operations, a function counted as one.
+        bytes: what it reads and writes.
+        seconds: how long it takes, measured.
+    """
+
+    kind: str
+    space: tuple[int, ...]
+    steps: tuple[str, ...]
+    line: str
+    operations: int
+    bytes: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """10⁹ operations a second."""
+        return self.operations / self.seconds / 1e9 if self.seconds else math.inf
+
+
+class Report(tuple[Kernel, ...]):
+    """The kernels in the order in which they run; prints as a table, the slowest marked."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        total = sum(k.seconds for k in self)
+        lines = [f"{'µs':>9} {'%':>5} {'Gop/s':>7} {'GB/s':>6}  kernel"]
+        for k in self:
+            share = 100 * k.seconds / total if total else 0.0
+            speed = k.bytes / k.seconds / 1e9 if k.seconds else math.inf
+            what = f"{k.kind} {'×'.join(map(str, k.space)) or '1'}  {' '.join(k.steps)}"
+            row = f"{k.seconds * 1e6:9.1f} {share:5.1f} {k.rate:7.1f} {speed:6.1f}  {what}"
+            lines.append(row if len(row) <= 110 else row[:109] + "…")
+        return "\n".join([*lines, f"{total * 1e6:9.1f} in all, measured one by one"])
+
+
+def report(compiled: Compiled, values: Sequence[Any], repeats: int = 20) -> Report:
+    """Measure each kernel of a program by itself at some values of the inputs.
+
+    Args:
+        compiled: the program.
+        values: of the inputs.
+        repeats: how often each runs; the median counts.
+    """
+    apart = Compiled(compiled.original, compiled.target, apart=True)
+    times: list[list[float]] = [[] for _ in apart.stretches]
+
+    def timed(index: int, run: Any) -> None:
+        began = time.perf_counter()
+        run()
+        times[index].append(time.perf_counter() - began)
+
+    for _ in range(repeats):
+        apart.call(values, timed)
+    empty = 0.3e-6  # of a call by itself
+    kernels = []
+    for stretch, found in zip(apart.stretches, times, strict=True):
+        group = stretch.groups[0]
+        seconds = max(float(np.median(found)) - empty, 1e-8)
+        kernels.append(_kernel(group, apart.grouping, seconds))
+    return Report(kernels)
+
+
+def _kernel(group: Group, grouping: Grouping, seconds: float) -> Kernel:
+    first = group.ops[0]
+    work = 0
+    touched: dict[Any, int] = {}
+    for op in group.ops:
+        if op is group.head and group.kind == "product":
+            work += 2 * op.args[0].shape[1] * op.size
+        elif group.kind != "numpy":
+            work += math.prod(space_of(op))
+        for a in op.sources():
+            root = grouping.layout(a).root
+            if root not in group.ops or root in group.stored:
+                touched[root] = min(root.size, math.prod(a.shape)) * root.dtype.itemsize
+    for op in group.stored:
+        touched[op] = op.size * op.dtype.itemsize
+    line = first.node.line if first.node is not None else ""
+    steps = tuple(op.name for op in group.ops)
+    return Kernel(group.kind, group.space, steps, line, work, sum(touched.values()), seconds)
+
+
+__all__ = ["Kernel", "Report", "report"]
