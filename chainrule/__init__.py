@@ -38,6 +38,7 @@ from chainrule.spatial import average_pool, conv1d, conv2d, max_pool
 if TYPE_CHECKING:
     from chainrule import optim
     from chainrule.engine.compiling import compile
+    from chainrule.engine.native.threads import set_threads
     from chainrule.optim import minimize
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ __all__ = [
     "polygamma",
     "relu",
     "selu",
+    "set_threads",
     "sigmoid",
     "sigmoid_cross_entropy",
     "silu",
@@ -92,6 +94,10 @@ def __getattr__(name: str) -> Any:
         from chainrule.engine.compiling import compile
 
         return compile
+    if name == "set_threads":
+        from chainrule.engine.native.threads import set_threads
+
+        return set_threads
     if name == "minimize":
         from chainrule.optim import minimize
 

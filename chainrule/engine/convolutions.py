@@ -109,9 +109,7 @@ def fold(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     return b.op("pad", (flat,), shape, dtype, lows=(0,) * len(shape), counts=inner)
 
 
-def _put_back(
-    b: Builder, columns: Op, n: int, dilation: Shape, lows: Shape, shape: Shape
-) -> Any:
+def _put_back(b: Builder, columns: Op, n: int, dilation: Shape, lows: Shape, shape: Shape) -> Any:
     """Σ over the taps of the kernel, each moved to where it was read, ``lows`` further ahead."""
     from chainrule.elementary.indexing import Index
 
@@ -124,9 +122,7 @@ def _put_back(
         starts = (
             0, *(t * d - low for t, d, low in zip(tap, dilation, lows, strict=True)), 0
         )  # fmt: skip
-        moved = b.op(
-            "pad", (part,), shape, columns.dtype, lows=starts, counts=part_shape
-        )
+        moved = b.op("pad", (part,), shape, columns.dtype, lows=starts, counts=part_shape)
         total = moved if total is None else b.op("add", (total, moved), shape, columns.dtype)
     return total
 

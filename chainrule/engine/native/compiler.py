@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,13 +19,23 @@ from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import machine
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
-from chainrule.engine.native.loops import Loops, take_rows
+from chainrule.engine.native.loops import Loops, divisible, take_rows
 from chainrule.engine.native.memory import ALIGNMENT, Span, place
-from chainrule.engine.native.products import Product, emit_product, scratch_bytes
+from chainrule.engine.native.products import (
+    Product,
+    emit_product,
+    scratch_bytes,
+    tile,
+    turned,
+)
 from chainrule.engine.native.target import I1, I8, I64, Target, host
+from chainrule.engine.native.threads import POOL, barrier, share
 from chainrule.engine.program import RECORDS, Op, Program
 
 POINTER = ir.PointerType()
+MOST = 64  # threads
+SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
+_SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,23 @@ class Stretch:
 
     groups: tuple[Group, ...]
     symbol: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the code of a group finds what it needs.
+
+    Attributes:
+        pointer: the address of a stored operation.
+        scratch: the thread's own memory.
+        part: (thread, threads) where the group is split.
+        wait: writes a barrier.
+    """
+
+    pointer: Callable[[Op], ir.Value]
+    scratch: ir.Value
+    part: tuple[ir.Value, ir.Value] | None
+    wait: Callable[[], None]
 
 
 class Compiled:
@@ -75,7 +105,7 @@ class Compiled:
         key = f"{key}\n{donated} {self.moving} {apart}"
         self.code = machine.build(self.emit, key, self.target)
         self._functions = [
-            self.code.function(stretch.symbol, ctypes.c_void_p) if stretch.symbol else None
+            self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches
         ]
         self._arenas: list[np.ndarray] = []
@@ -149,7 +179,9 @@ class Compiled:
                     spans.append(Span(size, group.index, end))
                     owners.append(op)
         scratch = max((self._scratch(g) for g in grouping.groups), default=0)
-        spans.append(Span(scratch, 0, len(grouping.groups)))
+        self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
+        self.threads = MOST if any(map(self._is_split, grouping.groups)) else 1
+        spans.append(Span(self.scratch_size * self.threads, 0, len(grouping.groups)))
         offsets, self.arena_size = place(spans)
         self.offsets = dict(zip(owners, offsets, strict=False))
         self.scratch_offset = offsets[-1]
@@ -171,12 +203,12 @@ class Compiled:
     # Code ------------------------------------------------------------------------------------
 
     def _function(self, stretch: Stretch) -> None:
-        kind = ir.FunctionType(ir.VoidType(), [POINTER])
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
         function = ir.Function(self.module, kind, stretch.symbol)
         entry = ir.IRBuilder(function.append_basic_block("entry"))
         start = function.append_basic_block("start")
         b = ir.IRBuilder(start)
-        table = function.args[0]
+        table, thread, threads, sync = function.args
         known: dict[Any, ir.Value] = {}
 
         def slot(index: int) -> ir.Value:
@@ -194,33 +226,71 @@ class Compiled:
                 )
             return known[op]
 
-        for group in stretch.groups:
-            if group.kind == "product":
-                self._emit_product(b, group, pointer, slot)
-            elif group.kind == "take":
-                op = group.ops[0]
-                source, index = (self.grouping.layout(a).root for a in op.args)
-                lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
-                take_rows(b, op, pointer(source), pointer(index), pointer(op), lanes)
-            else:
-                Loops(b, group, self.grouping.layout, pointer, self.target).emit()
-        for y, x in self.copies:
-            self._emit_copy(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
+        def wait() -> None:
+            if self.threads > 1:
+                b.call(barrier(self.module, self.target.triple), [sync, threads])
+
+        scratch = entry.gep(
+            slot(self.arena_slot),
+            [
+                entry.add(
+                    ir.Constant(I64, self.scratch_offset),
+                    entry.mul(thread, ir.Constant(I64, self.scratch_size)),
+                )
+            ],
+            source_etype=I8,
+        )
+        place = Place(pointer, scratch, (thread, threads), wait)
+        for split, groups in itertools.groupby(stretch.groups, self._is_split):
+            if split:
+                for group in groups:
+                    self._emit_group(b, group, place)
+                    wait()
+                continue
+            alone = Place(pointer, scratch, None, wait)
+            first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
+            with b.if_then(first) if self.threads > 1 else contextlib.nullcontext():
+                for group in groups:
+                    self._emit_group(b, group, alone)
+            wait()
+        if self.copies:
+            first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
+            with b.if_then(first):
+                for y, x in self.copies:
+                    self._emit_copy(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
         b.ret_void()
         entry.branch(start)
 
-    def _emit_product(
-        self,
-        b: ir.IRBuilder,
-        group: Group,
-        pointer: Callable[[Op], ir.Value],
-        slot: Callable[[int], ir.Value],
-    ) -> None:
+    def _is_split(self, group: Group) -> bool:
+        """Is a group worth splitting among threads?"""
+        if group.kind == "product":
+            spec = turned(self._product(group))
+            rows, _ = tile(spec, self.target)
+            return spec.n > 1 and spec.m >= 2 * rows and spec.m * spec.k * spec.n > SPLIT_PRODUCT
+        size = math.prod(group.space)
+        if group.kind == "take":
+            return size > SPLIT_LOOP
+        return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
+
+    def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
+        pointer = place.pointer
+        if group.kind == "product":
+            self._emit_product(b, group, place)
+        elif group.kind == "take":
+            op = group.ops[0]
+            source, index = (self.grouping.layout(a).root for a in op.args)
+            lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
+            take_rows(b, op, pointer(source), pointer(index), pointer(op), lanes, place.part)
+        else:
+            layout = self.grouping.layout
+            Loops(b, group, layout, pointer, self.target, place.part, place.wait).emit()
+
+    def _emit_product(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
         from chainrule.engine.native.epilogues import Epilogue
 
         head = group.head
         assert head is not None
-        layout = self.grouping.layout
+        layout, pointer = self.grouping.layout, place.pointer
         spec = self._product(group)
         epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
         operands = epilogue.operands if epilogue else []
@@ -236,12 +306,16 @@ class Compiled:
             )
             for a in head.args
         ]
-        scratch = b.gep(
-            slot(self.arena_slot), [ir.Constant(I64, self.scratch_offset)], source_etype=I8
-        )
-        out = pointer(head) if head in group.stored else scratch
-        rows = ir.Constant(I64, 0), ir.Constant(I64, spec.m)
-        b.call(function, [*address, out, *rows, scratch, *(pointer(op) for op in operands)])
+        out = pointer(head) if head in group.stored else place.scratch
+        rows: Any = (ir.Constant(I64, 0), ir.Constant(I64, spec.m))
+        if place.part is not None:  # whole tiles for each thread, the rest for the last
+            high, _ = tile(spec, self.target)
+            first, last = share(b, spec.m // high, *place.part)
+            end = b.icmp_signed("==", last, ir.Constant(I64, spec.m // high))
+            last = b.mul(last, ir.Constant(I64, high))
+            last = b.select(end, ir.Constant(I64, spec.m), last)
+            rows = (b.mul(first, ir.Constant(I64, high)), last)
+        b.call(function, [*address, out, *rows, place.scratch, *map(pointer, operands)])
 
     def _emit_copy(self, b: ir.IRBuilder, source: ir.Value, to: ir.Value, size: int) -> None:
         name = "llvm.memcpy.p0.p0.i64"
@@ -250,16 +324,30 @@ class Compiled:
         b.call(copy, [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)])
 
     def _emit_repeat(self, moving: Sequence[int]) -> None:
-        """void repeat(table, count): so many steps, each with the next part of what moves."""
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64])
+        """void repeat(table, count, thread, threads, sync): steps, each with what comes next."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER])
         function = ir.Function(self.module, kind, "repeat")
         entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
-        table, count = function.args
+        table, count, thread, threads, sync = function.args
         b = ir.IRBuilder(entry)
         b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
         b.position_at_end(loop)
         i = b.phi(I64)
-        b.call(self.module.globals[self.stretches[0].symbol], [table])
+        step = self.module.globals[self.stretches[0].symbol]
+        b.call(step, [table, thread, threads, sync])
+        b.call(barrier(self.module, self.target.triple), [sync, threads])
+        with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
+            self._emit_moves(b, table, moving)
+        b.call(barrier(self.module, self.target.triple), [sync, threads])
+        following = b.add(i, ir.Constant(I64, 1))
+        i.add_incoming(ir.Constant(I64, 0), entry)
+        i.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, count), loop, after)
+        b.position_at_end(after)
+        b.ret_void()
+
+    def _emit_moves(self, b: ir.IRBuilder, table: ir.Value, moving: Sequence[int]) -> None:
+        """Let the table point to the next part of what moves."""
         given = len(self.program.inputs)
         for k in moving:
             if k < given:
@@ -270,12 +358,6 @@ class Compiled:
             step = ir.Constant(I64, op.size * op.dtype.itemsize)
             moved = b.gep(b.load(address, typ=POINTER), [step], source_etype=I8)
             b.store(moved, address)
-        following = b.add(i, ir.Constant(I64, 1))
-        i.add_incoming(ir.Constant(I64, 0), entry)
-        i.add_incoming(following, loop)
-        b.cbranch(b.icmp_signed("<", following, count), loop, after)
-        b.position_at_end(after)
-        b.ret_void()
 
     # Running ---------------------------------------------------------------------------------
 
@@ -308,7 +390,8 @@ class Compiled:
         rows = zip(self.stretches, self._functions, strict=True)
         for number, (stretch, function) in enumerate(rows):
             if function is not None:
-                run = functools.partial(function, table.ctypes.data)
+                most = self.threads if any(map(self._is_split, stretch.groups)) else 1
+                run = functools.partial(self.threaded, function, table.ctypes.data, most=most)
             else:
                 group = stretch.groups[0]
                 run = functools.partial(self._by_numpy, group, arrays, arena[start:], results)
@@ -319,6 +402,10 @@ class Compiled:
         with self._lock:
             self._arenas.append(arena)
         return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
+
+    def threaded(self, function: Any, *given: int, most: int | None = None) -> None:
+        """Run a function of (…, thread, threads, barrier) in as many threads as pay."""
+        POOL.run(functools.partial(function, *given), self.threads if most is None else most)
 
     def _by_numpy(
         self, group: Group, arrays: list[np.ndarray], arena: np.ndarray, results: dict[Op, Any]

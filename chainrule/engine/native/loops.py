@@ -27,12 +27,14 @@ from chainrule.engine.native.groups import (
 )
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, I32, I64, TYPES, Target
-from chainrule.engine.native.vectors import counted, masked_load, masked_store, splat
+from chainrule.engine.native.threads import share
+from chainrule.engine.native.vectors import counted, masked_load, masked_store, ranged, splat
 from chainrule.engine.program import Op, contiguous
 
 REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
 IDENTITY = {"sum": -0.0, "max": -np.inf, "min": np.inf}
 COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
+PARTS = 16  # of a single axis that is split among threads
 WORK = 10  # operations in a loop's body, below which it is unrolled
 
 
@@ -125,6 +127,8 @@ class Loops:
         layout: the layout of each operation.
         pointer: the address of a stored operation's first element.
         target: the processor.
+        part: (thread, threads) where the first axis is split among threads.
+        wait: writes a barrier.
     """
 
     def __init__(
@@ -134,7 +138,10 @@ class Loops:
         layout: Callable[[Op], Layout],
         pointer: Callable[[Op], ir.Value],
         target: Target,
+        part: tuple[ir.Value, ir.Value] | None = None,
+        wait: Callable[[], None] | None = None,
     ) -> None:
+        self.part, self.wait = part, wait
         self.b, self.group, self.layout, self.pointer = b, group, layout, pointer
         self.target = target
         self.dims = list(group.space)
@@ -195,7 +202,8 @@ class Loops:
             easy = sum(a.strides[k] in (0, 1) for a in self.reads.values())
             return self.dims[k] >= 4, easy, k
 
-        inner = max(allowed, key=smooth) if allowed and not self.writes else last
+        free = allowed and not self.writes and self.part is None
+        inner = max(allowed, key=smooth) if free else last
         order = [k for k in range(last + 1) if k != inner] + [inner]
         self.dims = [self.dims[k] for k in order]
         for a in accesses:
@@ -203,8 +211,10 @@ class Loops:
             a.bounds = [a.bounds[k] for k in order] if a.bounds else None
         for r in reductions:
             r.reduced = [r.reduced[k] for k in order]
+        if self.part is not None:
+            self._split(accesses, reductions)
         k = len(self.dims) - 2
-        while k >= 0:
+        while k >= (0 if self.part is None else 1):
             n = self.dims[k + 1]
             together = all(
                 a.strides[k] == a.strides[k + 1] * n
@@ -222,6 +232,17 @@ class Loops:
                     del r.reduced[k]
             k -= 1
 
+    def _split(self, accesses: list[Access], reductions: list[Reduction]) -> None:
+        """Make the first axis one of parts for threads: a single long axis becomes two."""
+        if len(self.dims) > 1:
+            return
+        n = self.dims[0]
+        self.dims = [PARTS, n // PARTS]
+        for a in accesses:
+            a.strides = [a.strides[0] * (n // PARTS), a.strides[0]]
+        for r in reductions:
+            r.reduced = [False, False]
+
     # The loops -------------------------------------------------------------------------------
 
     def emit(self) -> None:
@@ -229,8 +250,16 @@ class Loops:
         if not self.dims:
             self._body(offsets, ir.Constant(I64, 0), None, {}, {})
             return
-        for r in self.reductions.values():
-            if r.in_memory:
+        filled = [r for r in self.reductions.values() if r.in_memory]
+        if filled and self.part is not None:
+            first = self.b.icmp_signed("==", self.part[0], ir.Constant(I64, 0))
+            with self.b.if_then(first):
+                for r in filled:
+                    self._fill(r)
+            assert self.wait is not None
+            self.wait()
+        else:
+            for r in filled:
                 self._fill(r)
         self._level(0, offsets, {})
 
@@ -282,6 +311,10 @@ class Loops:
             self.inside = before
             return found
 
+        if k == 0 and self.part is not None:  # nothing is carried along an axis that is split
+            first, last = share(b, self.dims[0], *self.part)
+            ranged(b, first, last, 1, lambda i: body(i, []))
+            return sums
         return _grouped(sums, counted(b, 0, self.dims[k], 1, _listed(sums), body))
 
     def _between(self, i: ir.Value, low: int, high: int) -> ir.Value:
@@ -501,8 +534,31 @@ class Loops:
             masked_store(b, x, address, size, mask)
 
 
+def divisible(group: Group) -> bool:
+    """Can the first axis of a loop group be split among threads?"""
+    if not group.space:
+        return False
+    if len(group.space) == 1 and group.space[0] % PARTS:
+        return False
+    for op in group.ops:
+        if op.name in REDUCTIONS:
+            shape = space_of(op)
+            first = next((i for i, n in enumerate(shape) if n != 1), None)
+            if first is None or first in op.params["axis"]:
+                return False
+        if op.name == "pad" and len(group.space) == 1:
+            return False
+    return True
+
+
 def take_rows(
-    b: ir.IRBuilder, op: Op, source: ir.Value, index: ir.Value, out: ir.Value, lanes: int
+    b: ir.IRBuilder,
+    op: Op,
+    source: ir.Value,
+    index: ir.Value,
+    out: ir.Value,
+    lanes: int,
+    part: tuple[ir.Value, ir.Value] | None = None,
 ) -> None:
     """Copy the rows of an array at positions; one that is out of range is brought to the end."""
     a, rows = op.args[0], op.args[1].size
@@ -542,7 +598,11 @@ def take_rows(
             counted(b, 0, width, 1, [], single)
         return []
 
-    counted(b, 0, rows, 1, [], row)
+    if part is None:
+        counted(b, 0, rows, 1, [], row)
+    else:
+        start, stop = share(b, rows, *part)
+        ranged(b, start, stop, 1, lambda i: row(i, None))
 
 
 def _listed(sums: dict[Op, list[ir.Value]]) -> list[ir.Value]:

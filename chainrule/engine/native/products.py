@@ -22,6 +22,7 @@ from chainrule.engine.native.vectors import (
     counted,
     masked_load,
     masked_store,
+    ranged,
     splat,
 )
 
@@ -161,27 +162,10 @@ class _Emitter:
         if rest:  # only the range that ends with m has a rest
             whole = b.icmp_signed("==", self.last, _i(m))
             blocks = b.select(whole, blocks, self.last)
-        self._rows(self.first, blocks, rows, lambda i: self._tile(i, j, rows, vectors, tail))
+        ranged(b, self.first, blocks, rows, lambda i: self._tile(i, j, rows, vectors, tail))
         if rest:
-            self._rows(blocks, self.last, rest, lambda i: self._tile(i, j, rest, vectors, tail))
+            ranged(b, blocks, self.last, rest, lambda i: self._tile(i, j, rest, vectors, tail))
         return []
-
-    def _rows(
-        self, start: ir.Value, stop: ir.Value, step: int, body: Callable[[ir.Value], None]
-    ) -> None:
-        """for i in range(start, stop, step), with bounds known at run time."""
-        b = self.b
-        before = b.block
-        loop, after = b.append_basic_block("rows"), b.append_basic_block("after")
-        b.cbranch(b.icmp_signed("<", start, stop), loop, after)
-        b.position_at_end(loop)
-        i = b.phi(I64)
-        body(i)
-        following = b.add(i, _i(step))
-        i.add_incoming(start, before)
-        i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, stop), loop, after)
-        b.position_at_end(after)
 
     def _mask(self, tail: int) -> ir.Value:
         return constant_lanes(I1, [int(lane < tail) for lane in range(self.lanes)])

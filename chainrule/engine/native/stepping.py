@@ -59,7 +59,8 @@ class Stepper:
                 got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
                 remedy="it runs by the NumPy engine",
             )
-        self._repeat = self.compiled.code.function("repeat", ctypes.c_void_p, ctypes.c_int64)
+        kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
+        self._repeat = self.compiled.code.function("repeat", *kinds)
         self._held = [np.ascontiguousarray(a) for a in held]
         self._arena = np.empty(self.compiled.arena_size + ALIGNMENT, np.uint8)
         self.load(state)
@@ -110,7 +111,7 @@ class Stepper:
         arrays += compiled.constants
         base = -(-self._arena.ctypes.data // ALIGNMENT) * ALIGNMENT
         table = np.array([*(a.ctypes.data for a in arrays), base], np.uint64)
-        self._repeat(table.ctypes.data, count)
+        compiled.threaded(self._repeat, table.ctypes.data, count)
         return unflatten(self._y_spec[1], made)
 
 

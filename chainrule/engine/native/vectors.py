@@ -53,6 +53,27 @@ def counted(
     return list(results)
 
 
+def ranged(
+    b: ir.IRBuilder,
+    start: ir.Value,
+    stop: ir.Value,
+    step: int,
+    body: Callable[[ir.Value], Any],
+) -> None:
+    """for i in range(start, stop, step), with bounds that are known at run time."""
+    before = b.block
+    loop, after = b.append_basic_block("range"), b.append_basic_block("after")
+    b.cbranch(b.icmp_signed("<", start, stop), loop, after)
+    b.position_at_end(loop)
+    i = b.phi(I64)
+    body(i)
+    following = b.add(i, ir.Constant(I64, step))
+    i.add_incoming(start, before)
+    i.add_incoming(following, b.block)
+    b.cbranch(b.icmp_signed("<", following, stop), loop, after)
+    b.position_at_end(after)
+
+
 def masked_load(
     b: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, size: int, mask: ir.Value
 ) -> ir.Value:

@@ -1,0 +1,191 @@
+"""Several threads for one program: the same code in each, every one its share of the rows.
+
+A kernel that is worth it is split along its first axis, the others are left to the first thread;
+between them all wait for each other. The sums of a row never depend on who does it, so the
+result is the same to the last bit with any number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.engine.native.target import I32, I64
+from chainrule.errors import ArgumentError
+
+POINTER = ir.PointerType()
+SPINS = 20_000  # of waiting, before the processor is offered to others
+
+
+def available() -> int:
+    """How many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def _from_environment() -> int:
+    for name in ("CHAINRULE_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(name, "").split(",")[0].strip()
+        if text.isdigit() and int(text) > 0:
+            return min(int(text), available())
+    return available()
+
+
+class Pool:
+    """Threads that wait for work in Python and do it without Python's lock."""
+
+    def __init__(self) -> None:
+        self.size: int | None = None
+        self._queues: list[queue.SimpleQueue[Any]] = []
+        self._lock = threading.Lock()
+        self.sync = np.zeros(32, np.int64)  # the barrier's counter and turn, on lines of their own
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        """Threads do not survive a fork."""
+        self._queues, self._lock = [], threading.Lock()
+        self.sync = np.zeros(32, np.int64)
+
+    def threads(self) -> int:
+        if self.size is None:
+            self.size = _from_environment()
+        return self.size
+
+    def run(self, work: Callable[[int, int, int], Any], wanted: int) -> None:
+        """work(thread, threads, address of the barrier) in each of up to ``wanted`` threads.
+
+        Where the threads are busy with another call, the caller does it alone.
+        """
+        threads = min(wanted, self.threads())
+        if threads < 2 or not self._lock.acquire(blocking=False):
+            work(0, 1, 0)
+            return
+        try:
+            while len(self._queues) < threads - 1:
+                self._start()
+            self.sync[:] = 0
+            address = self.sync.ctypes.data
+            done: queue.SimpleQueue[None] = queue.SimpleQueue()
+            for number, waiting in enumerate(self._queues[: threads - 1]):
+                waiting.put((work, number + 1, threads, address, done))
+            work(0, threads, address)
+            for _ in range(threads - 1):
+                done.get()
+        finally:
+            self._lock.release()
+
+    def _start(self) -> None:
+        waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        name = f"chainrule-{len(self._queues) + 1}"
+        threading.Thread(target=_serve, args=(waiting,), name=name, daemon=True).start()
+        self._queues.append(waiting)
+
+
+def _serve(waiting: queue.SimpleQueue[Any]) -> None:
+    while True:
+        work, number, threads, address, done = waiting.get()
+        try:
+            work(number, threads, address)
+        finally:
+            done.put(None)
+
+
+POOL = Pool()
+
+
+def set_threads(count: int | None) -> None:
+    """Choose how many threads compiled functions may use.
+
+    Results do not depend on it. Without a choice it is CHAINRULE_THREADS, OMP_NUM_THREADS, or the
+    number of processors that the process may use.
+
+    Args:
+        count: 1 or more; None for the default.
+
+    Raises:
+        ArgumentError: it is no whole number of 1 or more.
+
+    >>> set_threads(1)
+    >>> set_threads(None)
+    """
+    if count is not None and not (isinstance(count, int) and count >= 1):
+        raise ArgumentError(
+            "the number of threads is a whole number of 1 or more",
+            got=repr(count),
+            remedy="set_threads(2), or None for the default",
+        )
+    POOL.size = count
+
+
+# In the code ------------------------------------------------------------------------------------
+
+
+def barrier(module: ir.Module, triple: str) -> ir.Function:
+    """``void barrier(sync, threads)``: wait until all threads are here.
+
+    Source: Mellor-Crummey & Scott, "Algorithms for scalable synchronization on shared-memory
+    multiprocessors", ACM TOCS 9 (1991): a central counter with a turn.
+    """
+    found = module.globals.get("barrier")
+    if found is not None:
+        return found
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, I64]), "barrier")
+    sync, threads = function.args
+    blocks = [function.append_basic_block(n) for n in ("entry", "arrive", "last", "wait", "turn",
+                                                       "yield", "again", "out")]  # fmt: skip
+    entry, arrive, last, wait, turn_, yield_, again, out = blocks
+    b = ir.IRBuilder(entry)
+    b.cbranch(b.icmp_signed(">", threads, ir.Constant(I64, 1)), arrive, out)
+    b.position_at_end(arrive)
+    turn = b.gep(sync, [ir.Constant(I64, 16)], source_etype=I64)
+    mine = b.load_atomic(turn, "acquire", 8, typ=I64)
+    before = b.atomic_rmw("add", sync, ir.Constant(I64, 1), "acq_rel")
+    everyone = b.icmp_signed("==", b.add(before, ir.Constant(I64, 1)), threads)
+    b.cbranch(everyone, last, wait)
+    b.position_at_end(last)
+    b.atomic_rmw("xchg", sync, ir.Constant(I64, 0), "acq_rel")
+    b.atomic_rmw("xchg", turn, b.add(mine, ir.Constant(I64, 1)), "acq_rel")
+    b.branch(out)
+    b.position_at_end(wait)
+    count = b.phi(I64)
+    count.add_incoming(ir.Constant(I64, 0), arrive)
+    now = b.load_atomic(turn, "acquire", 8, typ=I64)
+    b.cbranch(b.icmp_signed("!=", now, mine), out, turn_)
+    b.position_at_end(turn_)
+    if triple.startswith(("x86_64", "i386", "i686")):
+        b.asm(ir.FunctionType(ir.VoidType(), []), "pause", "", [], True)
+    elif triple.startswith(("aarch64", "arm64")):
+        b.asm(ir.FunctionType(ir.VoidType(), []), "yield", "", [], True)
+    b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, SPINS)), yield_, again)
+    b.position_at_end(yield_)
+    if os.name == "posix":
+        kind = ir.FunctionType(I32, [])
+        give = module.globals.get("sched_yield") or ir.Function(module, kind, "sched_yield")
+        b.call(give, [])
+    b.branch(again)
+    b.position_at_end(again)
+    count.add_incoming(b.add(count, ir.Constant(I64, 1)), again)
+    b.branch(wait)
+    b.position_at_end(out)
+    b.ret_void()
+    return function
+
+
+def share(b: ir.IRBuilder, parts: int, thread: ir.Value, threads: ir.Value) -> Any:
+    """(first, last) of ``parts`` for a thread."""
+    total = ir.Constant(I64, parts)
+    first = b.sdiv(b.mul(total, thread), threads)
+    following = b.add(thread, ir.Constant(I64, 1))
+    return first, b.sdiv(b.mul(total, following), threads)
+
+
+__all__ = ["POOL", "Pool", "barrier", "set_threads", "share"]
