@@ -58,9 +58,14 @@ class Compiled:
         self.static = _static_names(f, static_argnames)
         self.versions: dict[Any, Version] = {}
         self._lock = threading.RLock()
+        self._fast: Any = None  # a built-in function, where all arguments are single numbers
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._fast is not None and not kwargs:
+            result = self._fast(*args)
+            if result is not NotImplemented:
+                return result
         fixed: dict[str, Any] = {}
         if self.static:
             args, kwargs, fixed = self._split(args, kwargs)
@@ -72,6 +77,8 @@ class Compiled:
             raise self._unhashable(fixed) from None
         if version is None:
             version = self._compile(key, leaves, spec, fixed)
+            if self._fast is not None and not kwargs:
+                return self(*args)
         numbers = [x for x in leaves if is_number(x)]
         return version.captured.pack(version.run(numbers))
 
@@ -85,7 +92,17 @@ class Compiled:
             captured = capture(f, leaves, spec)
             version = self._made(captured)
             self.versions[key] = version
+            if version.program is not None and not self.static and not leaves_of_more(leaves):
+                self._fast = self._scalar_call(version, len(leaves)) or self._fast
             return version
+
+    def _scalar_call(self, version: Version, arguments: int) -> Any:
+        """The quick way for Python floats, if the result is a float or tuples of floats."""
+        from chainrule.engine.native.calls import scalar_call
+
+        numbers = iter(range(len(version.captured.graph.outputs)))
+        shape = version.captured.pack(list(numbers))
+        return scalar_call(version.run, shape, arguments) if _only_tuples(shape) else None
 
     def _made(self, captured: Captured) -> Version:
         if self.engine == "numpy":
@@ -173,6 +190,15 @@ class Compiled:
                 return f"{name}: compiled again: {path} is {_words(new)}, it was {_words(old)}"
         changed = [k for (k, v), (_, w) in zip(fixed, old_fixed, strict=True) if v != w]
         return f"{name}: compiled again: the static argument {', '.join(changed)} has changed"
+
+
+def leaves_of_more(leaves: Sequence[Any]) -> bool:
+    """Is any argument something else than a Python float?"""
+    return not leaves or any(type(x) is not float for x in leaves)
+
+
+def _only_tuples(shape: Any) -> bool:
+    return type(shape) is int or (type(shape) is tuple and all(map(_only_tuples, shape)))
 
 
 def _signature(x: Any) -> Any:

@@ -7,7 +7,6 @@ import ctypes
 import functools
 import itertools
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 from chainrule.engine.native import machine
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops, divisible, take_rows
-from chainrule.engine.native.memory import ALIGNMENT, Span, place
+from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
 from chainrule.engine.native.products import (
     Product,
     emit_product,
@@ -104,12 +103,11 @@ class Compiled:
         self.moving = tuple(moving) if self.is_native else ()
         key = f"{key}\n{donated} {self.moving} {apart}"
         self.code = machine.build(self.emit, key, self.target)
-        self._functions = [
+        self._functions: list[Any] = [
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches
         ]
-        self._arenas: list[np.ndarray] = []
-        self._lock = threading.Lock()
+        self._arenas: list[np.ndarray] = []  # free ones; a call takes one and brings it back
         self.seconds = time.perf_counter() - began
 
     def emit(self) -> ir.Module:
@@ -367,41 +365,52 @@ class Compiled:
 
     def call(self, values: Sequence[Any], around: Callable[[int, Any], None] | None) -> list[Any]:
         """The same; around(number, run), if given, runs each stretch."""
-        with self._lock:
-            arena = (
-                self._arenas.pop()
-                if self._arenas
-                else np.empty(self.arena_size + ALIGNMENT, np.uint8)
-            )
-        arrays: list[Any] = [
-            np.ascontiguousarray(x, op.dtype).reshape(op.shape)
-            for x, op in zip(values, self.program.inputs, strict=True)
-        ]
+        try:
+            arena = self._arenas.pop()
+        except IndexError:
+            arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
+        arrays: list[Any] = []
+        for x, op in zip(values, self.program.inputs, strict=True):
+            plain = type(x) is np.ndarray and x.dtype == op.dtype and x.flags.c_contiguous
+            arrays.append(x if plain else np.ascontiguousarray(x, op.dtype).reshape(op.shape))
         outputs: list[Any] = []
         for y in self.grouping.outputs:
             if isinstance(y, Op):
-                arrays.append(np.empty(y.shape, y.dtype))
-            outputs.append(arrays[-1] if isinstance(y, Op) else y)
+                y = np.empty(y.shape, y.dtype)
+                arrays.append(y)
+            outputs.append(y)
         arrays += self.constants
-        base = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
-        table = np.array([*(x.ctypes.data for x in arrays), base], np.uint64)
-        start = base - arena.ctypes.data
+        start = -address_of(arena) % ALIGNMENT
+        pointers = (*map(address_of, arrays), address_of(arena) + start)
+        table = (ctypes.c_uint64 * len(pointers))(*pointers)
+        where = ctypes.addressof(table)
+        if around is None and self.is_native and self.threads == 1:
+            self._functions[0](where, 0, 1, 0)
+        else:
+            self._stretch_by_stretch(where, arrays, arena[start:], around)
+        self._arenas.append(arena)
+        return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
+
+    def _stretch_by_stretch(
+        self,
+        table: int,
+        arrays: list[np.ndarray],
+        arena: np.ndarray,
+        around: Callable[[int, Any], None] | None,
+    ) -> None:
         results: dict[Op, Any] = {}
         rows = zip(self.stretches, self._functions, strict=True)
         for number, (stretch, function) in enumerate(rows):
             if function is not None:
                 most = self.threads if any(map(self._is_split, stretch.groups)) else 1
-                run = functools.partial(self.threaded, function, table.ctypes.data, most=most)
+                run = functools.partial(self.threaded, function, table, most=most)
             else:
                 group = stretch.groups[0]
-                run = functools.partial(self._by_numpy, group, arrays, arena[start:], results)
+                run = functools.partial(self._by_numpy, group, arrays, arena, results)
             if around is None:
                 run()
             else:
                 around(number, run)
-        with self._lock:
-            self._arenas.append(arena)
-        return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
 
     def threaded(self, function: Any, *given: int, most: int | None = None) -> None:
         """Run a function of (…, thread, threads, barrier) in as many threads as pay."""

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 ALIGNMENT = 64
+
+
+def _from_object(x: np.ndarray) -> int:
+    # PyArrayObject begins with Python's two words and then this address: NumPy's public ABI.
+    return ctypes.c_void_p.from_address(id(x) + 2 * ctypes.sizeof(ctypes.c_void_p)).value or 0
+
+
+def _from_interface(x: np.ndarray) -> int:
+    return int(x.__array_interface__["data"][0])
+
+
+def _quickest() -> Callable[[np.ndarray], int]:
+    probe = np.zeros(3)
+    try:
+        same = _from_object(probe) == _from_interface(probe)
+    except (ValueError, AttributeError):  # pragma: no cover
+        same = False
+    return _from_object if same else _from_interface
+
+
+# Where the first element of an array lies.
+address_of: Callable[[np.ndarray], int] = _quickest()
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,12 @@ class Product:
 def scratch_bytes(spec: Product, target: Target) -> int:
     """The memory that a call needs for packing."""
     spec = turned(spec)
-    if spec.n == 1 or not _packs(spec):
+    if spec.n == 1:
         return 0
-    lanes = target.lanes(spec.dtype)
+    size = 4 if spec.dtype == "float32" else 8
     _, width = tile(spec, target)
-    return spec.k * width * lanes * (4 if spec.dtype == "float32" else 8)
+    panel = spec.k * width * target.lanes(spec.dtype) if _packs(spec) else 0
+    return (panel + (spec.m * spec.k if _strips(spec) else 0)) * size
 
 
 def turned(spec: Product) -> Product:
@@ -77,6 +78,12 @@ def tile(spec: Product, target: Target) -> tuple[int, int]:
 def _packs(spec: Product) -> bool:
     size = spec.k * spec.n * (4 if spec.dtype == "float32" else 8)
     return spec.transpose_b or (size > LARGE and spec.m >= 16)
+
+
+def _strips(spec: Product) -> bool:
+    """Is a transposed A copied so that the rows of a tile lie next to each other?"""
+    size = spec.m * spec.k * (4 if spec.dtype == "float32" else 8)
+    return spec.transpose_a and size > 4 * LARGE and spec.n >= 256  # copies that are read often
 
 
 def emit_product(
@@ -139,11 +146,17 @@ class _Emitter:
         self.epilogue = epilogue
         self.weight = int(getattr(epilogue, "weight", 1))
         self.packed = _packs(spec)
+        self.strips: ir.Value | None = None
+        if _strips(spec) and spec.n > 1:
+            panel = spec.k * self.width * self.lanes if self.packed else 0
+            self.strips = b.gep(self.scratch, [_i(panel)], source_etype=self.kind)
 
     # Panels of columns -------------------------------------------------------------------------
 
     def panels(self) -> None:
         n, step = self.spec.n, self.width * self.lanes
+        if self.strips is not None:
+            self._strip()
         whole = n // step * step
         counted(self.b, 0, whole, step, [], lambda j, _: self._panel(j, self.width, 0))
         if whole < n:
@@ -155,6 +168,11 @@ class _Emitter:
         """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""
         if self.packed:
             self._pack(j, vectors, tail)
+        self._blocks(lambda i, rows: self._tile(i, j, rows, vectors, tail))
+        return []
+
+    def _blocks(self, body: Callable[[ir.Value, int], None]) -> None:
+        """body(first row, rows) for the tiles of the range, one after the other."""
         m, rows = self.spec.m, self.rows
         b = self.b
         rest = m % rows
@@ -162,10 +180,31 @@ class _Emitter:
         if rest:  # only the range that ends with m has a rest
             whole = b.icmp_signed("==", self.last, _i(m))
             blocks = b.select(whole, blocks, self.last)
-        ranged(b, self.first, blocks, rows, lambda i: self._tile(i, j, rows, vectors, tail))
+        ranged(b, self.first, blocks, rows, lambda i: body(i, rows))
         if rest:
-            ranged(b, blocks, self.last, rest, lambda i: self._tile(i, j, rest, vectors, tail))
-        return []
+            ranged(b, blocks, self.last, rest, lambda i: body(i, rest))
+
+    def _strip(self) -> None:
+        """Copy op(A) so that a tile's rows lie side by side: (r, p) at i · k + p · rows + r − i."""
+        b, spec, lanes = self.b, self.spec, self.lanes
+
+        def column(p: ir.Value, _: Any) -> list[ir.Value]:
+            before = b.mul(p, _i(spec.m))
+
+            def part(i: ir.Value, rows: int) -> None:
+                source = b.add(before, i)
+                to = b.add(b.mul(i, _i(spec.k)), b.mul(p, _i(rows)))
+                for r in range(0, rows, lanes):
+                    place = b.gep(self.a, [b.add(source, _i(r))], source_etype=self.kind)
+                    out = b.gep(self.strips, [b.add(to, _i(r))], source_etype=self.kind)
+                    mask = self._mask(min(rows - r, lanes))
+                    x = masked_load(b, place, self.vector, self.size, mask)
+                    masked_store(b, x, out, self.size, mask)
+
+            self._blocks(part)
+            return []
+
+        counted(b, 0, spec.k, 1, [], column)
 
     def _mask(self, tail: int) -> ir.Value:
         return constant_lanes(I1, [int(lane < tail) for lane in range(self.lanes)])
@@ -173,8 +212,11 @@ class _Emitter:
     def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
         """The sums of one tile, and what is done with them."""
         b, spec, lanes = self.b, self.spec, self.lanes
+        source = self.a
         across, down = (_i(spec.m), _i(1)) if spec.transpose_a else (_i(1), _i(spec.k))
         start = b.mul(i, down)
+        if self.strips is not None:
+            source, across, start = self.strips, _i(rows), b.mul(i, _i(spec.k))
         starts = [b.add(start, b.mul(_i(r), down)) for r in range(rows)]
 
         def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
@@ -182,7 +224,7 @@ class _Emitter:
             moved = b.mul(p, across)
             found = list(sums)
             for r in range(rows):
-                at = b.gep(self.a, [b.add(starts[r], moved)], source_etype=self.kind)
+                at = b.gep(source, [b.add(starts[r], moved)], source_etype=self.kind)
                 x = splat(b, b.load(at, typ=self.kind, align=self.size), lanes)
                 for v in range(vectors):
                     found[r * vectors + v] = self._fma(x, right[v], found[r * vectors + v])

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.engine.capture import capture, is_number
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.memory import ALIGNMENT
+from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.program import simplified
 from chainrule.errors import CompileError
 from chainrule.tracing import flatten, name_of, unflatten
@@ -109,9 +109,10 @@ class Stepper:
         arrays = [*self._current, *self._held, *moving]
         arrays += [a for a, s in zip(made, compiled.output_slots[kept:], strict=True) if s >= 0]
         arrays += compiled.constants
-        base = -(-self._arena.ctypes.data // ALIGNMENT) * ALIGNMENT
-        table = np.array([*(a.ctypes.data for a in arrays), base], np.uint64)
-        compiled.threaded(self._repeat, table.ctypes.data, count)
+        base = -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
+        pointers = (*map(address_of, arrays), base)
+        table = (ctypes.c_uint64 * len(pointers))(*pointers)
+        compiled.threaded(self._repeat, ctypes.addressof(table), count)
         return unflatten(self._y_spec[1], made)
 
 
