@@ -59,6 +59,31 @@ LOG_DOUBLE = (
     0.13268638369266823879,
     0.1308803485092755383,
 )  # error 2.1e-18
+# tanh x = x + x z P(z), z = x² ≤ 0.36
+TANH_FLOAT = (
+    -0.33333333230410395,
+    0.1333331273558212,
+    -0.053961518049195197,
+    0.02178802419672202,
+    -0.008409012995260534,
+    0.0023694655327582024,
+)  # error 1.0e-09
+TANH_DOUBLE = (
+    -0.3333333333333333,
+    0.13333333333333333,
+    -0.0539682539682536,
+    0.021869488536128984,
+    -0.008863235528925624,
+    0.00359212801474099,
+    -0.0014558340700871048,
+    0.0005900243069766705,
+    -0.0002391074183101917,
+    9.680882096491409e-05,
+    -3.890684937462168e-05,
+    1.5011451434958242e-05,
+    -4.942832862418665e-06,
+    9.903688258115803e-07,
+)  # error 1.9e-21
 LN2 = {"float": (0.693359375, -2.12194440e-4),
        "double": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}  # fmt: skip
 SPLIT = {"float": (32, 23, 0x3F3504F3, 0x7FFFFF, I32),
@@ -317,7 +342,10 @@ def minimum(b: Builder, x: Value, y: Value) -> Value:
 def tanh(b: Builder, x: Value) -> Value:
     a = clamp(b, absolute(b, x), 0.0, 22.0 if is_double(x) else 10.0)
     e = expm1(b, b.fadd(a, a))
-    y = b.fdiv(e, b.fadd(e, const(x, 2.0)))
+    far = b.fdiv(e, b.fadd(e, const(x, 2.0)))
+    z = b.fmul(a, a)
+    near = fma(b, b.fmul(a, z), polynomial(b, z, TANH_DOUBLE if is_double(x) else TANH_FLOAT), a)
+    y = b.select(less(b, a, const(x, 0.6)), near, far)
     return intrinsic(b, "copysign", y, x)
 
 

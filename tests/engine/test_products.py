@@ -1,0 +1,125 @@
+"""Generated matrix products: every orientation, odd sizes, ranges of rows, memory left alone."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from chainrule.engine.native import machine
+from chainrule.engine.native.products import (
+    Product,
+    emit_product,
+    scratch_bytes,
+    tile,
+    turned,
+)
+from chainrule.engine.native.target import DOUBLE, I64, Target, host
+
+SIZES = [(1, 1, 1), (1, 7, 40), (5, 1, 3), (3, 17, 1), (33, 20, 1), (16, 16, 16), (17, 33, 50),
+         (50, 9, 100), (130, 300, 70), (40, 600, 280)]  # fmt: skip
+KINDS = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 2 + [ctypes.c_void_p]
+
+
+def narrow(bits: int) -> Target:
+    """The same processor with narrower registers."""
+    return replace(host(), bits=min(bits, host().bits))
+
+
+def product(spec: Product, target: Target) -> Any:
+    def make() -> ir.Module:
+        module = ir.Module()
+        emit_product(module, "product", spec, target)
+        return module
+
+    return machine.build(make, f"product {spec} {target.bits}", target).function("product", *KINDS)
+
+
+@pytest.mark.parametrize("bits", [512, 256, 128])
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products(dtype: str, transposed: str, bits: int) -> None:
+    rng, target = np.random.default_rng(0), narrow(bits)
+    for m, k, n in SIZES:
+        spec = Product(m, k, n, dtype, "a" in transposed, "b" in transposed)
+        a = rng.standard_normal((k, m) if spec.transpose_a else (m, k)).astype(dtype)
+        b = rng.standard_normal((n, k) if spec.transpose_b else (k, n)).astype(dtype)
+        memory = np.full(m * n + 64, 77.0, dtype)
+        c = memory[32 : 32 + m * n].reshape(m, n)
+        scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+        product(spec, target)(
+            a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, m, scratch.ctypes.data
+        )
+        left = a.T if spec.transpose_a else a
+        right = b.T if spec.transpose_b else b
+        exact = left.astype(np.longdouble) @ right.astype(np.longdouble)
+        size = np.abs(left).astype(np.longdouble) @ np.abs(right)
+        assert np.all(np.abs(c - exact) <= (k + 2) * np.finfo(dtype).eps * size), spec
+        assert np.all(memory[:32] == 77.0), spec
+        assert np.all(memory[32 + m * n :] == 77.0), spec
+
+
+def test_ranges_of_rows_give_the_same_bits() -> None:
+    spec = Product(50, 40, 70, "float32")
+    rng, target = np.random.default_rng(1), host()
+    a = rng.standard_normal((50, 40)).astype(np.float32)
+    b = rng.standard_normal((40, 70)).astype(np.float32)
+    whole, parts = np.zeros((2, 50, 70), np.float32)
+    scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+    run = product(spec, target)
+    rows, _ = tile(spec, target)
+    given = a.ctypes.data, b.ctypes.data
+    run(*given, whole.ctypes.data, 0, 50, scratch.ctypes.data)
+    run(*given, parts.ctypes.data, rows, 50, scratch.ctypes.data)
+    assert not parts[:rows].any()
+    run(*given, parts.ctypes.data, 0, rows, scratch.ctypes.data)
+    np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.parametrize("shape", [(20, 5, 37), (40, 9, 1), (1, 6, 50)])
+def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> None:
+    spec = Product(*shape, "float64")
+    across = 1 if spec.n == 1 else spec.n  # one column is written along its rows
+    target = host()
+
+    def count(b: Any, vector: Any, row: Any, column: Any, mask: Any, function: Any) -> None:
+        width = shape[0] if shape[2] == 1 else across
+        for lane in range(vector.type.count):
+            at = b.add(b.mul(row, ir.Constant(I64, width)), b.add(column, ir.Constant(I64, lane)))
+            inside = b.extract_element(mask, ir.Constant(I64, lane)) if mask is not None else None
+
+            def add(at: Any = at) -> None:
+                place = b.gep(function.args[2], [at], source_etype=DOUBLE)
+                b.store(b.fadd(b.load(place, typ=DOUBLE), ir.Constant(DOUBLE, 1.0)), place)
+
+            if inside is None:
+                add()
+            else:
+                with b.if_then(inside):
+                    add()
+
+    def make() -> ir.Module:
+        module = ir.Module()
+        emit_product(module, "product", spec, target, count)
+        return module
+
+    run = machine.build(make, f"counted {spec}", target).function("product", *KINDS)
+    m, k, n = shape
+    a, b, c = np.ones((m, k)), np.ones((k, n)), np.zeros((m, n))
+    scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+    run(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, m, scratch.ctypes.data)
+    np.testing.assert_array_equal(c, 1.0)
+    assert turned(spec).k == k
+
+
+def test_nan_and_infinity_pass() -> None:
+    spec = Product(2, 3, 2, "float64")
+    a = np.array([[0.0, 1.0, 2.0], [np.inf, 0.0, 1.0]])
+    b = np.array([[np.nan, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    c = np.zeros((2, 2))
+    product(spec, host())(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, 2, 0)
+    np.testing.assert_array_equal(c, [[np.nan, 1.0], [np.nan, np.inf]])
