@@ -11,13 +11,14 @@ import sys
 import tempfile
 from datetime import date
 
-from benchmarks import works
+from benchmarks import engine, works
 from benchmarks.harness import Row, available, table
 
 PEERS = ("autograd", "mygrad", "micrograd", "torch", "jax")
 WORKS = {
     "logistic": lambda: [works.scalar_logistic()],
     "chain": lambda: [works.scalar_chain(10_000), works.scalar_chain(100_000)],
+    "engine": engine.rows,
     "rosenbrock": lambda: [
         works.rosenbrock(n, order) for order in (1, 2) for n in (1_000, 100_000, 1_000_000)
     ],
