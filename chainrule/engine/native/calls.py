@@ -11,7 +11,6 @@ import sys
 import sysconfig
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
@@ -63,11 +62,12 @@ def scalar_call(compiled: Compiled, shape: Any, arguments: int) -> Any:
         or len(set(compiled.output_slots)) != len(outputs)
     ):
         return None
-    _register()
     code = machine.build(
         lambda: _module(compiled, shape, arguments),
         f"{compiled.original.key()}\n{shape} {arguments}",
+        ["call"],
         compiled.target,
+        _addresses(),
     )
     definition = _Definition(b"compiled", code.address("call"), _FASTCALL, None)
     make = ctypes.pythonapi.PyCFunction_NewEx
@@ -77,14 +77,14 @@ def scalar_call(compiled: Compiled, shape: Any, arguments: int) -> Any:
     return make(ctypes.addressof(definition), (code, definition), None)
 
 
-def _register() -> None:
-    """Tell LLVM where Python's own functions are."""
-    for name in _DATA:
-        address = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, name))
-        llvm.add_symbol(name, address)
-    for name in _FUNCTIONS:
-        found = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
-        llvm.add_symbol(name, found.value)
+def _addresses() -> dict[str, int]:
+    """Where Python's own functions and objects are."""
+    api = ctypes.pythonapi
+    data = {name: ctypes.addressof(ctypes.c_char.in_dll(api, name)) for name in _DATA}
+    functions = {
+        name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in _FUNCTIONS
+    }
+    return data | functions
 
 
 def _module(compiled: Compiled, shape: Any, arguments: int) -> ir.Module:

@@ -102,7 +102,10 @@ class Compiled:
         self._plan()
         self.moving = tuple(moving) if self.is_native else ()
         key = f"{key}\n{donated} {self.moving} {apart}"
-        self.code = machine.build(self.emit, key, self.target)
+        symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
+        if self.moving:
+            symbols.append("repeat")
+        self.code = machine.build(self.emit, key, symbols, self.target)
         self._functions: list[Any] = [
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches

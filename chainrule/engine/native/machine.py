@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -16,6 +19,7 @@ from chainrule.engine.native.target import Target, host, initialize
 from chainrule.errors import CompileError
 
 _lock = threading.Lock()
+_numbers = itertools.count()
 
 
 class Code:
@@ -27,16 +31,13 @@ class Code:
         size: bytes of object code.
     """
 
-    def __init__(self, engine: Any, seconds: float, size: int, cached: bool) -> None:
-        self._engine = engine
+    def __init__(self, library: Any, seconds: float, size: int, cached: bool) -> None:
+        self._library = library
         self.seconds, self.size, self.cached = seconds, size, cached
 
     def address(self, symbol: str) -> int:
         """Where a function begins."""
-        found = self._engine.get_function_address(symbol)
-        if not found:
-            raise CompileError(f"the code has no function {symbol}")
-        return int(found)
+        return int(self._library[symbol])
 
     def function(self, symbol: str, *arguments: Any) -> Any:
         """A function without result as a callable; it runs without Python's lock.
@@ -50,7 +51,13 @@ class Code:
         return call
 
 
-def build(make: Callable[[], ir.Module], key: str, target: Target | None = None) -> Code:
+def build(
+    make: Callable[[], ir.Module],
+    key: str,
+    exports: Sequence[str],
+    target: Target | None = None,
+    imports: Mapping[str, int] = MappingProxyType({}),
+) -> Code:
     """Compile a module, or load what was compiled under the same key before.
 
     The IR says itself what is done in vectors, so none of LLVM's passes over the IR is run.
@@ -58,7 +65,9 @@ def build(make: Callable[[], ir.Module], key: str, target: Target | None = None)
     Args:
         make: makes the module; called only where there is nothing to load.
         key: a text that says all that the module depends on but the processor and the versions.
+        exports: the functions that are asked for by name.
         target: the processor.
+        imports: addresses of what the module refers to beyond the process's own symbols.
 
     Raises:
         CompileError: LLVM refuses the module.
@@ -71,14 +80,29 @@ def build(make: Callable[[], ir.Module], key: str, target: Target | None = None)
     text = "" if cached else str(make())
     with _lock:
         initialize()
-        machine = target.machine()
         if image is None:
-            image = _emitted(text, machine)
+            image = _emitted(text, target.machine())
             cache.store(name, image)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        engine.add_object_file(llvm.ObjectFileRef.from_data(image))
-        engine.finalize_object()
-    return Code(engine, time.perf_counter() - began, len(image), cached)
+        library = _linked(image, exports, imports)
+    return Code(library, time.perf_counter() - began, len(image), cached)
+
+
+@functools.cache
+def _linker() -> llvm.LLJIT:
+    """LLVM's linker, which puts the sections of an object next to each other.
+
+    That matters: code reaches its constants within 2 GB only.
+    """
+    return llvm.create_lljit_compiler(host().machine(), use_jit_link=True)
+
+
+def _linked(image: bytes, exports: Sequence[str], imports: Mapping[str, int]) -> Any:
+    builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
+    for symbol in exports:
+        builder.export_symbol(symbol)
+    for symbol, address in imports.items():
+        builder.import_symbol(symbol, address)
+    return builder.link(_linker(), f"chainrule_{next(_numbers)}")
 
 
 def _emitted(text: str, machine: Any) -> bytes:
