@@ -177,7 +177,9 @@ def is_active(y: Any) -> bool:
 
 def dtype_of(x: Any) -> Any:
     value = value_of(x)
-    return value.dtype if hasattr(value, "dtype") else np.float64
+    if not hasattr(value, "dtype") or (isinstance(x, Node) and x.params.get("whole")):
+        return np.dtype(np.float64)  # a Python number
+    return value.dtype
 
 
 def finished(c: Any, like: Any, taken: set[int]) -> Any:
@@ -198,7 +200,7 @@ def finished(c: Any, like: Any, taken: set[int]) -> Any:
         return float(c)
     value = value_of(like)
     if not isinstance(value, np.ndarray):
-        return value.dtype.type(c)
+        return dtype_of(like).type(c)
     c = np.asarray(c)
     if c.shape != value.shape:
         c = np.broadcast_to(c, value.shape)

@@ -93,6 +93,8 @@ class Trace:
         if type(x) is float or type(x) is np.float64 or type(x) is int:
             value: Any = np.float64(x)
         elif type(x) is Traced:
+            if x.value.dtype.kind != "f":
+                x = _floating(x, name)
             return tape.append(identity, (x,), NO_PARAMS, x.value, None, 0)  # type: ignore[return-value]
         else:
             value = leaf_value(x, name)
@@ -142,6 +144,13 @@ def _line_of(traceback: TracebackType | None) -> str:
             line = code_line(code, lasti)
         traceback = traceback.tb_next
     return line
+
+
+def _floating(x: Traced, name: str) -> Any:
+    """A traced whole number as a floating-point one, if it was given as a Python int."""
+    if not x.params.get("whole"):
+        leaf_value(x.value, name)  # raises
+    return x.astype(np.float64)
 
 
 def leaf_value(x: Any, name: str) -> Any:

@@ -157,7 +157,8 @@ def _input(trace: Trace, leaf: Any, name: str) -> Traced:
     else:
         value = leaf
     trace.inputs += 1
-    return trace.tape.append(None, (), {"name": name}, value, None, 0)  # type: ignore[return-value]
+    params = {"name": name, "whole": True} if type(leaf) is int else {"name": name}
+    return trace.tape.append(None, (), params, value, None, 0)  # type: ignore[return-value]
 
 
 __all__ = ["Captured", "capture", "is_number"]

@@ -16,7 +16,7 @@ from chainrule.engine.capture import Captured, capture, is_number
 from chainrule.engine.program import Program, simplified
 from chainrule.engine.reference import Reference
 from chainrule.errors import ArgumentError, code_line
-from chainrule.graph import user_code
+from chainrule.graph import Node, user_code
 from chainrule.tracing import flatten, leaf_names, name_of
 
 EngineName = Literal["native", "numpy"]
@@ -31,11 +31,14 @@ class Version:
         captured: its graph and trees.
         program: the simplified graph; None for the reference engine.
         run: outputs from the values of the inputs.
+        quick: the same as a built-in function of the inputs, where there is one; it answers
+            NotImplemented to what it is not made for.
     """
 
     captured: Captured
     program: Program | None
     run: Any
+    quick: Any = None
 
 
 class Compiled:
@@ -58,7 +61,7 @@ class Compiled:
         self.static = _static_names(f, static_argnames)
         self.versions: dict[Any, Version] = {}
         self._lock = threading.RLock()
-        self._fast: Any = None  # a built-in function, where all arguments are single numbers
+        self._fast: Any = None  # a built-in function for plain arguments of the first signature
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -70,6 +73,8 @@ class Compiled:
         if self.static:
             args, kwargs, fixed = self._split(args, kwargs)
         leaves, spec = flatten((args, kwargs))
+        if any(isinstance(x, Node) for x in leaves):  # an enclosing function is being traced
+            return self.f(*args, **kwargs, **fixed)
         key = (spec, tuple(map(_signature, leaves)), tuple(fixed.items()))
         try:
             version = self.versions.get(key)
@@ -77,9 +82,11 @@ class Compiled:
             raise self._unhashable(fixed) from None
         if version is None:
             version = self._compile(key, leaves, spec, fixed)
-            if self._fast is not None and not kwargs:
-                return self(*args)
         numbers = [x for x in leaves if is_number(x)]
+        if version.quick is not None:
+            outputs = version.quick(*numbers)
+            if outputs is not NotImplemented:
+                return version.captured.pack(outputs)
         return version.captured.pack(version.run(numbers))
 
     def _compile(self, key: Any, leaves: list[Any], spec: Any, fixed: dict[str, Any]) -> Version:
@@ -90,27 +97,32 @@ class Compiled:
                 print(self._reason(key), file=sys.stderr)
             f = functools.partial(self.f, **fixed) if fixed else self.f
             captured = capture(f, leaves, spec)
-            version = self._made(captured)
+            version = self._made(captured, leaves)
             self.versions[key] = version
-            if version.program is not None and not self.static and not leaves_of_more(leaves):
-                self._fast = self._scalar_call(version, len(leaves)) or self._fast
+            self._choose_fast(version, leaves, spec)
             return version
 
-    def _scalar_call(self, version: Version, arguments: int) -> Any:
-        """The quick way for Python floats, if the result is a float or tuples of floats."""
-        from chainrule.engine.native.calls import scalar_call
+    def _choose_fast(self, version: Version, leaves: list[Any], spec: Any) -> None:
+        """Go straight to the built-in function where arguments and results need no trees."""
+        shape = version.captured.pack(list(range(len(version.captured.graph.outputs))))
+        plain = spec == flatten((tuple(leaves), {}))[1] and not self.static
+        if version.quick is None or not plain or not _only_tuples(shape):
+            return
+        from chainrule.engine.native.calls import quick_call
 
-        numbers = iter(range(len(version.captured.graph.outputs)))
-        shape = version.captured.pack(list(numbers))
-        return scalar_call(version.run, shape, arguments) if _only_tuples(shape) else None
+        self._fast = quick_call(version.run, leaves, shape)
 
-    def _made(self, captured: Captured) -> Version:
+    def _made(self, captured: Captured, leaves: list[Any]) -> Version:
         if self.engine == "numpy":
             return Version(captured, None, Reference(captured.graph))
+        from chainrule.engine.native.calls import quick_call
         from chainrule.engine.native.compiler import Compiled as Native
 
         program = simplified(captured.graph)
-        return Version(captured, program, Native(program))
+        run = Native(program)
+        numbers = [x for x in leaves if is_number(x)]
+        flat = tuple(range(len(captured.graph.outputs)))
+        return Version(captured, program, run, quick_call(run, numbers, flat))
 
     # What it is made of ------------------------------------------------------------------------
 
@@ -190,11 +202,6 @@ class Compiled:
                 return f"{name}: compiled again: {path} is {_words(new)}, it was {_words(old)}"
         changed = [k for (k, v), (_, w) in zip(fixed, old_fixed, strict=True) if v != w]
         return f"{name}: compiled again: the static argument {', '.join(changed)} has changed"
-
-
-def leaves_of_more(leaves: Sequence[Any]) -> bool:
-    """Is any argument something else than a Python float?"""
-    return not leaves or any(type(x) is not float for x in leaves)
 
 
 def _only_tuples(shape: Any) -> bool:

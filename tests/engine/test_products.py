@@ -36,7 +36,8 @@ def product(spec: Product, target: Target) -> Any:
         emit_product(module, "product", spec, target)
         return module
 
-    return machine.build(make, f"product {spec} {target.bits}", target).function("product", *KINDS)
+    code = machine.build(make, f"product {spec} {target.bits}", ["product"], target)
+    return code.function("product", *KINDS)
 
 
 @pytest.mark.parametrize("bits", [512, 256, 128])
@@ -107,7 +108,7 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
         emit_product(module, "product", spec, target, count)
         return module
 
-    run = machine.build(make, f"counted {spec}", target).function("product", *KINDS)
+    run = machine.build(make, f"counted {spec}", ["product"], target).function("product", *KINDS)
     m, k, n = shape
     a, b, c = np.ones((m, k)), np.ones((k, n)), np.zeros((m, n))
     scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)

@@ -1,7 +1,9 @@
-"""Calls of a fraction of a microsecond for functions of single numbers.
+"""Calls of a fraction of a microsecond: a program as a built-in function of Python.
 
-The code of the program is given to Python as a built-in function: it takes Python floats apart
-and puts the result together by itself, and answers NotImplemented to anything else.
+Its code takes Python floats and NumPy arrays apart and puts the results together by itself, and
+answers NotImplemented to anything else than what the program was compiled for. Everything that it
+needs of the process (types, functions, constants) is in a table of addresses that Python hands to
+it with each call, so that the code itself can be kept on disk.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,16 +20,34 @@ from llvmlite import ir
 
 from chainrule.engine.native import machine
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.memory import ALIGNMENT
-from chainrule.engine.native.target import DOUBLE, I8, I64
+from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.target import DOUBLE, I8, I32, I64
 from chainrule.engine.program import Op
 
 POINTER = ir.PointerType()
-LARGEST = 4096  # bytes of memory on the way that may lie on the stack
+ON_STACK = 4096  # bytes of memory on the way that may lie on the stack
+BRIEF = 20e-6  # seconds of work for which Python's lock is not worth giving back
 _FASTCALL = 0x0080
-_DATA = ("PyFloat_Type", "_Py_NotImplementedStruct")
-_FUNCTIONS = ("PyFloat_AsDouble", "PyFloat_FromDouble", "PyTuple_New", "PyTuple_SetItem",
-              "Py_IncRef", "Py_DecRef")  # fmt: skip
+_HEAD, _TYPE = 16, 8  # of a Python object: bytes before its own fields, the place of its type
+_DATA, _ND, _DIMENSIONS, _DESCR, _FLAGS = 16, 24, 32, 56, 64  # fields of an array
+_PLAIN = 0x0001 | 0x0100  # C-contiguous and aligned
+_FUNCTIONS = {  # name -> (result, arguments)
+    "PyFloat_FromDouble": (POINTER, [DOUBLE]),
+    "PyTuple_New": (POINTER, [I64]),
+    "PyTuple_SetItem": (I32, [POINTER, I64, POINTER]),
+    "Py_IncRef": (ir.VoidType(), [POINTER]),
+    "Py_DecRef": (ir.VoidType(), [POINTER]),
+    "PyMem_RawMalloc": (POINTER, [I64]),
+    "PyMem_RawFree": (ir.VoidType(), [POINTER]),
+    "PyEval_SaveThread": (POINTER, []),
+    "PyEval_RestoreThread": (ir.VoidType(), [POINTER]),
+}
+_ARRAY_FUNCTIONS = {  # name -> (position in NumPy's table, result, arguments)
+    "PyArray_Scalar": (60, POINTER, [POINTER, POINTER, POINTER]),
+    "PyArray_New": (
+        93, POINTER, [POINTER, I32, POINTER, I32, POINTER, POINTER, I32, I32, POINTER],
+    ),
+}  # fmt: skip
 
 
 class _Definition(ctypes.Structure):
@@ -39,124 +61,275 @@ class _Definition(ctypes.Structure):
     )
 
 
-def scalar_call(compiled: Compiled, shape: Any, arguments: int) -> Any:
-    """A built-in function for a program of single numbers, or None where it is another.
+class _Table(np.ndarray):
+    """The addresses; it keeps alive what they belong to."""
+
+    keep: Any
+
+
+def quick_call(compiled: Compiled, leaves: Sequence[Any], shape: Any) -> Any:
+    """A built-in function for a program, or None where there is none.
 
     Args:
         compiled: the program.
+        leaves: the arguments that it is compiled for, floats and arrays.
         shape: the structure of the result: an output's number, or a tuple of such structures.
-        arguments: how many arguments the function has; each must be one input.
     """
-    if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"):
-        return None  # objects begin otherwise there
-    program = compiled.program
     outputs = compiled.grouping.outputs
-    numbers = [*program.inputs, *(y for y in outputs if isinstance(y, Op))]
     if (
-        not compiled.is_native
-        or len(program.inputs) != arguments
-        or compiled.constants
-        or compiled.arena_size + compiled.scratch_size > LARGEST
-        or any(op.shape != () or op.dtype != np.float64 for op in numbers)
-        or len(numbers) != arguments + len(outputs)
+        not _known_layout()
+        or not compiled.is_native
+        or compiled.splits
+        or len(compiled.program.inputs) != len(leaves)
+        or not all(isinstance(y, Op) for y in outputs)
+        or any(type(x) is not float and type(x) is not np.ndarray for x in leaves)
         or len(set(compiled.output_slots)) != len(outputs)
     ):
         return None
-    code = machine.build(
-        lambda: _module(compiled, shape, arguments),
-        f"{compiled.original.key()}\n{shape} {arguments}",
-        ["call"],
-        compiled.target,
-        _addresses(),
-    )
+    writer = _Writer(compiled, leaves, shape)
+    code = machine.build(writer.module, writer.key(), ["call"], compiled.target)
     definition = _Definition(b"compiled", code.address("call"), _FASTCALL, None)
+    table = np.array(writer.addresses(), np.uint64).view(_Table)
+    table.keep = (code, definition, compiled)
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    # The code and the definition must live as long as the function: it holds them as its self.
-    return make(ctypes.addressof(definition), (code, definition), None)
+    return make(ctypes.addressof(definition), table, None)
 
 
-def _addresses() -> dict[str, int]:
-    """Where Python's own functions and objects are."""
-    api = ctypes.pythonapi
-    data = {name: ctypes.addressof(ctypes.c_char.in_dll(api, name)) for name in _DATA}
-    functions = {
-        name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in _FUNCTIONS
-    }
-    return data | functions
+@cache
+def _known_layout() -> bool:
+    """Do Python's objects and NumPy's arrays lie in memory as this module takes it?"""
+    if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"):
+        return False
+    if ctypes.sizeof(ctypes.c_void_p) != 8 or sys.implementation.name != "cpython":
+        return False
+    probe = np.zeros((5, 7), np.float32)
+
+    def word(offset: int, kind: Any = ctypes.c_uint64) -> int:
+        return int(kind.from_address(id(probe) + offset).value)
+
+    return (
+        word(_TYPE) == id(np.ndarray)
+        and word(_DATA) == probe.__array_interface__["data"][0]
+        and word(_ND, ctypes.c_int32) == 2
+        and ctypes.c_int64.from_address(word(_DIMENSIONS) + 8).value == 7
+        and word(_DESCR) == id(np.dtype("float32"))
+        and word(_FLAGS, ctypes.c_int32) & _PLAIN == _PLAIN
+    )
 
 
-def _module(compiled: Compiled, shape: Any, arguments: int) -> ir.Module:
-    module = compiled.emit()
-    kind = ir.FunctionType(POINTER, [POINTER, POINTER, I64])
-    function = ir.Function(module, kind, "call")
-    _, args, count = function.args
-    b = ir.IRBuilder(function.append_basic_block())
-    outputs = len(compiled.grouping.outputs)
-    values = b.alloca(DOUBLE, size=arguments + outputs)
-    arena = b.alloca(I8, size=max(compiled.arena_size, 1))
-    arena.align = ALIGNMENT
-    table = b.alloca(POINTER, size=compiled.arena_slot + 1)
-    other = function.append_basic_block("other")
-    right = b.icmp_signed("==", count, ir.Constant(I64, arguments))
-    b = _checked(b, right, other)
-    float_type = _global(module, "PyFloat_Type")
-    for k in range(arguments):
-        x = b.load(b.gep(args, [_i(k)], source_etype=POINTER), typ=POINTER)
-        found = b.load(b.gep(x, [_i(8)], source_etype=I8), typ=POINTER)  # ob_type
-        b = _checked(b, b.icmp_unsigned("==", found, float_type), other)
-        number = b.call(_function(module, "PyFloat_AsDouble", DOUBLE, [POINTER]), [x])
-        b.store(number, b.gep(values, [_i(k)], source_etype=DOUBLE))
-    for k in range(arguments):
-        _point(b, table, k, b.gep(values, [_i(k)], source_etype=DOUBLE))
-    for k, slot in enumerate(compiled.output_slots):
-        _point(b, table, slot, b.gep(values, [_i(arguments + k)], source_etype=DOUBLE))
-    _point(b, table, compiled.arena_slot, arena)
-    step = module.globals[compiled.stretches[0].symbol]
-    b.call(step, [table, _i(0), _i(1), ir.Constant(POINTER, None)])
+@cache
+def _array_functions() -> Any:
+    """NumPy's table of C functions."""
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+    return get(np._core._multiarray_umath._ARRAY_API, None)  # type: ignore[attr-defined]
 
-    def made(part: Any) -> ir.Value:
+
+class _Writer:
+    """Writes the module of one built-in function.
+
+    Attributes:
+        kinds: what each argument is: "float", or dtype and shape of an array.
+    """
+
+    def __init__(self, compiled: Compiled, leaves: Sequence[Any], shape: Any) -> None:
+        self.compiled, self.shape = compiled, shape
+        self.kinds = ["float" if type(x) is float else f"{x.dtype}{x.shape}" for x in leaves]
+        self.leaves = [None if type(x) is float else (x.shape, x.dtype) for x in leaves]
+        self.only_floats = all(kind == "float" for kind in self.kinds)
+        self.names: dict[str, int] = {}  # what the table holds -> its position
+
+    def key(self) -> str:
+        """What the code depends on; it is the same for all programs with the same call."""
+        made = self.compiled
+        results = [(str(y.dtype), y.shape) for y in made.grouping.outputs]
+        places = made.output_slots, made.constant_slots, made.arena_slot, made.arena_size
+        return f"call {self.kinds} {self.shape} {results} {places} {made.estimate < BRIEF}"
+
+    # The table -------------------------------------------------------------------------------
+
+    def addresses(self) -> list[int]:
+        """What the table holds, in the order in which the code asks for it."""
+        if not self.names:
+            self.module()  # the code came from the disk
+        return [self._address(name) for name in self.names]
+
+    def _address(self, name: str) -> int:
+        api = ctypes.pythonapi
+        if name in ("PyFloat_Type", "_Py_NotImplementedStruct"):
+            return ctypes.addressof(ctypes.c_char.in_dll(api, name))
+        if name == "ndarray":
+            return id(np.ndarray)
+        if name == "step":
+            return self.compiled.code.address(self.compiled.stretches[0].symbol)
+        if name.startswith("constant"):
+            return address_of(self.compiled.constants[int(name.split()[1])])
+        if name.startswith("dtype"):
+            return id(np.dtype(name.split()[1]))
+        if name in _ARRAY_FUNCTIONS:
+            place = _array_functions() + 8 * _ARRAY_FUNCTIONS[name][0]
+            return ctypes.c_void_p.from_address(place).value or 0
+        return ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0
+
+    def _get(self, name: str) -> ir.Value:
+        """An address of the table."""
+        number = self.names.setdefault(name, len(self.names))
+        return self._field(self.table, 8 * number)
+
+    # Small words -----------------------------------------------------------------------------
+
+    def _field(self, start: ir.Value, offset: int, kind: Any = POINTER) -> ir.Value:
+        place = self.b.gep(start, [_i(offset)], source_etype=I8)
+        return self.b.load(place, typ=kind)
+
+    def _call(self, name: str, *args: ir.Value) -> ir.Value:
+        result, kinds = _FUNCTIONS[name] if name in _FUNCTIONS else _ARRAY_FUNCTIONS[name][1:]
+        return self.b.call(self._function(name, ir.FunctionType(result, kinds)), args)
+
+    def _function(self, name: str, kind: ir.FunctionType) -> ir.Value:
+        function = self._get(name)
+        function.type = kind.as_pointer()
+        return function
+
+    def _require(self, condition: ir.Value) -> None:
+        """Go on where a condition holds, and answer NotImplemented where it does not."""
+        following = self.b.append_basic_block()
+        self.b.cbranch(condition, following, self.other)
+        self.b.position_at_end(following)
+
+    def _is(self, x: ir.Value, value: ir.Value | int, kind: Any = I64) -> ir.Value:
+        value = ir.Constant(kind, value) if isinstance(value, int) else value
+        return self.b.icmp_unsigned("==", x, value)
+
+    # The function ----------------------------------------------------------------------------
+
+    def module(self) -> ir.Module:
+        module = ir.Module("call")
+        module.triple = self.compiled.target.triple
+        kind = ir.FunctionType(POINTER, [POINTER, POINTER, I64])
+        function = ir.Function(module, kind, "call")
+        own, args, count = function.args
+        b = self.b = ir.IRBuilder(function.append_basic_block())
+        self.names = {}
+        self.table = self._field(own, _DATA)
+        self.other = function.append_basic_block("other")
+        numbers = b.alloca(DOUBLE, size=len(self.leaves) + len(self.compiled.output_slots) + 1)
+        slots = b.alloca(POINTER, size=self.compiled.arena_slot + 1)
+        self._require(self._is(count, len(self.leaves)))
+        self._arguments(args, numbers, slots)
+        made = self._results(numbers, slots)
+        for k in range(len(self.compiled.constants)):
+            self._point(slots, self.compiled.constant_slots[k], self._get(f"constant {k}"))
+        self._run(slots)
+        self.b.ret(self._packed(self.shape, made, numbers))
+        self.b = ir.IRBuilder(self.other)
+        answer = self._get("_Py_NotImplementedStruct")
+        self._call("Py_IncRef", answer)
+        self.b.ret(answer)
+        return module
+
+    def _point(self, slots: ir.Value, slot: int, address: ir.Value) -> None:
+        self.b.store(address, self.b.gep(slots, [_i(slot)], source_etype=POINTER))
+
+    def _arguments(self, args: ir.Value, numbers: ir.Value, slots: ir.Value) -> None:
+        b = self.b
+        for k, leaf in enumerate(self.leaves):
+            x = b.load(b.gep(args, [_i(k)], source_etype=POINTER), typ=POINTER)
+            found = self._field(x, _TYPE)
+            if leaf is None:
+                self._require(self._is(found, self._get("PyFloat_Type")))
+                place = b.gep(numbers, [_i(k)], source_etype=DOUBLE)
+                b.store(self._field(x, _HEAD, DOUBLE), place)
+                self._point(slots, k, place)
+                continue
+            shape, dtype = leaf
+            self._require(self._is(found, self._get("ndarray")))
+            self._require(self._is(self._field(x, _DESCR), self._get(f"dtype {dtype}")))
+            self._require(self._is(self._field(x, _ND, I32), len(shape), I32))
+            flags = b.and_(self._field(x, _FLAGS, I32), ir.Constant(I32, _PLAIN))
+            self._require(self._is(flags, _PLAIN, I32))
+            if shape:
+                dimensions = self._field(x, _DIMENSIONS)
+                for axis, n in enumerate(shape):
+                    self._require(self._is(self._field(dimensions, 8 * axis, I64), n))
+            self._point(slots, k, self._field(x, _DATA))
+
+    def _results(self, numbers: ir.Value, slots: ir.Value) -> list[ir.Value | None]:
+        """New arrays for the outputs; numbers lie on the stack for now."""
+        b = self.b
+        made: list[ir.Value | None] = []
+        nothing = ir.Constant(POINTER, None)
+        rows = zip(self.compiled.grouping.outputs, self.compiled.output_slots, strict=True)
+        for k, (y, slot) in enumerate(rows):
+            if not y.shape:
+                place = b.gep(numbers, [_i(len(self.leaves) + k)], source_etype=DOUBLE)
+                self._point(slots, slot, place)
+                made.append(None)
+                continue
+            dimensions = b.alloca(I64, size=len(y.shape))
+            for axis, n in enumerate(y.shape):
+                b.store(_i(n), b.gep(dimensions, [_i(axis)], source_etype=I64))
+            kind, zero = ir.Constant(I32, y.dtype.num), ir.Constant(I32, 0)
+            x = self._call(
+                "PyArray_New", self._get("ndarray"), ir.Constant(I32, len(y.shape)), dimensions,
+                kind, nothing, nothing, zero, zero, nothing,
+            )  # fmt: skip
+            self._unless_null(x, [a for a in made if a is not None])
+            self._point(slots, slot, self._field(x, _DATA))
+            made.append(x)
+        return made
+
+    def _unless_null(self, x: ir.Value, made: list[ir.Value]) -> None:
+        """Go on, or hand NumPy's error on where there is no memory."""
+        b = self.b
+        with b.if_then(b.icmp_unsigned("==", x, ir.Constant(POINTER, None)), likely=False):
+            for a in made:
+                self._call("Py_DecRef", a)
+            b.ret(ir.Constant(POINTER, None))
+
+    def _run(self, slots: ir.Value) -> None:
+        b, size = self.b, self.compiled.arena_size
+        stack = size <= ON_STACK
+        block = None
+        if stack:
+            arena = b.alloca(I8, size=max(size, 1))
+            arena.align = ALIGNMENT
+        else:
+            block = self._call("PyMem_RawMalloc", _i(size + ALIGNMENT))
+            up = b.add(b.ptrtoint(block, I64), _i(ALIGNMENT - 1))
+            arena = b.inttoptr(b.and_(up, _i(-ALIGNMENT)), POINTER)
+        self._point(slots, self.compiled.arena_slot, arena)
+        brief = self.compiled.estimate < BRIEF
+        state = None if brief else self._call("PyEval_SaveThread")
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
+        b.call(self._function("step", kind), [slots, _i(0), _i(1), ir.Constant(POINTER, None)])
+        if state is not None:
+            self._call("PyEval_RestoreThread", state)
+        if block is not None:
+            self._call("PyMem_RawFree", block)
+
+    def _packed(self, part: Any, made: list[ir.Value | None], numbers: ir.Value) -> ir.Value:
         if isinstance(part, int):
-            place = b.gep(values, [_i(arguments + part)], source_etype=DOUBLE)
-            new = _function(module, "PyFloat_FromDouble", POINTER, [DOUBLE])
-            return b.call(new, [b.load(place, typ=DOUBLE)])
-        whole = b.call(_function(module, "PyTuple_New", POINTER, [I64]), [_i(len(part))])
-        put = _function(module, "PyTuple_SetItem", ir.IntType(32), [POINTER, I64, POINTER])
+            whole = made[part]
+            return whole if whole is not None else self._number(part, numbers)
+        whole = self._call("PyTuple_New", _i(len(part)))
         for k, member in enumerate(part):
-            b.call(put, [whole, _i(k), made(member)])
+            self._call("PyTuple_SetItem", whole, _i(k), self._packed(member, made, numbers))
         return whole
 
-    b.ret(made(shape))
-    b = ir.IRBuilder(other)
-    answer = _global(module, "_Py_NotImplementedStruct")
-    b.call(_function(module, "Py_IncRef", ir.VoidType(), [POINTER]), [answer])
-    b.ret(answer)
-    return module
+    def _number(self, k: int, numbers: ir.Value) -> ir.Value:
+        b, y = self.b, self.compiled.grouping.outputs[k]
+        place = b.gep(numbers, [_i(len(self.leaves) + k)], source_etype=DOUBLE)
+        if self.only_floats and y.dtype == np.float64:
+            return self._call("PyFloat_FromDouble", b.load(place, typ=DOUBLE))
+        nothing = ir.Constant(POINTER, None)
+        return self._call("PyArray_Scalar", place, self._get(f"dtype {y.dtype}"), nothing)
 
 
 def _i(x: int) -> ir.Constant:
     return ir.Constant(I64, x)
 
 
-def _point(b: ir.IRBuilder, table: ir.Value, slot: int, address: ir.Value) -> None:
-    b.store(address, b.gep(table, [_i(slot)], source_etype=POINTER))
-
-
-def _checked(b: ir.IRBuilder, right: ir.Value, other: ir.Block) -> ir.IRBuilder:
-    """Go on where a condition holds, and to another block where it does not."""
-    following = b.append_basic_block()
-    b.cbranch(right, following, other)
-    return ir.IRBuilder(following)
-
-
-def _global(module: ir.Module, name: str) -> Any:
-    return module.globals.get(name) or ir.GlobalVariable(module, I8, name)
-
-
-def _function(module: ir.Module, name: str, result: Any, types: list[Any]) -> Any:
-    kind = ir.FunctionType(result, types)
-    return module.globals.get(name) or ir.Function(module, kind, name)
-
-
-__all__ = ["scalar_call"]
+__all__ = ["quick_call"]

@@ -34,6 +34,8 @@ from chainrule.engine.program import RECORDS, Op, Program
 POINTER = ir.PointerType()
 MOST = 64  # threads
 SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
+PRODUCT, STEP = 0.04e-9, 0.15e-9  # seconds that a multiplication in a product, an operation takes
+PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -136,6 +138,7 @@ class Compiled:
         grouping, program = self.grouping, self.program
         self.slots: dict[Op, int] = {}
         self.constants: list[np.ndarray] = []
+        self.constant_slots: list[int] = []
         for op in program.inputs:
             self.slots[op] = len(self.slots)
         self.output_slots: list[int] = []
@@ -161,6 +164,7 @@ class Compiled:
         for op in program.ops:
             if op.name == "constant":
                 self.slots[op] = count
+                self.constant_slots.append(count)
                 count += 1
                 self.constants.append(op.params["value"])
         self.arena_slot = count
@@ -182,6 +186,8 @@ class Compiled:
         scratch = max((self._scratch(g) for g in grouping.groups), default=0)
         self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
         self.threads = MOST if any(map(self._is_split, grouping.groups)) else 1
+        self.estimate = sum(map(self._seconds, grouping.groups))
+        self.splits = self.threads > 1 and self.estimate > PAYS
         spans.append(Span(self.scratch_size * self.threads, 0, len(grouping.groups)))
         offsets, self.arena_size = place(spans)
         self.offsets = dict(zip(owners, offsets, strict=False))
@@ -272,6 +278,13 @@ class Compiled:
         if group.kind == "take":
             return size > SPLIT_LOOP
         return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
+
+    def _seconds(self, group: Group) -> float:
+        """About how long a group takes in one thread."""
+        if group.kind == "product":
+            spec = self._product(group)
+            return spec.m * spec.k * spec.n * PRODUCT
+        return math.prod(group.space) * len(group.ops) * STEP
 
     def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
         pointer = place.pointer
@@ -387,7 +400,7 @@ class Compiled:
         pointers = (*map(address_of, arrays), address_of(arena) + start)
         table = (ctypes.c_uint64 * len(pointers))(*pointers)
         where = ctypes.addressof(table)
-        if around is None and self.is_native and self.threads == 1:
+        if around is None and self.is_native and not self.splits:
             self._functions[0](where, 0, 1, 0)
         else:
             self._stretch_by_stretch(where, arrays, arena[start:], around)
