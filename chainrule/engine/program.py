@@ -17,13 +17,13 @@ from chainrule.elementary import TABLE
 from chainrule.elementary.base import Pointwise
 from chainrule.elementary.indexing import Index
 from chainrule.elementary.reductions import axes_of
-from chainrule.engine import convolutions
+from chainrule.engine import convolutions, padding
 from chainrule.graph import Graph, Node
 
 Shape = tuple[int, ...]
 RECORDS: dict[str, Any] = {record.name: record for record in TABLE.values()}
 # Linear functions that work element by element, and so are pointwise for an engine.
-ELEMENTWISE = frozenset({"where", "astype", "copy", "pad"})
+ELEMENTWISE = frozenset({"where", "astype", "copy", "pad", "within"})
 
 
 def contiguous(shape: Shape) -> tuple[int, ...]:
@@ -272,7 +272,7 @@ def simplified(graph: Graph) -> Program:
             found = build.op(node.fn.name, args, shape, dtype, **node.params)
         values.append(found)
     outputs = [values[y.index] if isinstance(y, Node) else y for y in graph.outputs]
-    return Program(values[: len(graph.inputs)], outputs)
+    return padding.sunk(Program(values[: len(graph.inputs)], outputs), build)
 
 
 # Simpler forms ---------------------------------------------------------------------------------

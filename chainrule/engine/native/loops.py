@@ -148,7 +148,9 @@ class Loops:
         self.reads: dict[tuple[Op, int, Op], Access] = {}
         self.writes: dict[Op, Access] = {}
         self.reductions: dict[Op, Reduction] = {}
+        self.masks: dict[Op, Access] = {}  # no memory, but bounds
         self.inside: dict[Access, ir.Value] = {}  # are the outer axes within the bounds?
+        self.interior = False  # is the innermost axis known to be within all bounds?
         self._find_accesses()
         self._arrange()
         floats = [op.dtype.itemsize for op in group.ops if op.dtype.kind == "f"]
@@ -167,15 +169,13 @@ class Loops:
                     continue
                 whole = read_by(op, self.layout(a))
                 strides = [s for n, s in zip(shape, whole.strides, strict=True) if n != 1]
-                bounds = None
-                if op.name == "pad":
-                    lows, counts = op.params["lows"], op.params["counts"]
-                    rows = zip(shape, lows, counts, strict=True)
-                    bounds = [(low, low + count) for n, low, count in rows if n != 1]
+                bounds = bounds_of(op) if op.name == "pad" else None
                 key = (whole.root, whole.offset, tuple(strides), str(bounds))
                 if key not in known:
                     known[key] = Access(whole.root, whole.offset, strides, bounds)
                 self.reads[op, k, a] = known[key]
+            if op.name == "within":
+                self.masks[op] = Access(op, 0, [0] * len(self.dims), bounds_of(op))
             if op.name in REDUCTIONS:
                 axes = op.params["axis"]
                 reduced = [i in axes for i, n in enumerate(shape) if n != 1]
@@ -187,7 +187,8 @@ class Loops:
 
     def _all(self) -> list[Access]:
         outs = [r.out for r in self.reductions.values()]
-        return list(dict.fromkeys([*self.reads.values(), *self.writes.values(), *outs]))
+        masks = self.masks.values()
+        return list(dict.fromkeys([*self.reads.values(), *masks, *self.writes.values(), *outs]))
 
     def _arrange(self) -> None:
         """Choose the innermost axis, and join neighbouring axes that are stepped through as one."""
@@ -358,10 +359,23 @@ class Loops:
                 found[op][0] = part[op][0]
             return _listed(found)
 
-        whole = n // (lanes * times) * lanes * times
-        carried = counted(b, 0, whole, lanes * times, _listed(sums), turn)
-        carried = counted(b, whole, n, lanes, carried, rest)
+        first, last = self._without_bounds(lanes * times)
+        carried = counted(b, 0, first, lanes, _listed(sums), rest)
+        self.interior = True
+        carried = counted(b, first, last, lanes * times, carried, turn)
+        self.interior = False
+        carried = counted(b, last, n, lanes, carried, rest)
         return _grouped(sums, carried)
+
+    def _without_bounds(self, step: int) -> tuple[int, int]:
+        """From where to where whole turns of the innermost loop need no masks."""
+        n, lanes = self.dims[-1], self.lanes or 1
+        bounds = [a.bounds[-1] for a in self._all() if a.bounds]
+        low = max((low for low, _ in bounds), default=0)
+        high = min((high for _, high in bounds), default=n)
+        first = -(-low // lanes) * lanes
+        last = first + max(high - first, 0) // step * step
+        return (first, last) if last > first else (0, 0)
 
     def _mask(self, i: ir.Value, n: int) -> ir.Value:
         """Which lanes from position i on are below n."""
@@ -429,11 +443,21 @@ class Loops:
                 x, _ = argument(op, 0)
                 self._accumulate(self.reductions[op], offsets, i, mask, x, sums)
                 continue
-            values[op] = compute(b, op, functools.partial(argument, op), self.lanes)
+            if op in self.masks:
+                values[op] = self._masked(op, argument(op, 0)[0], i)
+            else:
+                values[op] = compute(b, op, functools.partial(argument, op), self.lanes)
             if op in self.writes:
                 w = self.writes[op]
                 self._store(w, b.add(offsets[w], i) if self.dims else offsets[w], values[op], mask)
         return sums
+
+    def _masked(self, op: Op, x: ir.Value, i: ir.Value) -> ir.Value:
+        """What is within the bounds, and a number elsewhere."""
+        inside = self._within(self.masks[op], i, None)
+        if inside is None:
+            return x
+        return self.b.select(inside, x, number(op.params["outside"], str(op.dtype), self.lanes))
 
     def _accumulate(
         self,
@@ -489,7 +513,7 @@ class Loops:
         assert a.bounds is not None
         assert lanes is not None
         low, high = a.bounds[-1]
-        if (low, high) != (0, self.dims[-1]):
+        if (low, high) != (0, self.dims[-1]) and not self.interior:
             kind = ir.VectorType(I64, lanes)
             lane = ir.Constant(kind, [ir.Constant(I64, j - low) for j in range(lanes)])
             place = b.add(splat(b, i, lanes), lane)
@@ -534,6 +558,12 @@ class Loops:
             masked_store(b, x, address, size, mask)
 
 
+def bounds_of(op: Op) -> list[tuple[int, int]]:
+    """From where to where a padded array has elements, for each axis that is not of length one."""
+    rows = zip(op.shape, op.params["lows"], op.params["counts"], strict=True)
+    return [(low, low + count) for n, low, count in rows if n != 1]
+
+
 def divisible(group: Group) -> bool:
     """Can the first axis of a loop group be split among threads?"""
     if not group.space:
@@ -546,7 +576,7 @@ def divisible(group: Group) -> bool:
             first = next((i for i, n in enumerate(shape) if n != 1), None)
             if first is None or first in op.params["axis"]:
                 return False
-        if op.name == "pad" and len(group.space) == 1:
+        if op.name in ("pad", "within") and len(group.space) == 1:
             return False
     return True
 

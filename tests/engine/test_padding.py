@@ -1,0 +1,64 @@
+"""Padded arrays that are computed where they are read."""
+
+import numpy as np
+import pytest
+from scipy.optimize import rosen, rosen_der, rosen_hess_prod
+
+import chainrule as cr
+
+
+def rosenbrock(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 33, 64, 100, 257])
+def test_rosenbrock_is_as_scipy_has_it(n):
+    x, v = np.random.default_rng(n).standard_normal((2, n))
+    value, gradient = cr.compile(cr.value_and_grad(rosenbrock))(x)
+    np.testing.assert_allclose(value, rosen(x), rtol=1e-14)
+    np.testing.assert_allclose(gradient, rosen_der(x), rtol=1e-12, atol=1e-11)
+    product = cr.compile(lambda x, v: cr.hvp(rosenbrock, (x,), (v,)))(x, v)
+    np.testing.assert_allclose(product, rosen_hess_prod(x, v), rtol=1e-12, atol=1e-10)
+
+
+def test_one_loop_does_value_and_gradient():
+    compiled = cr.compile(cr.value_and_grad(rosenbrock))
+    assert len(compiled.report(np.ones(1000))) == 1
+
+
+def total_variation(x):
+    return ((x[1:] - x[:-1]) ** 2).sum() + (3 * (x[:, 2:] - x[:, :-2]) ** 2).sum()
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 4), (5, 17), (16, 16), (7, 40), (33, 9)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_two_axes(shape, dtype):
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    expected = np.zeros(shape, dtype)
+    d = 2 * (x[1:] - x[:-1])
+    expected[1:] += d
+    expected[:-1] -= d
+    d = 6 * (x[:, 2:] - x[:, :-2])
+    expected[:, 2:] += d
+    expected[:, :-2] -= d
+    gradient = cr.compile(cr.grad(total_variation))(x)
+    assert gradient.dtype == dtype
+    bound = 32 * np.finfo(dtype).eps * np.abs(expected).max()
+    np.testing.assert_allclose(gradient, expected, rtol=0, atol=bound)
+
+
+def test_what_is_out_of_bounds_has_no_influence():
+    # 1/x of the zero next to the bounds would be infinite, and 0·∞ a NaN.
+    x = np.arange(1.0, 20.0)
+    f = lambda x: (1 / x[1:] + x[:-1]).sum()  # noqa: E731
+    expected = np.r_[0, -1 / x[1:] ** 2] + np.r_[np.ones(18), 0]
+    np.testing.assert_allclose(cr.compile(cr.grad(f))(x), expected, rtol=1e-14)
+
+
+def test_an_infinity_stays_where_it_is():
+    x = np.ones(40)
+    x[20] = np.inf
+    with np.errstate(all="ignore"):
+        expected = cr.grad(rosenbrock)(x)
+    np.testing.assert_array_equal(cr.compile(cr.grad(rosenbrock))(x), expected)
+    assert np.isfinite(expected).sum() > 30
