@@ -65,8 +65,21 @@ square = Pointwise("square", np.square, lambda y, a: 2.0 * a, formula="a**2", sy
 sqrt = Pointwise(
     "sqrt", np.sqrt, lambda y, a: 0.5 / y, symbols=("1/(2*sqrt(a))",), domain=((1e-300, 1e300),)
 )
+
+
+def _cube_root(a: Any) -> Any:
+    """np.cbrt, which on some machines is off by several ulps, after one step of Newton's method."""
+    y = np.cbrt(a)
+    with np.errstate(all="ignore"):
+        better = y - (y * y * y - a) / (3 * y * y)
+    # Of the smallest and largest numbers y³ is not exact enough.
+    limits = np.finfo(y.dtype)
+    inside = (np.abs(a) > limits.tiny / limits.eps**2) & (np.abs(a) < limits.max / 4)
+    return np.where(inside, better, y).astype(y.dtype)[()]
+
+
 cbrt = Pointwise(
-    "cbrt", np.cbrt, lambda y, a: 1.0 / (3.0 * y * y), symbols=("1/(3*cbrt(a)**2)",),
+    "cbrt", _cube_root, lambda y, a: 1.0 / (3.0 * y * y), symbols=("1/(3*cbrt(a)**2)",),
     domain=((1e-150, 1e150),),
 )  # fmt: skip
 reciprocal = Pointwise(
