@@ -18,6 +18,7 @@ from chainrule.train.compiled import Compiled
 from chainrule.train.feed import STEP, Rows
 from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
+from chainrule.train.plans import plan_for
 from chainrule.train.step import Batch, Result, TrainState
 
 STRETCH = 0.05  # seconds of steps in one call, after which Ctrl-C and callbacks have their turn
@@ -127,14 +128,21 @@ class NativeSteps:
     def stepper(self, rows: int, state: TrainState) -> Any:
         """The compiled step for batches of so many rows."""
         if rows not in self.steppers:
-            from chainrule.engine.native.stepping import Stepper
+            from chainrule.engine.native.stepping import Plan, Stepper
 
             first = np.arange(rows)
             data = (self.x, self.y, self.weight)
-            self.draws[rows] = self._drawn(state, data, first)
-            numbers = [np.random.default_rng(0).random(shape) for _, shape in self.draws[rows]]
-            example = (first, np.float64(0.0), numbers)
-            self.steppers[rows] = Stepper(self._step, state, data, example)
+
+            def made() -> tuple[Plan, Any, list[Any]]:
+                draws = self._drawn(state, data, first)
+                numbers = [np.random.default_rng(0).random(shape) for _, shape in draws]
+                example = (first, np.float64(0.0), numbers)
+                return Plan.of(self._step, state, data, example), example, draws
+
+            compiled = self.compiled
+            parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)
+            plan, example, self.draws[rows] = plan_for(parts, (state, data, first), made)
+            self.steppers[rows] = Stepper(self._step, state, data, example, plan)
         return self.steppers[rows]
 
     def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Any]:
@@ -185,7 +193,7 @@ class NativeSteps:
         own = (orders, self._rates(run, count), self._numbers(run, orders.shape[1], count))
         losses, norms, *outputs = stepper.run(own, count)
         self.pace = (time.perf_counter() - began) / count
-        finite = np.isfinite(losses) & np.isfinite(norms)
+        finite = np.isfinite(losses + norms)
         if not finite.all() and count > 1:  # up to the step that is not, which comes by itself
             self._state, good = None, int(np.argmin(finite))
             return self._steps(run, orders[: max(good, 1)], max(good, 1))
@@ -227,9 +235,11 @@ class NativeSteps:
         """The rows of each batch of an epoch."""
         if self._order[0] != epoch:
             feed = self.feed
-            everything = np.arange(feed.rows)
             parts = islice(feed.order(epoch), feed.most)
-            self._order = (epoch, [everything[rows] for rows in parts])
+            self._order = (
+                epoch,
+                [np.arange(feed.rows)[r] if isinstance(r, slice) else r for r in parts],
+            )
         return self._order[1]
 
     def _numbers(self, run: Run, rows: int, count: int) -> list[Any]:

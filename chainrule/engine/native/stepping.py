@@ -7,7 +7,9 @@ place, the data are the same for all steps, each step takes the next x and leave
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,50 @@ from chainrule.errors import CompileError
 from chainrule.tracing import flatten, name_of, unflatten
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A step compiled to be repeated; any number of steppers may share it.
+
+    Attributes:
+        compiled: the program.
+        state, y: the structures of the state and of what a step leaves.
+        kept, held: how many arrays the state and the data have.
+    """
+
+    compiled: Compiled
+    state: Any
+    y: Any
+    kept: int
+    held: int
+
+    @classmethod
+    def of(cls, step: Callable[..., Any], state: Any, data: Any, x: Any) -> Plan:
+        """Trace and compile a step; the arguments are those of :class:`Stepper`."""
+        kept, held, own = _numbers(state), _numbers(data), _numbers(x)
+        leaves, spec = flatten(((state, data, x), {}))
+        captured = capture(step, leaves, spec, "step")
+        outputs = captured.graph.outputs
+        new_state, _ = captured.pack(outputs)
+        after = [y for y in flatten(new_state)[0] if y is not None]
+        _same(step, kept, captured.graph, len(after))
+        y = flatten(captured.pack(list(range(len(outputs))))[1])[1]
+        first = len(kept) + len(held)
+        given = first + len(own)
+        moving = [
+            *range(first, given),
+            *(given + k for k in range(len(kept), len(outputs))),
+        ]
+        compiled = Compiled(simplified(captured.graph), donated=len(kept), moving=moving)
+        if not compiled.is_native:
+            names = [g.name for g in compiled.grouping.groups if g.kind == "numpy"]
+            raise CompileError(
+                f"{name_of(step)} cannot run as one native function",
+                got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
+                remedy="it runs by the NumPy engine",
+            )
+        return cls(compiled, flatten(state)[1], y, len(kept), len(held))
+
+
 class Stepper:
     """A step, compiled to be repeated.
 
@@ -28,62 +74,53 @@ class Stepper:
         state: a tree of arrays; the new state has the same structure, shapes and dtypes.
         data: a tree of arrays.
         x: the tree of one step's own inputs, as an example of shapes and dtypes.
+        plan: the same step as it was compiled before, for the same shapes.
 
     Raises:
         CompileError: the state changes its structure, or an operation has no native code.
     """
 
-    def __init__(self, step: Callable[..., Any], state: Any, data: Any, x: Any) -> None:
-        self._states, self._state_spec = flatten(state)
-        self._kept = [leaf for leaf in self._states if is_number(leaf)]
-        held = [leaf for leaf in flatten(data)[0] if is_number(leaf)]
-        own = [leaf for leaf in flatten(x)[0] if is_number(leaf)]
-        leaves, spec = flatten(((state, data, x), {}))
-        captured = capture(step, leaves, spec, "step")
-        new_state, _ = captured.pack(captured.graph.outputs)
-        after = [y for y in flatten(new_state)[0] if y is not None]
-        _same(step, self._kept, captured.graph, len(after))
-        self._y_spec = flatten(captured.pack(list(range(len(captured.graph.outputs))))[1])
-        first = len(self._kept) + len(held)
-        given = first + len(own)
-        moving = [
-            *range(first, given),
-            *(given + k for k in range(len(self._kept), len(captured.graph.outputs))),
-        ]
-        program = simplified(captured.graph)
-        self.compiled = Compiled(program, donated=len(self._kept), moving=moving)
-        if not self.compiled.is_native:
-            names = [g.name for g in self.compiled.grouping.groups if g.kind == "numpy"]
-            raise CompileError(
-                f"{name_of(step)} cannot run as one native function",
-                got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
-                remedy="it runs by the NumPy engine",
-            )
+    def __init__(
+        self, step: Callable[..., Any], state: Any, data: Any, x: Any, plan: Plan | None = None
+    ) -> None:
+        self.plan = plan = plan or Plan.of(step, state, data, x)
+        self.compiled = compiled = plan.compiled
+        self._leaves = flatten(state)[0]
+        self._places = [k for k, leaf in enumerate(self._leaves) if is_number(leaf)]
         kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
-        self._repeat = self.compiled.code.function("repeat", *kinds)
-        self._held = [np.ascontiguousarray(a) for a in held]
-        self._arena = np.empty(self.compiled.arena_size + ALIGNMENT, np.uint8)
+        self._repeat = compiled.code.function("repeat", *kinds)
+        self._held = [np.ascontiguousarray(a) for a in _numbers(data)]
+        self._arena = np.empty(compiled.arena_size + ALIGNMENT, np.uint8)
+        self._table = (ctypes.c_uint64 * (compiled.arena_slot + 1))()
+        for k, a in enumerate(self._held):
+            self._table[plan.kept + k] = address_of(a)
+        for slot, a in zip(compiled.constant_slots, compiled.constants, strict=True):
+            self._table[slot] = address_of(a)
+        self._table[compiled.arena_slot] = -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
         self.load(state)
 
     def load(self, state: Any) -> None:
         """Start from a state; its arrays are copied."""
-        leaves = [leaf for leaf in flatten(state)[0] if is_number(leaf)]
         inputs = self.compiled.program.inputs
-        self._current = [
-            np.array(x, op.dtype, order="C") for x, op in zip(leaves, inputs, strict=False)
-        ]
+        rows = zip(_numbers(state), inputs, strict=False)
+        self._hold([np.array(x, op.dtype, order="C") for x, op in rows])
 
     def share(self, other: Stepper) -> None:
         """Go on where another stepper of the same state stands, in the same memory."""
-        self._current = other._current
+        if self._current is not other._current:
+            self._hold(other._current)
+
+    def _hold(self, arrays: list[np.ndarray]) -> None:
+        self._current = arrays
+        for k, x in enumerate(arrays):
+            self._table[k] = address_of(x)
 
     def state(self) -> Any:
         """The state now, in arrays of its own."""
-        fresh = iter([np.array(x)[()] for x in self._current])
-        return unflatten(
-            self._state_spec,
-            [_typed(next(fresh), leaf) if is_number(leaf) else leaf for leaf in self._states],
-        )
+        leaves = self._leaves.copy()
+        for k, x in zip(self._places, self._current, strict=True):
+            leaves[k] = x.copy() if x.ndim else _typed(x[()], leaves[k])
+        return unflatten(self.plan.state, leaves)
 
     def run(self, xs: Any, count: int) -> Any:
         """Do ``count`` steps.
@@ -95,25 +132,28 @@ class Stepper:
         Returns:
             The y of the steps, a tree of arrays with one more axis in front.
         """
-        compiled = self.compiled
-        moving = [np.ascontiguousarray(x) for x in flatten(xs)[0] if is_number(x)]
-        program = compiled.program
-        kept = len(self._current)
-        for x, op in zip(moving, program.inputs[kept + len(self._held) :], strict=True):
+        plan, compiled, table = self.plan, self.compiled, self._table
+        moving = [np.ascontiguousarray(x) for x in _numbers(xs)]
+        first = plan.kept + plan.held
+        for k, (x, op) in enumerate(zip(moving, compiled.program.inputs[first:], strict=True)):
             assert x.dtype == op.dtype
             assert x.shape[1:] == op.shape
             assert len(x) >= count
+            table[first + k] = address_of(x)
         made: list[Any] = []
-        for y in compiled.grouping.outputs[kept:]:
-            made.append(np.empty((count, *y.shape), y.dtype) if hasattr(y, "shape") else y)
-        arrays = [*self._current, *self._held, *moving]
-        arrays += [a for a, s in zip(made, compiled.output_slots[kept:], strict=True) if s >= 0]
-        arrays += compiled.constants
-        base = -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
-        pointers = (*map(address_of, arrays), base)
-        table = (ctypes.c_uint64 * len(pointers))(*pointers)
+        outputs = zip(compiled.grouping.outputs, compiled.output_slots, strict=True)
+        for y, slot in itertools.islice(outputs, plan.kept, None):
+            made.append(np.empty((count, *y.shape), y.dtype) if slot >= 0 else y)
+            if slot >= 0:
+                table[slot] = address_of(made[-1])
+        pointers = bytes(table)  # the steps move what the table points to
         compiled.threaded(self._repeat, ctypes.addressof(table), count)
-        return unflatten(self._y_spec[1], made)
+        ctypes.memmove(table, pointers, len(pointers))
+        return unflatten(plan.y, made)
+
+
+def _numbers(tree: Any) -> list[Any]:
+    return [leaf for leaf in flatten(tree)[0] if is_number(leaf)]
 
 
 def _typed(value: Any, like: Any) -> Any:
