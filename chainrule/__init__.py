@@ -37,6 +37,8 @@ from chainrule.spatial import average_pool, conv1d, conv2d, max_pool
 
 if TYPE_CHECKING:
     from chainrule import optim
+    from chainrule.control.conditional import cond
+    from chainrule.control.repeating import scan, while_loop
     from chainrule.engine.compiling import compile
     from chainrule.engine.native.threads import set_threads
     from chainrule.optim import minimize
@@ -47,6 +49,7 @@ __all__ = [
     "average_pool",
     "check_grads",
     "compile",
+    "cond",
     "conv1d",
     "conv2d",
     "digamma",
@@ -69,6 +72,7 @@ __all__ = [
     "optim",
     "polygamma",
     "relu",
+    "scan",
     "selu",
     "set_threads",
     "sigmoid",
@@ -82,6 +86,7 @@ __all__ = [
     "trace",
     "value_and_grad",
     "vjp",
+    "while_loop",
     "xlogy",
 ]
 
@@ -94,6 +99,12 @@ def __getattr__(name: str) -> Any:
         from chainrule.engine.compiling import compile
 
         return compile
+    if name == "cond":
+        from chainrule.control.conditional import cond
+
+        return cond
+    if name in ("scan", "while_loop"):
+        return getattr(importlib.import_module("chainrule.control.repeating"), name)
     if name == "set_threads":
         from chainrule.engine.native.threads import set_threads
 

@@ -89,9 +89,10 @@ class Tape:
         closed: the trace has ended.
         static: the graph will be evaluated again at other values, so that no decision may
             depend on these.
+        free: the positions of the inputs at which a static graph will be evaluated.
     """
 
-    __slots__ = ("closed", "held", "node_type", "nodes", "static")
+    __slots__ = ("closed", "free", "held", "node_type", "nodes", "static")
 
     def __init__(self, node_type: type[Node], *, static: bool = False) -> None:
         self.node_type = node_type
@@ -99,6 +100,7 @@ class Tape:
         self.held: list[np.ndarray] = []
         self.closed = False
         self.static = static
+        self.free: list[range] = []
 
     def input(self, value: Any, name: str) -> Node:
         """Add an input of the graph."""
@@ -343,12 +345,14 @@ class Graph:
                 raise evaluation_error(node.fn, args, error, node.code, node.lasti) from error
         return results
 
+    def run(self, values: Sequence[Any]) -> list[Any]:
+        """The outputs in their flat order at new values of the inputs."""
+        results = self.evaluate(values)
+        return [results[y.index] if isinstance(y, Node) else y for y in self.outputs]
+
     def __call__(self, *values: Any) -> Any:
         """The outputs at new values of the inputs. Branches stay as they were traced."""
-        results = self.evaluate(values)
-        return self.unflatten(
-            [results[y.index] if isinstance(y, Node) else y for y in self.outputs]
-        )
+        return self.unflatten(self.run(values))
 
     def unflatten(self, outputs: Sequence[Any]) -> Any:
         return outputs[0] if self.structure is None else self.structure.unflatten(outputs)
@@ -372,12 +376,18 @@ class Graph:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        return f"<{self._words()}>"
+
+    def _words(self) -> str:
         steps = len(self.nodes) - len(self.inputs)
-        lines = [
+        return (
             f"graph of {len(self.inputs)} input{'s' * (len(self.inputs) != 1)}, "
             f"{steps} step{'s' * (steps != 1)}"
-        ]
+        )
+
+    def __str__(self) -> str:
+        lines = [self._words()]
         for node in self.nodes:
             words = [_word(a) for a in node.args]
             words += [f"{key}={value!r}" for key, value in node.params.items()]

@@ -152,7 +152,7 @@ def reverse(
         if fn is pick:
             source = args[0].index - start
             if source >= 0:
-                members = cotangents[source] or [None] * args[0].fn.outputs
+                members = cotangents[source] or [None] * len(args[0].value)
                 k = node.params["k"]
                 members[k] = g if members[k] is None else members[k] + g
                 cotangents[source] = members
@@ -222,14 +222,16 @@ def _contributions(fn: Any, node: Node, g: Any, lift: bool) -> list[tuple[int, A
             if isinstance(a, Node) and fn.differentiable(k):
                 rows.append((k, fn.adjoint(k, g, args, node.params)))
         return rows
-    result = fn.vjp(g, _result(fn, node, lift), *args, **node.params)
+    result = fn.vjp(g, _result(node, lift), *args, **node.params)
     return [(k, c) for k, c in enumerate(result) if c is not None]
 
 
-def _result(fn: Any, node: Node, lift: bool) -> Any:
+def _result(node: Node, lift: bool) -> Any:
     if not lift:
         return node.value
-    return tuple(pick(node, k=k) for k in range(fn.outputs)) if fn.outputs > 1 else node
+    if not isinstance(node.value, tuple):
+        return node
+    return tuple(pick(node, k=k) for k in range(len(node.value)))
 
 
 def forward(
@@ -271,7 +273,7 @@ def forward(
             rows[position - start] = _linear(node, incoming, lift)
         elif isinstance(fn, General):
             args = node.args if lift else tuple(value_of(a) for a in node.args)
-            y = _result(fn, node, lift)
+            y = _result(node, lift)
             rows[position - start] = fn.jvp(tuple(incoming), y, *args, **node.params)
     return rows
 

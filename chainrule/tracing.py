@@ -135,6 +135,12 @@ class Trace:
         return value if is_traced(value) else note
 
 
+def in_static_trace() -> bool:
+    """Is a function traced just now whose graph will be evaluated at other values?"""
+    tape = _current.get()
+    return tape is not None and not tape.closed and tape.static
+
+
 def _line_of(traceback: TracebackType | None) -> str:
     """The innermost line of the user's in a traceback."""
     line = ""

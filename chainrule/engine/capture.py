@@ -132,6 +132,7 @@ def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str
                 traced.append(node)
             else:
                 traced.append(leaf)
+        trace.tape.free.append(range(len(inputs)))
         args, kwargs = unflatten(spec, traced)
         output = f(*args, **kwargs)
         found, results = flatten(output)

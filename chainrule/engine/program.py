@@ -256,7 +256,7 @@ def simplified(graph: Graph) -> Program:
     values: list[Any] = []
     for node in graph.nodes:
         build.node = node
-        shape, dtype = np.shape(node.value), getattr(node.value, "dtype", None)
+        shape, dtype = getattr(node.value, "shape", ()), getattr(node.value, "dtype", None)
         if node.fn is None:
             assert dtype is not None
             values.append(Op("input", (), {"name": node.name}, shape, dtype, node))

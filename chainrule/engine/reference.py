@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.graph import Graph, Node
+from chainrule.graph import Graph
 from chainrule.running import Quiet
 
 
@@ -25,5 +25,4 @@ class Reference:
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         with Quiet():
-            results = self.graph.evaluate(values)
-        return [results[y.index] if isinstance(y, Node) else y for y in self.graph.outputs]
+            return self.graph.run(values)
