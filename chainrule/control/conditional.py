@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.control.branches import branch
-from chainrule.control.parts import Part, spread
+from chainrule.control.parts import Part, together
 from chainrule.control.trees import leaves_of, same_branches, truth
 from chainrule.elementary.base import value_of
 from chainrule.graph import Graph, Node
@@ -52,15 +52,8 @@ def cond(
         (true_fun, false_fun), (list(parts[0][0].outputs), parts[0][2]),
         (list(parts[1][0].outputs), parts[1][2]),
     )  # fmt: skip
-    around = list(dict.fromkeys([*parts[0][1], *parts[1][1]]))
-    args = [*leaves, *around]
-    own = range(len(leaves))
-    examples = [value_of(a) for a in args]
-    graphs = [
-        spread(graph, [*own, *(len(leaves) + around.index(a) for a in read)], examples)
-        for graph, read, _ in parts
-    ]
-    return unflatten(parts[0][2], branch(pred, args, *graphs))
+    around, graphs = together([part[:2] for part in parts], leaves)
+    return unflatten(parts[0][2], branch(pred, [*leaves, *around], *graphs))
 
 
 def _traced(f: Callable[..., Any], leaves: list[Any], spec: Any) -> tuple[Graph, list[Node], Any]:

@@ -11,7 +11,7 @@ Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), secti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from chainrule.control.parts import (
     zeros,
 )
 from chainrule.control.records import Control, outputs, results, wanted
-from chainrule.elementary.base import value_of
 from chainrule.graph import Graph
 
 Run = Callable[[Sequence[Any]], Sequence[Any]]
@@ -53,6 +52,10 @@ class Loop:
     consts: int
     length: int | None
     backward: bool
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return (self.body,) if self.condition is None else (self.body, self.condition)
 
     def split(self, args: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """(carry, consts, xs)"""
@@ -228,8 +231,7 @@ def _vjp(g: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, ...]:
     summed = [k for k in range(carries, carries + loop.consts) if asked[k]]
     single = [k for k in range(carries + loop.consts, n) if asked[k]]
     rows = [k for k in range(carries, len(values)) if arrives[k]]
-    zero = [k for k in carried if not found[k]]
-    back = _backward_body(loop, graph, carried, summed, single, rows, zero)
+    back = _backward_body(loop, graph, carried, summed, single, rows)
     first = [
         zeros(v) if c is None else fitted(c, v) for c, v in ((g[k], values[k]) for k in carried)
     ]
@@ -253,7 +255,6 @@ def _backward_body(
     summed: Sequence[int],
     single: Sequence[int],
     rows: Sequence[int],
-    zero: Sequence[int],
 ) -> Graph:
     """One step backward: (c̄, sums of k̄, consts, x, carry before, ȳ) → (c̄, sums of k̄, x̄).
 
@@ -261,7 +262,6 @@ def _backward_body(
         loop, graph: the loop and the adjoint of its body.
         carried, summed, single: the arguments with a cotangent: of the carry, consts and xs.
         rows: the ys with one.
-        zero: those of the carry that a step does not depend on.
     """
     n = len(graph.inputs) - len(carried) - len(rows)
     carry, consts, xs = loop.split(graph.inputs[:n])
@@ -278,9 +278,8 @@ def _backward_body(
         add([*consts, *xs, *carry, *seeds[len(carried) :]])
         inputs = part.tape.nodes[part.start :]
         found = part.copy(graph, [given[k] for k in range(len(graph.inputs))])
-        back = [zeros(graph.inputs[k]) if k in zero else found[k] for k in carried]
         totals = [s + found[k] for s, k in zip(sums, summed, strict=True)]
-        return Graph(inputs, [*back, *totals, *(found[k] for k in single)])
+        return Graph(inputs, [*(found[k] for k in carried), *totals, *(found[k] for k in single)])
 
 
 LOOP = Control(

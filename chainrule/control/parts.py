@@ -163,6 +163,23 @@ def spread(graph: Graph, places: Sequence[int], examples: Sequence[Any]) -> Grap
         return Graph(given, part.copy(graph, [given[k] for k in places]))
 
 
+def together(
+    parts: Sequence[tuple[Graph, list[Node]]], leaves: Sequence[Any]
+) -> tuple[list[Any], list[Graph]]:
+    """Graphs of the same leaves with what all of them read from around as further inputs.
+
+    Returns:
+        What is read, and the graphs.
+    """
+    around = list(dict.fromkeys(node for _, read in parts for node in read))
+    place = {node: len(leaves) + k for k, node in enumerate(around)}
+    examples = [value_of(a) for a in (*leaves, *around)]
+    own = range(len(leaves))
+    return around, [
+        spread(graph, [*own, *(place[node] for node in read)], examples) for graph, read in parts
+    ]
+
+
 def reads(graph: Graph, k: int) -> bool:
     """Does an output of the graph depend on its k-th input?"""
     node = graph.inputs[k]
@@ -187,7 +204,7 @@ def tangent_graph(graph: Graph, active: Sequence[bool]) -> tuple[Graph, list[boo
 
 
 def adjoint_graph(graph: Graph, arrives: Sequence[bool]) -> tuple[Graph, list[bool]]:
-    """Reverse mode: (x, ȳ of the outputs where it arrives) → x̄, and which x̄ are not zero by form."""
+    """Reverse mode: (x, ȳ where it arrives) → x̄, and which x̄ are not zero by form."""
     with Part() as part:
         x = part.inputs(graph.inputs)
         seeds = [
@@ -198,7 +215,7 @@ def adjoint_graph(graph: Graph, arrives: Sequence[bool]) -> tuple[Graph, list[bo
         rows = part.cotangents(len(x), y, seeds)
         rows = [c if is_floating(v) else None for c, v in zip(rows, x, strict=True)]
         found = [c is not None for c in rows]
-        rows = [0.0 if c is None else fitted(c, v) for c, v in zip(rows, x, strict=True)]
+        rows = [zeros(v) if c is None else fitted(c, v) for c, v in zip(rows, x, strict=True)]
         return Graph([*x, *(g for g in seeds if g is not None)], rows), found
 
 
@@ -212,5 +229,6 @@ __all__ = [
     "reads",
     "spread",
     "tangent_graph",
+    "together",
     "zeros",
 ]

@@ -125,7 +125,7 @@ def truth(pred: Any, what: str) -> Any:
             line=_line(),
             remedy="reduce it with np.all or np.any; np.where chooses element by element",
         )
-    if isinstance(pred, Node) and value.dtype.kind != "b":
+    if isinstance(pred, Node) and pred.value.dtype.kind != "b":
         return not_equal(pred, 0)
     return pred if isinstance(pred, Node) else np.bool_(value)
 

@@ -74,13 +74,7 @@ def _probe(
             second = _captured(f, others, spec, name).graph
     except Exception:  # these values need not be sensible ones
         return
-    different: Node | None = None
-    if len(graph) != len(second):
-        different = graph.nodes[-1]
-    for one, two in zip(graph.nodes, second.nodes, strict=False):
-        if one.fn is not two.fn or not _alike(one, two):
-            different = one
-            break
+    different = _difference(graph, second)
     if different is not None:
         raise BranchError(
             "the steps of a compiled function depend on a value that was read while tracing",
@@ -89,6 +83,23 @@ def _probe(
             remedy="compute with the traced value itself; x.value, float() and a decision by them "
             "are fixed at the first call. An argument that decides belongs in static_argnames=…",
         )
+
+
+def _difference(one: Graph, two: Graph) -> Node | None:
+    """The first step of a graph that another has not, in the bodies of loops and branches too."""
+    for a, b in zip(one.nodes, two.nodes, strict=False):
+        if a.fn is not b.fn or not _alike(a, b):
+            return a
+        for inner, other in zip(_parts(a), _parts(b), strict=False):
+            found = _difference(inner, other)
+            if found is not None:
+                return found
+    return None if len(one) == len(two) else one.nodes[-1]
+
+
+def _parts(node: Node) -> list[Graph]:
+    """The graphs that a branch or a loop runs."""
+    return [graph for x in node.params.values() for graph in getattr(x, "graphs", ())]
 
 
 def _other(x: Any) -> Any:
