@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.control.parts import adjoint_graph, chosen, fitted, is_real, tangent_graph
@@ -14,12 +14,18 @@ from chainrule.graph import Graph
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
-    """Two graphs with the same inputs, and outputs of the same shapes and dtypes."""
+    """Two graphs with the same inputs, and outputs of the same shapes and dtypes.
+
+    Attributes:
+        true, false: the branches.
+        memo: what was made of this choice before: its derivatives, its code.
+    """
 
     true: Graph
     false: Graph
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
@@ -31,9 +37,9 @@ def run_branch(args: Sequence[Any], true: Run, false: Run) -> tuple[Any, ...]:
     return tuple((true if args[0] else false)(args[1:]))
 
 
-def branch(pred: Any, args: Sequence[Any], true: Graph, false: Graph) -> list[Any]:
-    """Results of one of two graphs with the same inputs and outputs."""
-    return results(COND(pred, *args, choice=Choice(true, false)))
+def branch(choice: Choice, pred: Any, args: Sequence[Any]) -> list[Any]:
+    """The results of one of two graphs, for values or nodes."""
+    return results(COND(pred, *args, choice=choice))
 
 
 def _value(*args: Any, choice: Choice) -> tuple[Any, ...]:
@@ -46,34 +52,47 @@ def _example(pred: Any, *args: Any, choice: Choice) -> tuple[Any, ...]:
 
 def _jvp(tangents: Sequence[Any], y: Any, pred: Any, *args: Any, choice: Choice) -> tuple[Any, ...]:
     """Forward mode: the branch that is taken, differentiated."""
-    moved = [t is not None for t in tangents[1:]]
-    pair = [tangent_graph(graph, moved) for graph in choice.graphs]
-    count = len(choice.true.outputs)
-    kept = [k for k in range(count) if any(found[k] for _, found in pair)]
-    if not kept:
-        return (None,) * count
-    given = range(len(pair[0][0].inputs))
-    graphs = [chosen(graph, given, [count + k for k in kept]) for graph, _ in pair]
+    key = ("forward", tuple(t is not None for t in tangents[1:]))
+    if key not in choice.memo:
+        count = len(choice.true.outputs)
+        pair = [tangent_graph(graph, key[1]) for graph in choice.graphs]
+        choice.memo[key] = _differentiated(pair, range(count), count)
+    kept, derivative = choice.memo[key]
     rates = [fitted(t, a) for t, a in zip(tangents[1:], args, strict=True) if t is not None]
-    made = branch(pred, [*args, *rates], *graphs)
-    return tuple(made[kept.index(k)] if k in kept else None for k in range(count))
+    made = branch(derivative, pred, [*args, *rates]) if kept else []
+    return tuple(made[kept.index(k)] if k in kept else None for k in range(len(y)))
 
 
 def _vjp(g: Sequence[Any], y: Any, pred: Any, *args: Any, choice: Choice) -> tuple[Any, ...]:
     """Reverse mode: the branch that is taken, run again and swept backward."""
-    arrives = [
-        c is not None and is_real(value_of(v)) for c, v in zip(g, choice.true.outputs, strict=True)
-    ]
-    pair = [adjoint_graph(graph, arrives) for graph in choice.graphs]
-    asked = wanted(args)
-    kept = [k for k in range(len(args)) if asked[k] and any(found[k] for _, found in pair)]
-    if not kept:
-        return (None,) * (1 + len(args))
-    given = range(len(pair[0][0].inputs))
-    graphs = [chosen(graph, given, kept) for graph, _ in pair]
-    seeds = [fitted(c, v) for c, v, a in zip(g, y, arrives, strict=True) if a]
-    made = branch(pred, [*args, *seeds], *graphs)
+    values = choice.true.outputs
+    arrives = tuple(c is not None and is_real(value_of(v)) for c, v in zip(g, values, strict=True))
+    key = ("backward", arrives, tuple(wanted(args)))
+    if key not in choice.memo:
+        pair = [adjoint_graph(graph, arrives) for graph in choice.graphs]
+        asked = [k for k, there in enumerate(key[2]) if there]
+        choice.memo[key] = _differentiated(pair, asked, 0)
+    kept, derivative = choice.memo[key]
+    seeds = [fitted(c, v) for c, v, there in zip(g, y, arrives, strict=True) if there]
+    made = branch(derivative, pred, [*args, *seeds]) if kept else []
     return (None, *(made[kept.index(k)] if k in kept else None for k in range(len(args))))
+
+
+def _differentiated(
+    pair: Sequence[tuple[Graph, list[bool]]], asked: Sequence[int], start: int
+) -> tuple[list[int], Choice]:
+    """(the derivatives that one of the branches has, a choice between those).
+
+    Args:
+        pair: the derivative of each branch, and which of its results are not zero by form.
+        asked: which of them somebody wants.
+        start: where they begin among the outputs of the graphs.
+    """
+    kept = [k for k in asked if any(found[k] for _, found in pair)]
+    graphs = [
+        chosen(graph, range(len(graph.inputs)), [start + k for k in kept]) for graph, _ in pair
+    ]
+    return kept, Choice(graphs[0], graphs[1])
 
 
 COND = Control(

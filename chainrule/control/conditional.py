@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.control.branches import branch
+from chainrule.control.branches import Choice, branch
 from chainrule.control.parts import Part, together
 from chainrule.control.trees import leaves_of, same_branches, truth
 from chainrule.elementary.base import value_of
@@ -53,7 +53,7 @@ def cond(
         (list(parts[1][0].outputs), parts[1][2]),
     )  # fmt: skip
     around, graphs = together([part[:2] for part in parts], leaves)
-    return unflatten(parts[0][2], branch(pred, [*leaves, *around], *graphs))
+    return unflatten(parts[0][2], branch(Choice(graphs[0], graphs[1]), pred, [*leaves, *around]))
 
 
 def _traced(f: Callable[..., Any], leaves: list[Any], spec: Any) -> tuple[Graph, list[Node], Any]:

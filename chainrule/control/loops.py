@@ -11,7 +11,7 @@ Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), secti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from chainrule.graph import Graph
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loop:
     """What is repeated, and how often.
 
@@ -44,6 +44,7 @@ class Loop:
         carries, consts: how many values of each kind there are; the others are xs.
         length: the number of steps; None where it is known only when the loop runs.
         backward: from the last x to the first.
+        memo: what was made of this loop before: its derivatives, its code.
     """
 
     body: Graph
@@ -52,6 +53,7 @@ class Loop:
     consts: int
     length: int | None
     backward: bool
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
@@ -67,41 +69,56 @@ class Loop:
         return self.length if self.length is not None else len(xs[0]) if xs else None
 
 
-def repeat(
+@dataclass(frozen=True)
+class Repeat:
+    """A loop as a function of values or nodes.
+
+    Attributes:
+        loop: the loop.
+        kept: which of the arguments it reads.
+    """
+
+    loop: Loop
+    kept: tuple[int, ...]
+
+    def __call__(self, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """(last carry, ys) from the first carry, consts, and xs.
+
+        The xs have the steps along the first axis, or are histories.
+        """
+        made = results(LOOP(*(args[k] for k in self.kept), loop=self.loop))
+        carries = self.loop.carries
+        return made[:carries], made[carries : len(made) - carries]
+
+
+def repeated(
     body: Graph,
-    carry: Sequence[Any],
-    consts: Sequence[Any],
-    xs: Sequence[Any],
+    carries: int,
+    consts: int,
     *,
     condition: Graph | None = None,
     length: int | None = None,
     backward: bool = False,
-) -> tuple[list[Any], list[Any]]:
-    """(last carry, ys) of a loop.
+) -> Repeat:
+    """A loop that also returns the carry before each step, and takes only what it reads.
 
-    Args:
-        body, condition, length, backward: see :class:`Loop`.
-        carry, consts, xs: values or nodes; xs with the steps along the first axis, or histories.
+    Args: as the attributes of :class:`Loop`.
     """
-    first, second = len(carry), len(carry) + len(consts)
+    first, second, end = carries, carries + consts, len(body.inputs)
     used = [
         k
         for k in range(first, second)
         if reads(body, k) or (condition is not None and reads(condition, k))
     ]
-    moving = [k for k in range(second, second + len(xs)) if reads(body, k)]
-    if not moving and length is None and condition is None:
+    moving = [k for k in range(second, end) if reads(body, k)]
+    if second < end and not moving and length is None:
         moving = [second]  # its length is the number of steps
-    kept = [*range(first), *used, *moving]
-    body = Graph(
-        [body.inputs[k] for k in kept], [*body.outputs, *(body.inputs[k] for k in range(first))]
-    )
+    kept = (*range(first), *used, *moving)
+    before = body.inputs[:first]
+    body = Graph([body.inputs[k] for k in kept], [*body.outputs, *before])
     if condition is not None:
         condition = chosen(condition, [*range(first), *used], [0])
-    loop = Loop(body, condition, first, len(used), length, backward)
-    args = [*carry, *(consts[k - first] for k in used), *(xs[k - second] for k in moving)]
-    made = results(LOOP(*args, loop=loop))
-    return made[:first], made[first : len(made) - first]
+    return Repeat(Loop(body, condition, first, len(used), length, backward), kept)
 
 
 # Running -----------------------------------------------------------------------------------------
@@ -162,13 +179,29 @@ def _example(*args: Any, loop: Loop) -> tuple[Any, ...]:
     return (*made[: loop.carries], *ys)
 
 
-# Derivatives -------------------------------------------------------------------------------------
+# Forward mode ------------------------------------------------------------------------------------
 
 
-def _jvp(tangents: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, ...]:
-    """Forward mode: a loop that carries the tangents beside the values."""
-    n, total = len(args), len(loop.body.outputs)
-    active = [t is not None for t in tangents]
+@dataclass(frozen=True)
+class _Forward:
+    """The loop that carries the tangents along.
+
+    Attributes:
+        run: the loop.
+        order: its arguments, as positions among the given arguments and then their tangents.
+        active: which arguments have a tangent.
+        moving, moved: the parts of the carry, and the other results, that have one.
+    """
+
+    run: Repeat
+    order: tuple[int, ...]
+    active: tuple[bool, ...]
+    moving: tuple[int, ...]
+    moved: tuple[int, ...]
+
+
+def _forward(loop: Loop, given: tuple[bool, ...]) -> _Forward:
+    active = list(given)
     while True:  # until no other part of the carry begins to move
         graph, found = tangent_graph(loop.body, active)
         begins = [k for k in range(loop.carries) if found[k] and not active[k]]
@@ -176,38 +209,85 @@ def _jvp(tangents: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, 
             break
         for k in begins:
             active[k] = True
+    n, total = len(active), len(loop.body.outputs)
     rates = {k: n + j for j, k in enumerate(k for k in range(n) if active[k])}
     parts = loop.split(range(n))
     order = [[*part, *(rates[k] for k in part if active[k])] for part in parts]
-    moving = [k for k in parts[0] if active[k]]
-    moved = [k for k in range(loop.carries, total) if found[k]]
-    wanted_outputs = [
-        *range(loop.carries),
-        *(total + k for k in moving),
-        *(total + k for k in moved),
-    ]
-    body = chosen(graph, [k for part in order for k in part], wanted_outputs)
-    given = [
-        *args,
-        *(
-            zeros(args[k]) if tangents[k] is None else fitted(tangents[k], args[k])
-            for k in range(n)
-            if active[k]
-        ),
-    ]
-    carry, consts, xs = ([given[k] for k in part] for part in order)
+    flat = tuple(k for part in order for k in part)
+    moving = tuple(k for k in parts[0] if active[k])
+    moved = tuple(k for k in range(loop.carries, total) if found[k])
+    kept = [*range(loop.carries), *(total + k for k in (*moving, *moved))]
+    body = chosen(graph, flat, kept)
+    carries, consts = len(order[0]), len(order[1])
     condition = loop.condition
     if condition is not None:
-        places = [(order[0] + order[1]).index(k) for k in (*parts[0], *parts[1])]
-        examples = [body.inputs[k] for k in range(len(carry) + len(consts))]
-        condition = spread(condition, places, examples)
-    last, ys = repeat(
-        body, carry, consts, xs, condition=condition, length=loop.length, backward=loop.backward
+        places = [flat.index(k) for k in (*parts[0], *parts[1])]
+        condition = spread(condition, places, body.inputs[: carries + consts])
+    run = repeated(
+        body, carries, consts, condition=condition, length=loop.length, backward=loop.backward
     )
-    made: list[Any] = [None] * total
-    for k, t in zip((*moving, *moved), (*last[loop.carries :], *ys), strict=True):
+    return _Forward(run, flat, tuple(active), moving, moved)
+
+
+def _jvp(tangents: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, ...]:
+    """Forward mode: a loop that carries the tangents beside the values."""
+    key = ("forward", tuple(t is not None for t in tangents))
+    if key not in loop.memo:
+        loop.memo[key] = _forward(loop, key[1])
+    plan: _Forward = loop.memo[key]
+    rates = [
+        zeros(a) if t is None else fitted(t, a)
+        for a, t, moves in zip(args, tangents, plan.active, strict=True)
+        if moves
+    ]
+    given = [*args, *rates]
+    last, ys = plan.run([given[k] for k in plan.order])
+    made: list[Any] = [None] * len(loop.body.outputs)
+    for k, t in zip((*plan.moving, *plan.moved), (*last[loop.carries :], *ys), strict=True):
         made[k] = t
     return tuple(made)
+
+
+# Reverse mode ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Backward:
+    """The loop from the last step to the first.
+
+    Attributes:
+        run: the loop.
+        carried, summed, single: the arguments with a cotangent: of the carry, consts and xs.
+        rows: the other results with one.
+    """
+
+    run: Repeat
+    carried: tuple[int, ...]
+    summed: tuple[int, ...]
+    single: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+def _backward(loop: Loop, given: tuple[bool, ...], asked: tuple[bool, ...]) -> _Backward:
+    arrives = list(given)
+    while True:  # until a cotangent arrives at no other part of the carry
+        graph, found = adjoint_graph(loop.body, arrives)
+        begins = [k for k in range(loop.carries) if found[k] and not arrives[k]]
+        if not begins:
+            break
+        for k in begins:
+            arrives[k] = True
+    carries, consts, xs = loop.split(range(len(asked)))
+    carried = tuple(k for k in carries if arrives[k])
+    summed = tuple(k for k in consts if found[k] and asked[k])
+    single = tuple(k for k in xs if found[k] and asked[k])
+    rows = tuple(k for k in range(loop.carries, len(arrives)) if arrives[k])
+    body = _backward_body(loop, graph, carried, summed, single, rows)
+    run = repeated(
+        body, len(carried) + len(summed), loop.consts, length=loop.length,
+        backward=not loop.backward,
+    )  # fmt: skip
+    return _Backward(run, carried, summed, single, rows)
 
 
 def _vjp(g: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, ...]:
@@ -215,35 +295,22 @@ def _vjp(g: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, ...]:
 
     The cotangent of the carry is carried; those of the consts are summed up on the way.
     """
-    carries = loop.carries
     values = outputs(loop.body)
-    arrives = [c is not None and is_real(v) for c, v in zip(g, values, strict=True)]
-    while True:  # until a cotangent arrives at no other part of the carry
-        graph, found = adjoint_graph(loop.body, arrives)
-        begins = [k for k in range(carries) if found[k] and not arrives[k]]
-        if not begins:
-            break
-        for k in begins:
-            arrives[k] = True
-    n = len(args)
-    asked = [a and b for a, b in zip(found, wanted(args), strict=True)]
-    carried = [k for k in range(carries) if arrives[k]]
-    summed = [k for k in range(carries, carries + loop.consts) if asked[k]]
-    single = [k for k in range(carries + loop.consts, n) if asked[k]]
-    rows = [k for k in range(carries, len(values)) if arrives[k]]
-    back = _backward_body(loop, graph, carried, summed, single, rows)
-    first = [
-        zeros(v) if c is None else fitted(c, v) for c, v in ((g[k], values[k]) for k in carried)
-    ]
-    first += [zeros(args[k]) for k in summed]
+    arrives = tuple(c is not None and is_real(v) for c, v in zip(g, values, strict=True))
+    key = ("backward", arrives, tuple(wanted(args)))
+    if key not in loop.memo:
+        loop.memo[key] = _backward(loop, *key[1:])
+    plan: _Backward = loop.memo[key]
+    ends = [(g[k], values[k]) for k in plan.carried]
+    first = [zeros(v) if c is None else fitted(c, v) for c, v in ends]
+    first += [zeros(args[k]) for k in plan.summed]
     _, consts, xs = loop.split(args)
-    before = [y[k] for k in range(len(values) - carries, len(values))]
-    last, singles = repeat(
-        back, first, consts, [*xs, *before, *(fitted(g[k], y[k]) for k in rows)],
-        length=loop.length, backward=not loop.backward,
-    )  # fmt: skip
-    made: list[Any] = [None] * n
-    for k, c in zip((*carried, *summed, *single), (*last, *singles), strict=True):
+    before = [y[k] for k in range(len(values) - loop.carries, len(values))]
+    rows = [fitted(g[k], y[k]) for k in plan.rows]
+    last, singles = plan.run([*first, *consts, *xs, *before, *rows])
+    made: list[Any] = [None] * len(args)
+    positions = (*plan.carried, *plan.summed, *plan.single)
+    for k, c in zip(positions, (*last, *singles), strict=True):
         made[k] = c
     return tuple(made)
 
@@ -291,4 +358,4 @@ LOOP = Control(
     formula="loop(a, …)",
 )
 
-__all__ = ["LOOP", "Loop", "repeat", "run_loop", "stacked"]
+__all__ = ["LOOP", "Loop", "Repeat", "repeated", "run_loop", "stacked"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.control.loops import repeat
+from chainrule.control.loops import repeated
 from chainrule.control.parts import Part, chosen, together
 from chainrule.control.trees import leaves_of, length_of, same_carry, truth
 from chainrule.elementary.base import shape_of, value_of
@@ -61,7 +61,7 @@ def while_loop(
         same_carry(body_fun, (val, spec), made)
         body = part.graph(len(val), made[0])
     around, graphs = together([condition, body], val)
-    last, _ = repeat(graphs[1], val, around, (), condition=graphs[0])
+    last, _ = repeated(graphs[1], len(val), len(around), condition=graphs[0])([*val, *around])
     return unflatten(spec, last)
 
 
@@ -190,7 +190,8 @@ def _plain(
     n: int,
     reverse: bool,
 ) -> tuple[list[Any], list[Any]]:
-    return repeat(body, carry, consts, xs, length=n, backward=reverse)
+    run = repeated(body, len(carry), len(consts), length=n, backward=reverse)
+    return run([*carry, *consts, *xs])
 
 
 def _checkpointed(
