@@ -68,14 +68,17 @@ class Part:
             self.input(x.value, x.name) if isinstance(x, Node) else self.input(x) for x in examples
         ]
 
-    def copy(self, graph: Graph, inputs: Sequence[Node]) -> list[Any]:
+    def copy(self, graph: Graph, inputs: Sequence[Any]) -> list[Any]:
         """The outputs of a graph whose steps are put on the tape once more."""
-        made: list[Node] = list(inputs)
+        made: list[Any] = list(inputs)
         for node in graph.nodes[len(graph.inputs) :]:
             args = tuple(made[a.index] if isinstance(a, Node) else a for a in node.args)
-            made.append(
-                self.tape.append(node.fn, args, node.params, node.value, node.code, node.lasti)
-            )
+            if any(isinstance(a, Node) for a in args):
+                made.append(
+                    self.tape.append(node.fn, args, node.params, node.value, node.code, node.lasti)
+                )
+            else:
+                made.append(node.fn(*args, **node.params))
         return [made[y.index] if isinstance(y, Node) else y for y in graph.outputs]
 
     def tangents(self, inputs: int, outputs: Sequence[Any], moved: Sequence[Any]) -> list[Any]:

@@ -72,8 +72,11 @@ class Compiled:
         target: the processor.
         donated: so many of the first inputs give their memory to the outputs of the same number,
             where the order of the steps allows it; the others are copied there at the end.
-        moving: the inputs and outputs (numbered after all inputs) that :meth:`repeat` steps
-            through, one part of an array after the other.
+        moving: the inputs and outputs (numbered after all inputs) that a function ``repeat`` of
+            many steps goes through, one part of an array after the other; None for no such
+            function.
+        until: the output, a truth value, that lets ``repeat`` go on.
+        backward: ``repeat`` goes from the last part of an array to the first.
         apart: one function for each group, to measure them.
 
     Attributes:
@@ -90,30 +93,39 @@ class Compiled:
         target: Target | None = None,
         *,
         donated: int = 0,
-        moving: Sequence[int] = (),
+        moving: Sequence[int] | None = None,
+        until: int | None = None,
+        backward: bool = False,
         apart: bool = False,
     ) -> None:
         began = time.perf_counter()
         self.original = program
-        self.program = program = program.copy()  # grouping puts copies between operations
         self.target = target or host()
         key = program.key()
-        self.grouping = Grouping(program, donated)
-        self.stretches = _stretches(self.grouping.groups, apart)
-        self.donated = donated if self.is_native else 0
+        self._group(donated, apart)
+        if donated and not self.is_native:  # only native code changes its inputs in place
+            self._group(0, apart)
         self._plan()
-        self.moving = tuple(moving) if self.is_native else ()
-        key = f"{key}\n{donated} {self.moving} {apart}"
+        self.repeats = moving is not None and self.is_native
+        self.moving, self.until, self.backward = tuple(moving or ()), until, backward
+        key = f"{key}\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
-        if self.moving:
+        if self.repeats:
             symbols.append("repeat")
         self.code = machine.build(self.emit, key, symbols, self.target)
         self._functions: list[Any] = [
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches
         ]
+        self._control = self._runners()
         self._arenas: list[np.ndarray] = []  # free ones; a call takes one and brings it back
         self.seconds = time.perf_counter() - began
+
+    def _group(self, donated: int, apart: bool) -> None:
+        self.program = self.original.copy()  # grouping puts copies between operations
+        self.grouping = Grouping(self.program, donated)
+        self.stretches = _stretches(self.grouping.groups, apart)
+        self.donated = donated
 
     def emit(self) -> ir.Module:
         """The LLVM IR."""
@@ -122,9 +134,17 @@ class Compiled:
         for stretch in self.stretches:
             if stretch.symbol:
                 self._function(stretch)
-        if self.moving:
-            self._emit_repeat(self.moving)
+        if self.repeats:
+            self._emit_repeat()
         return self.module
+
+    def _runners(self) -> dict[Op, Callable[[Sequence[Any]], Sequence[Any]]]:
+        """What runs the branches and loops of the program."""
+        if not any(op.name in ("cond", "loop") for op in self.program.ops):
+            return {}
+        from chainrule.engine.native.control import runners
+
+        return runners(self.program, self.target)
 
     @property
     def is_native(self) -> bool:
@@ -337,7 +357,7 @@ class Compiled:
         copy = self.module.globals.get(name) or ir.Function(self.module, kind, name)
         b.call(copy, [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)])
 
-    def _emit_repeat(self, moving: Sequence[int]) -> None:
+    def _emit_repeat(self) -> None:
         """void repeat(table, count, thread, threads, sync): steps, each with what comes next."""
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER])
         function = ir.Function(self.module, kind, "repeat")
@@ -351,25 +371,35 @@ class Compiled:
         b.call(step, [table, thread, threads, sync])
         b.call(barrier(self.module, self.target.triple), [sync, threads])
         with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
-            self._emit_moves(b, table, moving)
+            self._emit_moves(b, table)
+        goes_on = self._emit_goes_on(b, table)
         b.call(barrier(self.module, self.target.triple), [sync, threads])
         following = b.add(i, ir.Constant(I64, 1))
         i.add_incoming(ir.Constant(I64, 0), entry)
         i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, count), loop, after)
+        b.cbranch(b.and_(goes_on, b.icmp_signed("<", following, count)), loop, after)
         b.position_at_end(after)
         b.ret_void()
 
-    def _emit_moves(self, b: ir.IRBuilder, table: ir.Value, moving: Sequence[int]) -> None:
+    def _emit_goes_on(self, b: ir.IRBuilder, table: ir.Value) -> ir.Value:
+        """Is there another step to do, by what the step itself says?"""
+        if self.until is None:
+            return ir.Constant(I1, 1)
+        slot = ir.Constant(I64, self.output_slots[self.until])
+        address = b.load(b.gep(table, [slot], source_etype=POINTER), typ=POINTER)
+        return b.icmp_unsigned("!=", b.load(address, typ=I8), ir.Constant(I8, 0))
+
+    def _emit_moves(self, b: ir.IRBuilder, table: ir.Value) -> None:
         """Let the table point to the next part of what moves."""
         given = len(self.program.inputs)
-        for k in moving:
+        for k in self.moving:
             if k < given:
                 op, slot = self.program.inputs[k], k
             else:
                 op, slot = self.grouping.outputs[k - given], self.output_slots[k - given]
             address = b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
-            step = ir.Constant(I64, op.size * op.dtype.itemsize)
+            size = op.size * op.dtype.itemsize
+            step = ir.Constant(I64, -size if self.backward else size)
             moved = b.gep(b.load(address, typ=POINTER), [step], source_etype=I8)
             b.store(moved, address)
 
@@ -449,7 +479,7 @@ class Compiled:
                 else self._array(layout, arrays, arena)
             )
         with np.errstate(all="ignore"):
-            value = args[0] if op.name == "copy" else _value(op, args)
+            value = self._control[op](args) if op in self._control else _value(op, args)
         if op.dtype == object:
             results[op] = value
         else:
@@ -468,6 +498,8 @@ class Compiled:
 
 
 def _value(op: Op, args: list[Any]) -> Any:
+    if op.name == "copy":
+        return args[0]
     params = op.params
     if op.name in ("reshape", "broadcast_to", "sum_to"):
         params = {"shape": op.shape}
