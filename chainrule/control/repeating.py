@@ -10,15 +10,21 @@ import numpy as np
 
 from chainrule.control.loops import repeated
 from chainrule.control.parts import Part, chosen, together
-from chainrule.control.trees import leaves_of, length_of, same_carry, truth
+from chainrule.control.trees import block_size, leaves_of, length_of, same_carry, truth
+from chainrule.elementary.arithmetic import add
 from chainrule.elementary.base import shape_of, value_of
+from chainrule.elementary.logic import less, logical_and
 from chainrule.errors import TreeError, code_line
 from chainrule.graph import Graph, user_code
 from chainrule.tracing import in_static_trace, name_of, unflatten
 
 
 def while_loop(
-    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    *,
+    checkpoint: int | None = None,
 ) -> Any:
     """Repeat ``val = body_fun(val)`` while ``cond_fun(val)`` holds, from init_val on.
 
@@ -31,6 +37,9 @@ def while_loop(
         cond_fun: val → a single truth value.
         body_fun: val → a tree of the same structure, shapes and dtypes.
         init_val: a tree of numbers and arrays. A Python float counts as float64, an int as int64.
+        checkpoint: keep the value before every so many steps only, and compute those in between
+            once more in reverse mode; best is about the root of the number of steps. The
+            functions are then traced once, so they may not decide by a value (``if x > 0``).
 
     Returns:
         The last val: init_val itself where the condition does not hold at first.
@@ -38,6 +47,7 @@ def while_loop(
     Raises:
         ShapeError: cond_fun returns several values, or body_fun changes a shape or dtype.
         TreeError: body_fun changes the structure.
+        ArgumentError: checkpoint is no whole number of 1 or more.
 
     >>> import numpy as np, chainrule as cr
     >>> def root(a):
@@ -46,10 +56,12 @@ def while_loop(
     >>> print(cr.compile(root)(9.0), cr.compile(cr.grad(root))(9.0).round(12))
     3.0 0.166666666667
 
-    Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), section 3.2.
+    Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), section 3.2, and
+    chapter 12 (checkpoints).
     """
     val, spec = leaves_of(init_val, "init_val")
-    if not in_static_trace():
+    size = block_size(checkpoint)
+    if size is None and not in_static_trace():
         return _while_by_python(cond_fun, body_fun, val, spec)
     with Part() as part:
         inputs = part.inputs([value_of(x) for x in val])
@@ -60,9 +72,26 @@ def while_loop(
         made = leaves_of(body_fun(unflatten(spec, inputs)), "the carry")
         same_carry(body_fun, (val, spec), made)
         body = part.graph(len(val), made[0])
-    around, graphs = together([condition, body], val)
-    last, _ = repeated(graphs[1], len(val), len(around), condition=graphs[0])([*val, *around])
+    around, (test, step) = together([condition, body], val)
+    if size is not None:
+        step = _block(test, step, len(val), size)
+    last, _ = repeated(step, len(val), len(around), condition=test)([*val, *around])
     return unflatten(spec, last)
+
+
+def _block(test: Graph, step: Graph, carries: int, size: int) -> Graph:
+    """Up to ``size`` steps as one: (carry, consts) → carry, counted in the inner carry."""
+    with Part() as part:
+        inputs = part.inputs([*step.inputs[:carries], np.int64(0), *step.inputs[carries:]])
+        carry, done, consts = inputs[:carries], inputs[carries], inputs[carries + 1 :]
+        [holds] = part.copy(test, [*carry, *consts])
+        goes_on = Graph(inputs, [logical_and(holds, less(done, size))])
+        counted = Graph(inputs, [*part.copy(step, [*carry, *consts]), add(done, 1)])
+    with Part() as part:
+        outer = part.inputs(step.inputs)
+        run = repeated(counted, carries + 1, len(consts), condition=goes_on)
+        last, _ = run([*outer[:carries], np.int64(0), *outer[carries:]])
+        return Graph(outer, last[:carries])
 
 
 def _while_by_python(

@@ -176,4 +176,31 @@ def length_of(xs: Sequence[Any], spec: Any, length: Any) -> int:
     return int(found.pop())
 
 
-__all__ = ["kind_of", "leaves_of", "length_of", "same_branches", "same_carry", "truth"]
+def block_size(checkpoint: Any) -> int | None:
+    """The number of steps from one value that is kept to the next; None for every step.
+
+    Raises:
+        ArgumentError: it is no whole number of 1 or more.
+    """
+    if checkpoint is None:
+        return None
+    whole = isinstance(checkpoint, (int, np.integer)) and not isinstance(checkpoint, bool)
+    if not whole or checkpoint < 1:
+        raise ArgumentError(
+            "checkpoint of while_loop is the number of steps from one kept value to the next",
+            got=repr(checkpoint),
+            line=_line(),
+            remedy="give a whole number, about the root of the number of steps",
+        )
+    return int(checkpoint)
+
+
+__all__ = [
+    "block_size",
+    "kind_of",
+    "leaves_of",
+    "length_of",
+    "same_branches",
+    "same_carry",
+    "truth",
+]

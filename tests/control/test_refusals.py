@@ -106,3 +106,8 @@ def test_a_value_that_leaves_the_body() -> None:
     assert "after the function that made it has returned" in refusal(
         LeakedTraceError, f, np.ones(3)
     )
+
+
+def test_a_checkpoint_that_is_no_number_of_steps(compiled: Compile) -> None:
+    f = compiled(lambda x: cr.while_loop(lambda v: v < 9, lambda v: 2 * v, x, checkpoint=0))
+    assert "received: 0" in refusal(ArgumentError, f, 1.0)

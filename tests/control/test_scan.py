@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -233,3 +234,92 @@ def test_checkpoints_without_compiling_store_the_root_of_the_steps() -> None:
 
         cr.grad(f)(x)
     assert lengths[0] == lengths[1] < 10
+
+
+def test_parts_of_the_carry_change_places(compiled: Compile) -> None:
+    """Fibonacci's numbers as a function of the first two: 34 a + 55 b."""
+
+    def f(a: Any, b: Any) -> Any:
+        return cr.scan(lambda s, _: ((s[1], s[0] + s[1]), s[0]), (a, b), length=10)
+
+    (last, _), ys = compiled(f)(0.0, 1.0)
+    assert last == 55.0
+    np.testing.assert_array_equal(ys, [0, 1, 1, 2, 3, 5, 8, 13, 21, 34])
+    assert compiled(cr.grad(lambda a, b: f(a, b)[0][0], (0, 1)))(0.0, 1.0) == (34.0, 55.0)
+
+
+def test_dtypes_stay(compiled: Compile) -> None:
+    """Precision, truth values and whole numbers in the carry; memory of their own."""
+
+    def step(s: Any, x: Any) -> Any:
+        single, seen, count = s
+        return (single + x, seen | (x > 2), count + 1), single > 0
+
+    start = (np.zeros(2, np.float32), np.zeros(2, bool), 0)
+    xs = np.array([[1, 0], [2, 0], [3, 0]], np.float32)
+    (single, seen, count), ys = compiled(lambda s, xs: cr.scan(step, s, xs))(start, xs)
+    assert (single.dtype, seen.dtype, ys.dtype, count) == (np.float32, bool, bool, 3)
+    np.testing.assert_array_equal(single, [6, 0])
+    np.testing.assert_array_equal(seen, [True, False])
+    np.testing.assert_array_equal(ys, [[False, False], [True, False], [True, False]])
+    single += 1
+    np.testing.assert_array_equal(start[0], [0, 0])
+
+
+def test_empty_arrays_in_the_carry(compiled: Compile) -> None:
+    f = compiled(lambda e, xs: cr.scan(lambda s, x: ((s[0] * x, s[1] + x), None), (e, 0.0), xs)[0])
+    empty, total = f(np.zeros((0, 3)), np.arange(4.0))
+    assert (empty.shape, total) == ((0, 3), 6.0)
+
+
+def test_a_body_by_numpy(compiled: Compile) -> None:
+    """Linear algebra has no native code: the loop calls the compiled body. Xₖ₊₁ = Xₖ A⁻¹."""
+    a = np.array([[2.0, 1.0], [0.0, 4.0]])
+
+    def f(a: Any) -> Any:
+        return cr.scan(lambda x, _: (x @ np.linalg.inv(a), x.sum()), np.eye(2), length=3)[0].sum()
+
+    truth = cr.grad(lambda a: np.linalg.matrix_power(np.linalg.inv(a), 3).sum())(a)
+    np.testing.assert_allclose(compiled(cr.grad(f))(a), truth, rtol=1e-12)
+
+
+def test_a_product_that_is_shared_by_threads() -> None:
+    """A body so large that more than one thread works on it."""
+    w = RNG.normal(size=(256, 256)) / 16
+    f = cr.compile(lambda w, h: cr.scan(lambda h, _: (np.tanh(h @ w), None), h, length=4)[0])
+    h = RNG.normal(size=(512, 256))
+    truth = h
+    for _ in range(4):
+        truth = np.tanh(truth @ w)
+    np.testing.assert_allclose(f(w, h), truth, rtol=1e-12, atol=1e-14)
+
+
+def test_only_what_is_read_is_stored() -> None:
+    """The carries before each step, 80 MB of them, are for derivatives."""
+    f = cr.compile(lambda c: cr.scan(lambda c, _: (c * 0.5 + 1, None), c, length=10_000)[0])
+    c = np.ones(1000)
+    f(c)
+    tracemalloc.start()
+    np.testing.assert_allclose(f(c), 2.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_checkpoints_take_the_memory_of_the_root_of_the_steps() -> None:
+    def peak(checkpoint: bool) -> int:
+        def f(w: Any, c: Any) -> Any:
+            step = cr.scan(lambda c, _: (np.sin(w * c), None), c, length=900, checkpoint=checkpoint)
+            return step[0].sum()
+
+        g = cr.compile(cr.grad(f))
+        c = np.ones(1000)
+        g(0.5, c)
+        tracemalloc.start()
+        g(0.5, c)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(False) > 900 * 8000  # every carry
+    assert peak(True) < 200 * 8000  # thirty at the blocks, thirty within one, and copies

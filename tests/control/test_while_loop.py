@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 from typing import Any
 
 import numpy as np
@@ -113,3 +115,29 @@ def test_the_graph_does_not_grow_with_the_steps() -> None:
     f(2.0, 3)
     [version] = f.versions.values()
     assert len(version.captured.graph) < 10
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_kept_values_at_every_so_many_steps(compiled: Compile, size: int) -> None:
+    """x⁷ by blocks of products, the last one cut short."""
+
+    def f(x: Any) -> Any:
+        def step(s: Any) -> Any:
+            return s[0] * x, s[1] + 1
+
+        return cr.while_loop(lambda s: s[1] < 7, step, (1.0, 0), checkpoint=size)[0]
+
+    np.testing.assert_allclose(compiled(f)(2.0), 2.0**7)
+    np.testing.assert_allclose(compiled(cr.grad(f))(2.0), 7 * 2.0**6)
+    np.testing.assert_allclose(compiled(cr.grad(cr.grad(f)))(2.0), 42 * 2.0**5)
+
+
+def test_a_loop_without_end_can_be_interrupted() -> None:
+    f = cr.compile(lambda x: cr.while_loop(lambda v: v < 2.0, lambda v: v * 1.0, x))
+    assert f(3.0) == 3.0
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        f(1.0)
+    timer.join()
+    assert f(3.0) == 3.0
