@@ -323,3 +323,13 @@ def test_checkpoints_take_the_memory_of_the_root_of_the_steps() -> None:
 
     assert peak(False) > 900 * 8000  # every carry
     assert peak(True) < 200 * 8000  # thirty at the blocks, thirty within one, and copies
+
+
+def test_a_loop_of_constants_is_run_when_it_is_traced(compiled: Compile) -> None:
+    """Its result becomes a constant of the graph: the real one, not the example's."""
+
+    def cube(a: Any) -> Any:
+        return cr.scan(lambda c, _: (c * a, None), 1.0, length=3)[0]
+
+    f = compiled(lambda x: x * cr.grad(cube)(2.0) + cube(3.0))
+    assert f(10.0) == 120.0 + 27.0
