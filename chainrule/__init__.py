@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from chainrule.control.repeating import scan, while_loop
     from chainrule.engine.compiling import compile
     from chainrule.engine.native.threads import set_threads
+    from chainrule.insight.debugging import debug
     from chainrule.optim import minimize
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ __all__ = [
     "cond",
     "conv1d",
     "conv2d",
+    "debug",
     "digamma",
     "elu",
     "erf",
@@ -90,6 +92,11 @@ __all__ = [
     "xlogy",
 ]
 
+# Public names whose modules load when they are first used.
+_LAZY = {
+    "debug": "chainrule.insight.debugging",
+}
+
 
 def __getattr__(name: str) -> Any:
     """The training library, imported when it is first used: import chainrule stays fast."""
@@ -113,6 +120,8 @@ def __getattr__(name: str) -> Any:
         from chainrule.optim import minimize
 
         return minimize
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     if name in ("Model", "load"):
         return getattr(importlib.import_module("chainrule.train"), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

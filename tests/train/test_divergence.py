@@ -34,9 +34,23 @@ def test_a_function_of_the_users_is_named_with_its_line() -> None:
         "the training diverged in epoch 1, step 1: its loss is no longer a finite number"
     )
     assert error.got.startswith("a loss of nan; first in Lambda 'lambda': log of values from -")
-    assert error.got.endswith("gave nan")
+    assert error.got.endswith("gave nan (log of a number below 0)")
     assert error.line.endswith("return np.log(z)")
     assert "nothing has been learnt yet" in error.remedy
+
+
+def test_the_usual_cure_is_named() -> None:
+    def by_hand(z: Any) -> Any:
+        return np.log(cr.sigmoid(1e4 * z))
+
+    error = failure([nn.Dense(4), nn.Lambda(by_hand), nn.Dense(1)])
+    assert "log of 0: the sigmoid before it has saturated" in error.got
+    assert "cr.log_sigmoid(z) instead of log(sigmoid(z))" in error.remedy
+
+
+def test_a_layer_inside_of_others_is_named() -> None:
+    block = nn.Residual(nn.Sequential([nn.Dense(3, name="hidden"), nn.Lambda(np.log, name="bad")]))
+    assert "first in Lambda 'bad': log" in failure([block, nn.Dense(1)]).got
 
 
 def test_a_rate_that_is_too_large() -> None:

@@ -1,0 +1,134 @@
+"""A network that notes what goes into and comes out of each of its layers, however it is nested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.graph import Node
+from chainrule.nn.activations import get_activation
+from chainrule.nn.layers.base import Layer, Rng, Shape, Tree
+from chainrule.nn.layers.conv import Conv1D, Conv2D
+from chainrule.nn.layers.core import Dense
+
+
+@dataclass
+class Note:
+    """One call of one layer.
+
+    Attributes:
+        path: the names from the network down to the layer, ``("block", "inner")``.
+        layer: the layer.
+        params, state: its own, as it was given them.
+        input, output: of the call, traced if the network was.
+        preactivation: for a layer with weights, what its activation gets; else its output.
+        after: its state after the call.
+        nodes: which nodes of the tape the call has made.
+    """
+
+    path: tuple[str, ...]
+    layer: Layer
+    params: Tree
+    state: Tree
+    input: Any
+    output: Any
+    preactivation: Any
+    after: Tree
+    nodes: range
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path) or type(self.layer).__name__.lower()
+
+
+def recorded(network: Layer) -> tuple[Layer, list[Note]]:
+    """The network with every layer in it noting its calls, and the list of the notes.
+
+    Containers (Sequential, Residual, Graph, and any layer of the user's that keeps its layers in
+    its fields) are gone into; what is noted are the layers that hold no others. The results and
+    the keys of the parameters stay the same.
+
+    >>> from chainrule.nn import Dense, Sequential
+    >>> network, notes = recorded(Sequential([Dense(2, "relu"), Dense(1)]))
+    >>> params, state = network.build(0, (3,))
+    >>> y, _ = network(params, state, np.ones((4, 3)), training=False)
+    >>> [(note.name, note.output.shape) for note in notes]
+    [('dense', (4, 2)), ('dense_1', (4, 1))]
+    """
+    notes: list[Note] = []
+    return _within(network, (), notes), notes
+
+
+def _within(layer: Layer, path: tuple[str, ...], notes: list[Note]) -> Layer:
+    changed: dict[str, Any] = {}
+    for f in fields(layer):
+        value = getattr(layer, f.name)
+        if isinstance(value, Layer):
+            changed[f.name] = _within(value, (*path, f.name), notes)
+        elif isinstance(value, Mapping) and any(isinstance(v, Layer) for v in value.values()):
+            changed[f.name] = {
+                k: _within(v, (*path, str(k)), notes) if isinstance(v, Layer) else v
+                for k, v in value.items()
+            }
+        elif isinstance(value, (list, tuple)) and any(isinstance(v, Layer) for v in value):
+            changed[f.name] = _several(value, path, notes)
+    if changed:
+        return replace(layer, **changed)
+    return _Noting(name=layer.name, inner=layer, path=path, notes=notes)
+
+
+def _several(layers: Sequence[Any], path: tuple[str, ...], notes: list[Note]) -> tuple[Any, ...]:
+    return tuple(
+        _within(v, (*path, str(v.name or k)), notes) if isinstance(v, Layer) else v
+        for k, v in enumerate(layers)
+    )
+
+
+@dataclass(frozen=True)
+class _Noting(Layer):
+    """A layer that notes its calls."""
+
+    inner: Layer
+    path: tuple[str, ...]
+    notes: list[Note] = field(hash=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        return self.inner.label
+
+    def build(
+        self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
+    ) -> tuple[Tree, Tree]:
+        return self.inner.build(rng, input_shape, dtype=dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return self.inner.output_shape(input_shape)
+
+    def __call__(
+        self, params: Tree, state: Tree, x: Any, *, training: bool, rng: Rng | None = None
+    ) -> tuple[Any, Tree]:
+        layer = self.inner
+        first = _made((params, x))
+        if isinstance(layer, (Dense, Conv1D, Conv2D)):
+            # Linear first, and the activation after it, to see what comes between.
+            linear = replace(layer, activation=None)
+            between, after = linear(params, state, x, training=training, rng=rng)
+            output = get_activation(layer.activation)(between)
+        else:
+            output, after = layer(params, state, x, training=training, rng=rng)
+            between = output
+        nodes = range(first, max(_made(output), first))
+        self.notes.append(Note(self.path, layer, params, state, x, output, between, after, nodes))
+        return output, after
+
+
+def _made(tree: Any) -> int:
+    """How many nodes the tape of a tree has; 0 for what is not traced."""
+    from chainrule.tracing import flatten
+
+    node = next((leaf for leaf in flatten(tree)[0] if isinstance(leaf, Node)), None)
+    return 0 if node is None else len(node.tape.nodes)
