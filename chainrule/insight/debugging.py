@@ -29,7 +29,7 @@ SHOWN = 4  # of the steps that carried it on
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Where it began, what it was made from, why, and the cure. Print it; it is false if all is well.
+    """Where it began, what it was made from, why, and the cure; false if all is well.
 
     Attributes:
         function: the call that was looked at.

@@ -1,8 +1,8 @@
 """Where a number that is not finite began: the first step that made one of finite numbers.
 
-Forward, a step *produces* one if all that it reads is finite, and *carries* one otherwise. Backward,
-the step produces one whose own derivative, with a finite cotangent, hands one back. Only what
-reaches the result (or a gradient) counts: −∞ in a masked place, or 1/∞, does no harm.
+Forward, a step *produces* one if all that it reads is finite, and *carries* one otherwise.
+Backward, the step produces one whose own derivative, with a finite cotangent, hands one back. Only
+what reaches the result (or a gradient) counts: −∞ in a masked place, or 1/∞, does no harm.
 """
 
 from __future__ import annotations
