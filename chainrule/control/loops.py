@@ -53,7 +53,11 @@ class Loop:
     consts: int
     length: int | None
     backward: bool
-    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        steps = f"{self.length} steps" if self.length is not None else "steps"
+        return f"<{steps}, each a {repr(self.body)[1:-1]}>"
 
     @property
     def graphs(self) -> tuple[Graph, ...]:

@@ -98,6 +98,7 @@ def _while_by_python(
     cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], val: list[Any], spec: Any
 ) -> Any:
     what = f"what {name_of(cond_fun)} returns"
+    val = [np.array(x) if isinstance(x, np.ndarray) else x for x in val]  # it may be assigned to
     while value_of(truth(cond_fun(unflatten(spec, val)), what)):
         made = leaves_of(body_fun(unflatten(spec, val)), "the carry")
         same_carry(body_fun, (val, spec), made)
@@ -177,16 +178,23 @@ def _scan_by_python(
     reverse: bool,
 ) -> tuple[Any, Any]:
     rows: list[list[Any]] = []
-    leaves, structure = carry
+    structure = carry[1]
+    leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in carry[0]]
     y_spec: Any = None
     for k in reversed(range(n)) if reverse else range(n):
         x = unflatten(spec, [leaf[k] for leaf in xs])
         leaves, y, y_spec = _step(f, (leaves, structure), unflatten(structure, leaves), x)
-        rows.append(y)
+        rows.append([_apart(leaf, leaves) for leaf in y])
     if reverse:
         rows.reverse()
     ys = [np.stack(column) for column in zip(*rows, strict=True)]
     return unflatten(structure, leaves), unflatten(y_spec, ys)
+
+
+def _apart(y: Any, carry: Sequence[Any]) -> Any:
+    """A result of a step that stays as it is when the next step assigns to the carry."""
+    shared = isinstance(y, np.ndarray) and y.base is not None
+    return y.copy() if shared or any(y is c for c in carry) else y
 
 
 def _step(

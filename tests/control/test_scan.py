@@ -333,3 +333,23 @@ def test_a_loop_of_constants_is_run_when_it_is_traced(compiled: Compile) -> None
 
     f = compiled(lambda x: x * cr.grad(cube)(2.0) + cube(3.0))
     assert f(10.0) == 120.0 + 27.0
+
+
+def test_assignment_to_the_carry(compiled: Compile) -> None:
+    """It changes neither the start nor what earlier steps have returned."""
+
+    def step(c: Any, x: Any) -> Any:
+        c[0] = c[0] * x
+        return c, (c, c[:1])
+
+    def f(start: Any) -> Any:
+        return cr.scan(step, start, np.array([2.0, 3.0, 4.0]))
+
+    start = np.array([1.0, 5.0])
+    last, (whole, first) = compiled(f)(start)
+    np.testing.assert_array_equal(start, [1, 5])
+    np.testing.assert_array_equal(last, [24, 5])
+    np.testing.assert_array_equal(whole, [[2, 5], [6, 5], [24, 5]])
+    np.testing.assert_array_equal(first, [[2], [6], [24]])
+    slope = compiled(cr.grad(lambda s: f(s)[1][0].sum()))(start)
+    np.testing.assert_array_equal(slope, [2 + 6 + 24, 3])

@@ -493,6 +493,8 @@ class Compiled:
             start = self.offsets[root]
             size = root.size * root.dtype.itemsize
             whole = arena[start : start + size].view(root.dtype)
+        if layout.is_flat():
+            return whole.reshape(layout.shape)
         steps = tuple(s * root.dtype.itemsize for s in layout.strides)
         return as_strided(whole[layout.offset :], layout.shape, steps)
 
