@@ -101,7 +101,7 @@ COND = Control(
     example=_example,
     jvp=_jvp,
     vjp=_vjp,
-    formula="cond(a, …)",
+    formula="cond(…)",
 )
 
 __all__ = ["COND", "branch", "run_branch"]

@@ -56,8 +56,8 @@ class Loop:
     memo: dict[Any, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        steps = f"{self.length} steps" if self.length is not None else "steps"
-        return f"<{steps}, each a {repr(self.body)[1:-1]}>"
+        steps = "steps" if self.length is None else f"{self.length} step{'s' * (self.length != 1)}"
+        return f"<{steps} of {self.body!r}>"
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
@@ -359,7 +359,7 @@ LOOP = Control(
     example=_example,
     jvp=_jvp,
     vjp=_vjp,
-    formula="loop(a, …)",
+    formula="loop(…)",
 )
 
 __all__ = ["LOOP", "Loop", "Repeat", "repeated", "run_loop", "stacked"]

@@ -23,6 +23,7 @@ class Control(General):
     """
 
     kind = "control"
+    variadic = True
     __slots__ = ("example",)
 
     def __init__(
@@ -40,7 +41,7 @@ class Control(General):
             value,
             jvp=jvp,
             vjp=vjp,
-            symbols=("the derivative of each step",),
+            symbols=("the derivatives of its steps",),
             examples=lambda rng: iter(()),
             formula=formula,
         )

@@ -87,6 +87,8 @@ def read_back(node: Node, g: Any, positions: set[int]) -> set[Node]:
         g: its cotangent.
         positions: the arguments whose cotangent is wanted.
     """
+    if node.fn.kind == "control":  # a loop or a branch runs its steps again
+        return {a for _, a in predecessors(node)}
     own = _watched(node.value)
     watched = {k: _watched(a.value) for k, a in predecessors(node)}
     args = tuple(watched.get(k, a) for k, a in enumerate(node.args))

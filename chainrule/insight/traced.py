@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.elementary.base import Linear, Pointwise
+from chainrule.elementary.base import Pointwise
 from chainrule.errors import ArgumentError, TreeError
 from chainrule.graph import Graph, Node
 from chainrule.insight.expression import expression, prose
@@ -174,7 +174,7 @@ class TracedGraph(Graph):
         """
         fn = node.fn
         symbols = getattr(fn, "symbols", ())
-        variadic = isinstance(fn, Linear) and fn.variadic
+        variadic = getattr(fn, "variadic", False)
         source = symbols[0 if variadic else position] if symbols else "0"
         if source == "g":
             return Word("1", "1")
