@@ -100,7 +100,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """The training library, imported when it is first used: import chainrule stays fast."""
-    if name in ("data", "nn", "optim", "train"):
+    if name in ("data", "nn", "optim", "plot", "train"):
         return importlib.import_module(f"chainrule.{name}")
     if name == "compile":
         from chainrule.engine.compiling import compile

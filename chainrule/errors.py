@@ -95,6 +95,20 @@ class ModelFileError(ChainruleError, ValueError):
     """A file that is not a whole model or checkpoint of this library."""
 
 
+class MissingExtraError(ChainruleError, ImportError):
+    """A library is missing that comes with one of chainrule's extras.
+
+    >>> print(MissingExtraError("a Parquet file is read by PyArrow", "parquet"))
+    a Parquet file is read by PyArrow
+      received: an installation without it
+      remedy:   pip install 'chainrule[parquet]'
+    """
+
+    def __init__(self, cause: str, extra: str) -> None:
+        remedy = f"pip install 'chainrule[{extra}]'"
+        super().__init__(cause, got="an installation without it", remedy=remedy)
+
+
 class GradientCheckError(ChainruleError, AssertionError):
     """A derivative differs from its numerical estimate."""
 

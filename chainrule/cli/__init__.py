@@ -1,4 +1,4 @@
-"""The command line: ``chainrule train`` and ``chainrule explain``."""
+"""The command line: ``chainrule train``, ``chainrule explain`` and ``chainrule figures``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from chainrule import __version__
 from chainrule.cli.explain import explain
+from chainrule.cli.figures import figures
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(explain)
+app.command()(figures)
 
 
 def _version(wanted: bool) -> None:

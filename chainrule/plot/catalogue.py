@@ -1,0 +1,88 @@
+"""The figures by name: what each shows, about how long it takes, and how it becomes a file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chainrule.optim import checks
+from chainrule.plot import descent, minibatches
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+DOTS_PER_INCH = 160
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure of the lecture.
+
+    Attributes:
+        draw: the function that makes its run and draws it: ``draw()`` or ``draw(axes)``.
+        theme: the part of the lecture that it belongs to.
+        seconds: about how long that takes on two cores, drawing included.
+    """
+
+    draw: Callable[..., Any]
+    theme: str
+    seconds: int
+
+    @property
+    def title(self) -> str:
+        """The first line of the function's documentation."""
+        return (inspect.getdoc(self.draw) or "").splitlines()[0]
+
+
+def _entries(theme: str, *figures: tuple[Callable[..., Any], int]) -> dict[str, Entry]:
+    return {draw.__name__: Entry(draw, theme, seconds) for draw, seconds in figures}
+
+
+# In the order of the lecture.
+FIGURES: dict[str, Entry] = {
+    **_entries(
+        "descent", (descent.learning_rates, 1), (descent.rate_regimes, 1), (descent.local_minima, 1)
+    ),
+    **_entries(
+        "batches",
+        (minibatches.loss_curves, 1), (minibatches.minibatch_paths, 2),
+        (minibatches.batch_contours, 2), (minibatches.batch_growth, 5),
+    ),
+}  # fmt: skip
+
+
+def figure(name: str) -> Figure:
+    """Make the run of a figure and draw it on a slide of its own.
+
+    Args:
+        name: a key of `FIGURES`.
+
+    Returns:
+        A matplotlib Figure of 10 × 5.6 inches; ``figure.savefig(path)`` writes it.
+
+    Raises:
+        ArgumentError: there is no such figure; the message names the nearest.
+        MissingExtraError: matplotlib is not installed.
+
+    >>> figure("learning_rates").get_size_inches()
+    array([10. ,  5.6])
+    """
+    checks.choice("figure", name, tuple(FIGURES))
+    drawn = FIGURES[name].draw()
+    return (drawn[0] if isinstance(drawn, list) else drawn).figure
+
+
+def save(name: str, folder: Path, format: str = "png") -> Path:
+    """Draw a figure into ``folder/name.format``; the same library writes the same bytes."""
+    checks.choice("format", format, FORMATS)
+    drawn = figure(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.{format}"
+    # Without the date, which would make each run's file another.
+    undated: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
+    drawn.savefig(path, dpi=DOTS_PER_INCH, metadata=undated)
+    return path

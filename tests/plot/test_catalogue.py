@@ -1,0 +1,63 @@
+"""Every figure: found by its name, documented, drawn where it is told, without a trace outside."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import chainrule as cr
+from chainrule.errors import ArgumentError
+from chainrule.plot import FIGURES
+
+QUICK = [name for name, entry in FIGURES.items() if entry.seconds <= 1]
+
+
+def settings() -> dict[str, object]:
+    """matplotlib's settings, but for the backend, which it finds when it is first asked."""
+    return {name: value for name, value in matplotlib.rcParams.items() if name != "backend"}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_it_is_a_function_of_its_own_that_says_what_to_look_at(name: str) -> None:
+    draw = getattr(cr.plot, name)
+    assert draw is FIGURES[name].draw
+    assert name in cr.plot.__all__
+    assert "\n\nLook at " in (inspect.getdoc(draw) or "")
+    assert FIGURES[name].title.endswith(".")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_it_draws_on_a_slide_and_leaves_the_settings_alone(name: str) -> None:
+    before = settings()
+    drawn = cr.plot.figure(name)
+    assert settings() == before
+    np.testing.assert_allclose(drawn.get_size_inches(), (10.0, 5.6))
+    drawn.draw_without_rendering()
+    sizes = [text.get_fontsize() for ax in drawn.axes for text in ax.texts if text.get_text()]
+    sizes += [label.get_fontsize() for ax in drawn.axes for label in ax.get_xticklabels()]
+    assert min(sizes) >= 11
+
+
+def test_it_draws_on_the_axes_that_it_is_given() -> None:
+    axes = Figure().subplots(1, 2)
+    assert list(axes) == cr.plot.rate_regimes(axes)
+    assert all(ax.lines for ax in axes)
+
+
+def test_other_axes_are_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"drawn on 2 matplotlib axes\n  received: 1: Axes"):
+        cr.plot.rate_regimes(Figure().subplots())
+    with pytest.raises(ArgumentError, match="unknown figure"):
+        cr.plot.figure("rate_regime")
+
+
+@pytest.mark.parametrize("format", ["png", "svg", "pdf"])
+def test_a_file_of_each_kind(format: str, tmp_path: Path) -> None:
+    path = cr.plot.save("rate_regimes", tmp_path / "new", format)
+    beginning = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[format]
+    assert path.read_bytes().startswith(beginning)
