@@ -138,10 +138,20 @@ class Tape:
                     self.hold(a)
                 values.append(a)
         try:
-            value = fn.value(*values, **params)
+            value = self._evaluate(fn, values, params)
         except (ValueError, np.linalg.LinAlgError) as error:
             raise evaluation_error(fn, values, error, code, lasti) from error
         return self.append(fn, args, params, value, code, lasti)
+
+    def _evaluate(self, fn: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
+        try:
+            return fn.value(*values, **params)
+        except np.linalg.LinAlgError:
+            if len(self.free) < 2:
+                raise
+            # The branch that is not taken is traced too, perhaps because a matrix is singular:
+            # there any value of the right shape will do.
+            return fn.value(*map(_regular, values), **params)
 
     def hold(self, array: np.ndarray) -> None:
         """Make a constant of the graph read-only until the trace ends.
@@ -181,6 +191,13 @@ class Tape:
             array.flags.writeable = True
         self.held = []
         self.nodes = []
+
+
+def _regular(x: Any) -> Any:
+    """A unit matrix in place of a square one."""
+    if np.ndim(x) < 2 or x.shape[-1] != x.shape[-2]:
+        return x
+    return np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape)
 
 
 def _view_depth(array: np.ndarray) -> int:

@@ -116,3 +116,20 @@ def test_without_operands(compiled: Compile) -> None:
 
     assert (compiled(f)(4.0), compiled(f)(-4.0)) == (8.0, 7.0)
     assert compiled(cr.grad(f))(4.0) == 2.0
+
+
+def test_a_matrix_that_only_one_branch_can_invert(compiled: Compile) -> None:
+    """The first call, which traces both branches, is with a singular one."""
+
+    def f(a: Any) -> Any:
+        return cr.cond(np.abs(a).sum() > 0, lambda: np.linalg.inv(a), lambda: 3 * a).sum()
+
+    slope = compiled(cr.grad(f))
+    np.testing.assert_array_equal(slope(np.zeros((2, 2))), [[3, 3], [3, 3]])
+    np.testing.assert_allclose(slope(2 * np.eye(2)), [[-0.25, -0.25], [-0.25, -0.25]])
+
+
+def test_a_singular_matrix_in_the_branch_that_is_taken(compiled: Compile) -> None:
+    f = compiled(lambda a: cr.cond(a.sum() == 0, lambda: np.linalg.inv(a), lambda: a))
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        f(np.zeros((2, 2)))
