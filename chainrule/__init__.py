@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from chainrule.engine.compiling import compile
     from chainrule.engine.native.threads import set_threads
     from chainrule.insight.debugging import debug
+    from chainrule.insight.examining import examine
     from chainrule.optim import minimize
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "elu",
     "erf",
     "erfc",
+    "examine",
     "gammaln",
     "gelu",
     "grad",
@@ -95,6 +97,7 @@ __all__ = [
 # Public names whose modules load when they are first used.
 _LAZY = {
     "debug": "chainrule.insight.debugging",
+    "examine": "chainrule.insight.examining",
 }
 
 

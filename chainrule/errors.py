@@ -117,6 +117,14 @@ class ZeroGradientWarning(UserWarning):
     """Part of an argument has no influence on the output; its gradient is exactly zero."""
 
 
+class KinkWarning(UserWarning):
+    """A derivative was taken where there are several: at a kink, a tie or a jump."""
+
+
+class CancellationWarning(UserWarning):
+    """A step lost more than half of the digits of its arguments."""
+
+
 def code_line(code: CodeType | None, lasti: int) -> str:
     """``file:line: source`` for an instruction of a code object, or "" when unknown."""
     if code is None:
