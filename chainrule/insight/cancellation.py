@@ -59,7 +59,7 @@ def precision_of(graph: Graph, cotangents: Sequence[Any]) -> Precision:
         graph: of the function.
         cotangents: of each node, to tell errors that matter from others.
     """
-    low = np.result_type(np.float16, *(np.asarray(n.value).dtype for n in graph.inputs))
+    low: np.dtype[Any] = np.result_type(np.float16, *(np.asarray(n.value).dtype for n in graph.inputs))
     high = np.dtype(np.float64 if low.itemsize < 8 else np.longdouble)
     full = -float(np.log10(np.finfo(low).eps))
     if np.finfo(high).eps >= np.finfo(low).eps:

@@ -192,7 +192,7 @@ def _step(graph: TracedGraph, node: Node) -> str:
 def _kink(graph: TracedGraph, kink: Kink) -> Finding:
     node = kink.node
     if kink.size > 1:
-        at = f"{kink.count} of {kink.size} elements are at a kink: "
+        at = f"{kink.elements} of {kink.size} elements are at a kink: "
     else:
         at = f"at {range_of(node.args[0])}: " if np.size(value_of(node.args[0])) == 1 else ""
     return Finding("kink", _step(graph, node), node.name, node.line, f"{at}{kink.words}")

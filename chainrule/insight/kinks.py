@@ -109,7 +109,7 @@ class Kink(NamedTuple):
     """A step with elements at a kink: how many, of how many, and what is the matter there."""
 
     node: Node
-    count: int
+    elements: int
     size: int
     words: str
 
