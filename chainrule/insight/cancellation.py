@@ -59,10 +59,11 @@ def precision_of(graph: Graph, cotangents: Sequence[Any]) -> Precision:
         graph: of the function.
         cotangents: of each node, to tell errors that matter from others.
     """
-    low: np.dtype[Any] = np.result_type(np.float16, *(np.asarray(n.value).dtype for n in graph.inputs))
-    high = np.dtype(np.float64 if low.itemsize < 8 else np.longdouble)
-    full = -float(np.log10(np.finfo(low).eps))
-    if np.finfo(high).eps >= np.finfo(low).eps:
+    low: Any = np.result_type(np.float16, *(np.asarray(n.value).dtype for n in graph.inputs))
+    high: Any = np.dtype(np.float64 if low.itemsize < 8 else np.longdouble)
+    unit = float(np.finfo(low).eps)
+    full = -float(np.log10(unit))
+    if float(np.finfo(high).eps) >= unit:
         return Precision([], [], full, "longdouble is no wider than float64 on this machine")
     wide, narrow = _evaluated(graph, high)
     errors = [_relative(n, w, full) for n, w in zip(graph.nodes, wide, strict=True)]
@@ -77,7 +78,7 @@ def precision_of(graph: Graph, cotangents: Sequence[Any]) -> Precision:
         if before - after <= full / 2 or is_step(node.fn):
             continue
         effect = _effect(node, wide[node.index], cotangents[node.index]) / scale
-        if effect > NEGLIGIBLE * np.finfo(low).eps:
+        if effect > NEGLIGIBLE * unit:
             losses.append(Loss(node, before, after, effect, _remedy(node)))
     digits = [errors[y.index].of_norm if isinstance(y, Node) else full for y in graph.outputs]
     limits = ""
