@@ -1,4 +1,4 @@
-"""The command line: ``chainrule train``, ``chainrule explain`` and ``chainrule figures``."""
+"""The command line: ``chainrule train``, ``evaluate``, ``predict``, ``explain`` and ``figures``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chainrule import __version__
 from chainrule.cli.explain import explain
 from chainrule.cli.figures import figures
 from chainrule.cli.train import train
+from chainrule.cli.using import evaluate, predict
 from chainrule.errors import ChainruleError
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
 app.command()(explain)
 app.command()(figures)
 

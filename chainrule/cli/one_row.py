@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.encode import NumericInput
 from chainrule.elementary.exponential import sigmoid
-from chainrule.nn.mlp import forward
-from chainrule.train.tabular import Model, Study
+from chainrule.train.tabular import Study, Trained
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class OneWeight:
     line: int
 
 
-def one_weight(study: Study, model: Model) -> OneWeight:
+def one_weight(study: Study, trained: Trained) -> OneWeight:
     """The first held-out row of the last class there, and the weight that says most about it.
 
     That weight is the one with the largest |w·x| among the numeric columns, or among all inputs
@@ -51,9 +50,9 @@ def one_weight(study: Study, model: Model) -> OneWeight:
     values = target.values(part.table)
     row = int(np.argmax(values)) if target.classes else 0
     output = int(values[row]) if target.kind == "multiclass" else 0
-    params = model.fit.params
-    logits = forward(params, part.x[row : row + 1])[0]
-    kernel, x = params[0]["kernel"][:, output], part.x[row]
+    logits = np.asarray(trained.model.predict(part.x[row : row + 1]))[0]
+    [layer] = trained.model.params.values()
+    kernel, x = layer["kernel"][:, output], part.x[row]
     i = _telling(study, kernel * x)
     w, x_i = float(kernel[i]), float(x[i])
     arguments = {"w": w, "x": x_i, "c": float(logits[output]) - w * x_i}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import floor, log10
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -17,8 +18,11 @@ from rich.text import Text
 
 from chainrule.cli.one_row import OneWeight
 from chainrule.data.encode import NumericInput
+from chainrule.data.target import Target
 from chainrule.insight import trace
-from chainrule.train.tabular import Model, Scores, Study, architectures
+from chainrule.train.tabular import Study, Trained
+from chainrule.train.tabular.study import Baseline, Scores
+from chainrule.train.tabular.training import architectures, optimizer
 
 _MOST_CLASSES = 5
 _MEANING = {
@@ -33,16 +37,14 @@ def show_data(console: Console, study: Study, title: str) -> None:
     """What the data are, how they are divided, and what is done with gaps in them."""
     target, train, test = study.target, len(study.train.table), len(study.test.table)
     how = "stratified by class" if target.classes else "at random"
+    judged = len(study.validation.table) if study.validation else 0
+    divided = f"{train} rows to train, {judged} to validate" if judged else f"{train} rows to train"
     facts = [
-        ("data", f"{title}, {train + test} rows"),
+        ("data", f"{title}, {train + judged + test} rows"),
         ("target", f"{target.name} ({_target(study)})"),
-        ("split", f"{train} rows to train, {test} held out, {how}, seed {study.settings.seed}"),
+        ("split", f"{divided}, {test} held out, {how}, seed {study.settings.seed}"),
         ("inputs", _inputs(study)),
-        (
-            "descent",
-            f"batches of {study.settings.batch_size} rows, learning rate "
-            f"{study.learning_rate:.4g}, weight decay {study.settings.weight_decay:g}",
-        ),
+        ("descent", _descent(study)),
         *(("note", note) for note in study.notes),
     ]
     _print_facts(console, facts)
@@ -59,11 +61,41 @@ def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
     console.print()
 
 
+def _descent(study: Study) -> str:
+    """How the models are trained."""
+    settings = study.settings
+    rule: Any = optimizer(study)
+    rule = getattr(rule, "optimizer", rule)
+    rate = rule.learning_rate
+    first = float(rate(0)) if callable(rate) else float(rate)
+    parts = [
+        f"batches of {settings.batch_size} rows",
+        f"learning rate {first:.4g}",
+        f"weight decay {settings.weight_decay:g}",
+    ]
+    if settings.batch_growth > 1:
+        parts[0] += (
+            f", {settings.batch_growth:g} times as many every {settings.growth_every} epochs"
+        )
+    if settings.schedule != "constant":
+        parts[1] += f" at first, {settings.schedule} schedule"
+    if settings.optimizer != "sgd":
+        parts.insert(0, settings.optimizer)
+    if settings.clip_norm is not None:
+        parts.append(f"gradients clipped to a norm of {settings.clip_norm:g}")
+    if settings.early_stopping is not None:
+        parts.append(f"stopped after {settings.early_stopping} epochs without a better loss")
+    if settings.restarts > 1:
+        parts.append(f"the best of {settings.restarts} starts")
+    return ", ".join(parts)
+
+
 def _target(study: Study) -> str:
     target = study.target
     if not target.classes:
         return f"a number, in training {_digits(target.mean)} ± {_digits(target.std)}"
-    y = np.concatenate([study.train.y, study.test.y])
+    parts = [study.train, study.test, *([study.validation] if study.validation else [])]
+    y = np.concatenate([part.y for part in parts])
     counts = y.sum(axis=0) if y.shape[1] > 1 else np.array([np.sum(1 - y), np.sum(y)])
     pairs = list(zip(target.classes, counts.astype(int).tolist(), strict=True))
     more = f" and {len(pairs) - _MOST_CLASSES} more" if len(pairs) > _MOST_CLASSES else ""
@@ -106,7 +138,8 @@ def progress(console: Console, study: Study) -> Iterator[Callable[[str, Scores],
 
     def move(name: str, record: Scores) -> None:
         bars.start_task(tasks[name])
-        losses = f"loss {_loss(record['loss'])}, held out {_loss(record['val_loss'])}"
+        where = "validation" if study.validation else "held out"
+        losses = f"loss {_loss(record['loss'])}, {where} {_loss(record['val_loss'])}"
         bars.update(tasks[name], completed=int(record["epoch"]), losses=losses)
 
     with bars:
@@ -114,7 +147,9 @@ def progress(console: Console, study: Study) -> Iterator[Callable[[str, Scores],
     console.print()
 
 
-def show_scores(console: Console, study: Study, baseline: Model, models: Sequence[Model]) -> None:
+def show_scores(
+    console: Console, study: Study, baseline: Baseline, models: Sequence[Trained]
+) -> None:
     """Each model's loss and metrics, held out and in training, under the baseline's."""
     # A numeric target's loss is its RMSE again, squared and in another unit.
     names = [n for n in baseline.test if n != "loss" or study.target.classes]
@@ -124,11 +159,13 @@ def show_scores(console: Console, study: Study, baseline: Model, models: Sequenc
         heading = _SCORES[name][0]
         table.add_column(f"{heading}\nheld out", justify="right", no_wrap=True, style="bold")
         table.add_column(f"{heading}\ntraining", justify="right", no_wrap=True)
-    for model in (baseline, *models):
+    rows: list[Baseline | Trained] = [baseline, *models]
+    for model in rows:
         cells = [
             _SCORES[name][1](scores[name]) for name in names for scores in (model.test, model.train)
         ]
-        label = f"{model.name} (interrupted)" if model.fit.interrupted else model.name
+        stopped = isinstance(model, Trained) and model.interrupted
+        label = f"{model.name} (interrupted)" if stopped else model.name
         table.add_row(label, *cells, style="dim" if model is baseline else "")
     console.print(table)
     if not study.target.classes:
@@ -203,6 +240,30 @@ def show_row(console: Console, study: Study, row: OneWeight, model: str, noun: s
     console.print(
         f"A larger w {effect} this loss; the descent moves w against dL/dw.\n", style="dim"
     )
+
+
+def show_evaluation(console: Console, target: Target, rows: int, scores: Scores) -> None:
+    """The scores of a model on a table."""
+    names = [n for n in scores if n != "loss" or target.classes]
+    facts = [(_SCORES[n][0], _SCORES[n][1](scores[n])) for n in names]
+    _print_facts(console, [("rows", str(rows)), ("target", target.name), *facts])
+
+
+def show_confusion(console: Console, target: Target, truth: Any, found: Any) -> None:
+    """How often each class was taken for each."""
+    from chainrule.cli.using import confusion
+
+    counts = confusion(truth, found, len(target.classes))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
+    table.add_column(f"{target.name} \\ predicted", overflow="fold")
+    for name in target.classes:
+        table.add_column(name, justify="right")
+    for k, name in enumerate(target.classes):
+        cells = [
+            Text(str(n), "bold" if j == k else "" if n else "dim") for j, n in enumerate(counts[k])
+        ]
+        table.add_row(name, *cells)
+    console.print(table)
 
 
 def show_files(console: Console, folder: Path, files: Sequence[Path], seconds: float) -> None:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from chainrule.data.bundled import BUNDLED, load
-from chainrule.data.csv_file import read_csv
-from chainrule.data.table import Table, nearest, word
-from chainrule.errors import ArgumentError, DataError
-from chainrule.train.save import check_folder, save
-from chainrule.train.tabular import Model, Settings, baseline, prepare, train_models
+from chainrule.cli.tables import read_table
+from chainrule.data.bundled import BUNDLED
+from chainrule.data.table import Table, word
+from chainrule.errors import ArgumentError
+from chainrule.train.tabular import Settings, Trained, baseline, prepare, train_models
+from chainrule.train.tabular.results import CHECKPOINTS, check_folder, save
 
 
-def run(data: str, settings: Settings, folder: Path | None, *, encoding: str, quiet: bool) -> bool:
+def run(settings: Settings, folder: Path | None, *, resume: bool, quiet: bool) -> bool:
     """Train on a file or a bundled data set, show the results and write them.
 
     Args:
-        data: the file, or the name of a bundled data set.
-        settings: an empty target stands for the bundled data set's own.
+        settings: how; an empty target stands for the bundled data set's own.
         folder: where to write; None for chainrule-out/ and the name of the data.
-        encoding: of the file.
+        resume: go on from the checkpoints of a run that was killed.
         quiet: print only the folder.
 
     Returns:
@@ -39,24 +39,30 @@ def run(data: str, settings: Settings, folder: Path | None, *, encoding: str, qu
     from chainrule.cli.one_row import one_weight
 
     start = time.perf_counter()
-    models: list[Model] = []
+    models: list[Trained] = []
+    checkpoints: Path | None = None
     try:
-        bundled = BUNDLED.get(data)
-        table = _table(data, encoding)
-        settings = _with_target(settings, data, table)
-        folder = folder or Path("chainrule-out") / Path(data).stem
+        bundled = BUNDLED.get(settings.data)
+        table = read_table(settings.data, settings.encoding)
+        settings = _with_target(settings, table)
+        folder = folder or Path("chainrule-out") / Path(settings.data).stem
         check_folder(folder)
         study = prepare(table, settings)
+        checkpoints = folder / CHECKPOINTS
+        if not resume:
+            shutil.rmtree(checkpoints, ignore_errors=True)
         console = Console(highlight=False, markup=False, quiet=quiet)
-        report.show_data(console, study, bundled.title if bundled else os.path.basename(data))
+        title = bundled.title if bundled else os.path.basename(settings.data)
+        report.show_data(console, study, title)
         least = baseline(study)
         with report.progress(console, study) as move:
-            for model in train_models(study, move):
+            for model in train_models(study, move, checkpoints):
                 models.append(model)
+        # First of all the files: whoever reads the output may have closed it, as `head` does.
+        files = save(study, least, models, folder)
         report.show_scores(console, study, least, models)
         noun = bundled.row if bundled else "row"
         report.show_row(console, study, one_weight(study, models[0]), models[0].name, noun)
-        files = save(study, least, models, folder)
         if quiet:
             print(folder)
         report.show_files(console, folder, files, time.perf_counter() - start)
@@ -64,33 +70,24 @@ def run(data: str, settings: Settings, folder: Path | None, *, encoding: str, qu
         print("Interrupted; nothing was written.", file=sys.stderr)
         return True
     last = models[-1]
-    if last.fit.interrupted:
-        epoch = f"epoch {len(last.fit.history) + 1} of the {last.name}"
-        print(f"Interrupted in {epoch}; what it had reached is written.", file=sys.stderr)
-    return last.fit.interrupted
-
-
-def _table(data: str, encoding: str) -> Table:
-    """A bundled data set by its name, otherwise a file."""
-    if data in BUNDLED:
-        return load(data)
-    near = nearest(data, list(BUNDLED), cutoff=0.6)
-    if near and not os.path.exists(data):
-        raise DataError(
-            f"{data} is neither a file nor a bundled data set",
-            got=f"bundled: {', '.join(BUNDLED)}",
-            remedy=near,
+    if last.interrupted:
+        epoch = f"epoch {len(last.history) + 1} of the {last.name}"
+        print(
+            f"Interrupted in {epoch}; what it had reached is written, and --resume goes on.",
+            file=sys.stderr,
         )
-    return read_csv(data, encoding=encoding)
+    else:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return last.interrupted
 
 
-def _with_target(settings: Settings, data: str, table: Table) -> Settings:
+def _with_target(settings: Settings, table: Table) -> Settings:
     if settings.target:
         return settings
-    if data in BUNDLED:
-        return replace(settings, target=BUNDLED[data].target)
+    if settings.data in BUNDLED:
+        return replace(settings, target=BUNDLED[settings.data].target)
     raise ArgumentError(
         "which column is to be predicted?",
-        got=f"{data} with the columns {', '.join(table.names)}",
-        remedy=f"name one: chainrule train {data} --target {word(table.names[-1])}",
+        got=f"{settings.data} with the columns {', '.join(table.names)}",
+        remedy=f"name one: chainrule train {settings.data} --target {word(table.names[-1])}",
     )

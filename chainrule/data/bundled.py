@@ -1,37 +1,44 @@
-"""The data sets that come with the package, by name."""
+"""The data sets that come with the package, by name, as tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 
+import numpy as np
+
 from chainrule.data.csv_file import read_text
-from chainrule.data.table import Table
+from chainrule.data.digits import load_digits5k
+from chainrule.data.generators import PLANE
+from chainrule.data.table import Column, Table
 
 
 @dataclass(frozen=True)
 class Bundled:
-    """A data set inside the package: its file, what it is called, and the column to predict."""
+    """A data set that needs no file of the user's.
 
-    file: str
+    Attributes:
+        title: what it is called.
+        target: the column to predict.
+        row: what one of its rows is.
+        make: gives the table.
+    """
+
     title: str
     target: str
     row: str
-
-
-# The source and the licence of each are in files/LICENSES.md.
-BUNDLED = {"heart": Bundled("heart.csv", "Statlog (Heart)", "disease", "patient")}
+    make: Callable[[], Table]
 
 
 def load(name: str) -> Table:
-    """Read a bundled data set.
+    """A bundled data set as a table: heart, digits5k, moons, circles, xor, spirals or blobs.
 
-    >>> load("heart").names[-1]
-    'disease'
+    >>> load("heart").names[-1], load("moons").names
+    ('disease', ('x1', 'x2', 'class'))
     """
-    file = BUNDLED[name].file
-    text = resources.files("chainrule.data").joinpath("files", file).read_text("utf-8")
-    return read_text(text, file)
+    return BUNDLED[name].make()
 
 
 def load_heart() -> Table:
@@ -47,4 +54,38 @@ def load_heart() -> Table:
     >>> len(table), table.categories("disease").count("yes")
     (270, 120)
     """
-    return load("heart")
+    file = "heart.csv"
+    text = resources.files("chainrule.data").joinpath("files", file).read_text("utf-8")
+    return read_text(text, file)
+
+
+def _digits() -> Table:
+    """Each image as 784 columns of grey values, and its label."""
+    images, labels = load_digits5k()
+    pixels = images.reshape(len(images), -1).astype(np.float64)
+    cells: dict[str, Column] = {f"pixel_{k}": column for k, column in enumerate(pixels.T)}
+    cells["digit"] = labels.astype(np.float64)
+    return _numbers("digits5k", cells)
+
+
+def _plane(name: str) -> Table:
+    """A problem in the plane, drawn with its own defaults."""
+    x, y = PLANE[name](400)
+    classes = tuple("ABCDEFGH"[k] for k in y)
+    return _numbers(name, {"x1": x[:, 0], "x2": x[:, 1], "class": classes})
+
+
+def _numbers(name: str, cells: dict[str, Column]) -> Table:
+    rows = len(next(iter(cells.values())))
+    return Table(name, tuple(cells), cells, tuple(range(1, rows + 1)))
+
+
+# The source and the licence of each are in files/LICENSES.md.
+BUNDLED = {
+    "heart": Bundled("Statlog (Heart)", "disease", "patient", load_heart),
+    "digits5k": Bundled("5,000 digits of MNIST", "digit", "image", _digits),
+    **{
+        name: Bundled(f"{name} in the plane", "class", "point", partial(_plane, name))
+        for name in PLANE
+    },
+}

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chainrule.data.table import Table, listed, nearest
 from chainrule.errors import ArgumentError, DataError
@@ -63,12 +64,12 @@ def read_text(text: str, source: str = "<text>", *, delimiter: str | None = None
     line, header = next(rows)
     names, notes = _names(header, f"{source}:{line}")
     lines, cells = _body(rows, names, source, delimiter)
-    table = Table(source, names, cells, lines, delimiter)
+    table = Table(source, names, {**cells}, lines, delimiter)
     if delimiter == ";" and any(
         "," in c and table.number(c) is not None for col in cells.values() for c in col
     ):
         notes.append("decimal commas are read as decimal points")
-    return Table(source, names, cells, lines, delimiter, tuple(notes))
+    return replace(table, notes=tuple(notes))
 
 
 def _bytes(source: str) -> bytes:

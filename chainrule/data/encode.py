@@ -18,6 +18,7 @@ from chainrule.data.table import Kind, Table
 from chainrule.errors import ArgumentError, DataError
 
 MISSING_CATEGORY = "(missing)"
+MOST_NOTES = 5  # columns that are left out, of which each has a note of its own
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,38 @@ class Encoder:
     def notes(self, table: Table) -> list[str]:
         """What was done with columns left out, missing values and unseen categories, in words."""
         notes = [f"{name}: left out; it has {why}" for name, why in self.left_out.items()]
+        if len(notes) > MOST_NOTES:
+            first, why = next(iter(self.left_out.items()))
+            notes = [f"{len(notes)} columns are left out; {first}, for one, has {why}"]
         for column in self.inputs:
             count = int(np.sum(table.missing(column.name)))
             if count:
                 notes.append(f"{column.name}: {_values(count)} {column.remedy}")
         return notes
 
-    def settings(self) -> dict[str, Any]:
-        """Every statistic by column, to be written as JSON beside a network's weights."""
-        return {c.name: {k: v for k, v in asdict(c).items() if k != "name"} for c in self.inputs}
+    def describe(self) -> dict[str, Any]:
+        """The encoder as JSON can hold it; `restored` makes it anew."""
+        return {"inputs": [asdict(c) for c in self.inputs], "left_out": self.left_out}
+
+    @classmethod
+    def restored(cls, content: Any) -> Encoder:
+        """An encoder from what `describe` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        return cls(
+            tuple(map(_restored, content["inputs"])),
+            {str(name): str(why) for name, why in content["left_out"].items()},
+        )
+
+
+def _restored(content: Any) -> Input:
+    name = str(content["name"])
+    if "categories" in content:
+        return CategoricalInput(name, tuple(map(str, content["categories"])))
+    mean, std, median = (float(content[key]) for key in ("mean", "std", "median"))
+    return NumericInput(name, mean, std, median, bool(content["indicator"]))
 
 
 def column_kinds(

@@ -1,4 +1,4 @@
-"""A table of text cells under named columns, read as numbers or as categories."""
+"""A table of cells under named columns, text or numbers, read as numbers or as categories."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from chainrule.errors import DataError
 
 Kind = Literal["numeric", "categorical"]
 
+Column = tuple[str, ...] | NDArray[np.float64]
+
 # A cell that holds one of these, and nothing else, has no value.
 MISSING = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "NAN"})
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under named columns, with the line of the file that each row came from.
+    """Rows under named columns, with the line of the file that each row came from.
+
+    A column holds texts, or float64 with NaN for what is missing.
 
     >>> from chainrule.data import read_text
     >>> table = read_text("age,sex\\n63,male\\n?,female\\n", "people.csv")
@@ -35,7 +39,7 @@ class Table:
 
     source: str
     names: tuple[str, ...]
-    cells: dict[str, tuple[str, ...]]
+    cells: dict[str, Column]
     lines: tuple[int, ...]
     delimiter: str = ","
     notes: tuple[str, ...] = ()
@@ -43,8 +47,8 @@ class Table:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def column(self, name: str) -> tuple[str, ...]:
-        """The text cells of one column.
+    def cell(self, name: str) -> Column:
+        """A column as it is.
 
         Raises:
             DataError: there is no such column; the nearest names are suggested.
@@ -58,14 +62,31 @@ class Table:
                 remedy=nearest(name, self.names) or "choose one of the columns above",
             ) from None
 
+    def column(self, name: str) -> tuple[str, ...]:
+        """The cells of one column as text.
+
+        Raises:
+            DataError: there is no such column; the nearest names are suggested.
+        """
+        cells = self.cell(name)
+        return tuple(map(_text, cells.tolist())) if isinstance(cells, np.ndarray) else cells
+
     def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Table:
         """The table of these rows, in this order."""
-        cells = {name: tuple(column[i] for i in rows) for name, column in self.cells.items()}
+        cells: dict[str, Column] = {
+            name: column[np.asarray(rows, np.intp)]
+            if isinstance(column, np.ndarray)
+            else tuple(column[i] for i in rows)
+            for name, column in self.cells.items()
+        }
         return replace(self, cells=cells, lines=tuple(self.lines[i] for i in rows))
 
     def missing(self, name: str) -> NDArray[np.bool_]:
         """Which rows have no value in this column (see `MISSING`)."""
-        return np.array([text in MISSING for text in self.column(name)], bool)
+        cells = self.cell(name)
+        if isinstance(cells, np.ndarray):
+            return np.isnan(cells)
+        return np.array([text in MISSING for text in cells], bool)
 
     def kind(self, name: str) -> Kind:
         """Numeric where every present cell is a finite number, otherwise categorical.
@@ -76,6 +97,9 @@ class Table:
         Raises:
             DataError: every cell is missing, or numbers and words are mixed as said above.
         """
+        cells = self.cell(name)
+        if isinstance(cells, np.ndarray) and not np.isnan(cells).all():
+            return "numeric"
         present = [text for text in self.column(name) if text not in MISSING]
         if not present:
             raise DataError(
@@ -97,8 +121,11 @@ class Table:
         Raises:
             DataError: a present cell is not a finite number; its line is named.
         """
+        cells = self.cell(name)
+        if isinstance(cells, np.ndarray):
+            return cells
         values = np.full(len(self), np.nan)
-        for i, text in enumerate(self.column(name)):
+        for i, text in enumerate(cells):
             if text not in MISSING:
                 value = self.number(text)
                 if value is None:
@@ -138,6 +165,13 @@ class Table:
             remedy=f"correct the cell, empty it if the value is missing, or read the column as "
             f"categories: categorical=[{name!r}] (command line: --categorical {word(name)})",
         )
+
+
+def _text(value: float) -> str:
+    """A number as a cell would spell it, and nothing where it is missing."""
+    if value != value:
+        return ""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
 def nearest(name: str, names: Sequence[str], cutoff: float = 0.5) -> str:

@@ -21,7 +21,7 @@ from chainrule.train.loop import Fit, fit
 from chainrule.train.model import Model
 from chainrule.train.saving import load
 from chainrule.train.step import Batch, TrainState, sgd_step, training_step
-from chainrule.train.tabular import Settings, Study, prepare, train_models
+from chainrule.train.tabular import Settings, Study, TableModel, Trained, prepare, train_models
 
 __all__ = [
     "BackupAndRestore",
@@ -40,9 +40,11 @@ __all__ = [
     "ReduceLROnPlateau",
     "Settings",
     "Study",
+    "TableModel",
     "TerminateOnNaN",
     "TornCheckpointWarning",
     "TrainState",
+    "Trained",
     "fit",
     "load",
     "prepare",

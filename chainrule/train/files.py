@@ -33,6 +33,7 @@ def write_whole(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            os.chmod(beside, 0o666 & ~_umask())
             os.replace(beside, path)
         except BaseException:
             os.unlink(beside)
@@ -44,6 +45,13 @@ def write_whole(path: Path, content: bytes) -> None:
             got=error.strerror or type(error).__name__,
             remedy="make room there, or choose another place",
         ) from None
+
+
+def _umask() -> int:
+    """What new files are not allowed to be; reading it means setting it for a moment."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def sync_folder(folder: Path) -> None:

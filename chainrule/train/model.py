@@ -64,6 +64,7 @@ class Model:
         self.input_shape: Any = None
         self.columns: tuple[str, ...] | None = None
         self.labels: Labels | None = None
+        self.preprocessing: Any = None  # how a table becomes inputs; see TableModel
         self.history: History | None = None
         self.run = Run(None)
         self.listeners: Callback = Callback()

@@ -43,6 +43,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "input_shape": describe(model.input_shape),
         "dtype": (model.dtype or np.dtype(np.float64)).name,
         "columns": model.columns,
+        "preprocessing": model.preprocessing,
         "labels": None
         if model.labels is None
         else {
@@ -103,6 +104,7 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
         model = Model(layer, dtype=_dtype(content["dtype"]), name=str(content["name"]))
         model.input_shape = restore(content["input_shape"], custom)
         columns, labels = content["columns"], content["labels"]
+        model.preprocessing = content.get("preprocessing")
         model.columns = None if columns is None else tuple(map(str, columns))
         if labels is not None:
             classes = labels["classes"]

@@ -31,9 +31,9 @@ def test_help_of_train_gives_examples_and_every_default(chainrule: Command) -> N
     out = " ".join(chainrule("train", "-h").out.replace("│", " ").split())
     for part in (
         "Usage: chainrule train",
-        "chainrule train houses.csv --target price --hidden 32,16 --epochs 200",
+        "chainrule train houses.csv --target price --layers 32,16 --optimizer adam",
         "Missing is an empty cell, NA, N/A, NaN or ?.",
-        "--hidden UNITS", "[default: 16]", "[default: 100]", "[default: 32]", "Default: 0.1",
+        "--layers,--hidden UNITS", "[default: 16]", "[default: 100]", "[default: 32]", "sgd 0.1,",
         "[default: 0.25]", "[default: 0.03]", "[default: utf-8]", "Default: chainrule-out/",
     ):  # fmt: skip
         assert part in out

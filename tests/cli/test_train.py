@@ -14,9 +14,8 @@ import pytest
 from chainrule.cli.one_row import one_weight
 from chainrule.data import load_heart, read_text
 from chainrule.derivatives import grad
-from chainrule.nn import forward, loss_for
-from chainrule.train import Settings, Study, prepare, train_models
-from chainrule.train.tabular import Model
+from chainrule.nn import loss_for
+from chainrule.train import Settings, Study, Trained, prepare, train_models
 from tests.cli.conftest import Command
 
 CLASSES = "x,c,y\n" + "".join(f"{i},{'uv'[i % 3 > 0]},{'abc'[i % 3]}\n" for i in range(45))
@@ -45,19 +44,20 @@ def test_heart(chainrule: Command, tmp_path: Path) -> None:
 def test_the_trace_table_ends_in_the_model_gradient(chainrule: Command) -> None:
     """dL/dw of the last row is the gradient of the whole model at that weight."""
     out = chainrule("train", "heart", "--hidden", "none").out
-    study = prepare(load_heart(), Settings("disease", hidden=()))
+    study = prepare(load_heart(), Settings("disease", layers=()))
     [model] = train_models(study)
     line = int(re.search(r"line (\d+) of heart.csv: disease = yes", out)[1])
     name = re.search(r", the weight of (\S+)", out)[1]
     row = study.test.table.lines.index(line)
     x, y = study.test.x[row : row + 1], study.test.y[row : row + 1]
     loss = loss_for("binary")
-    gradient = grad(lambda params: loss(forward(params, x), y))(model.fit.params)
-    expected = gradient[0]["kernel"][study.encoder.names.index(name), 0]
+    gradient = grad(lambda kernel, bias: loss(x @ kernel + bias, y))
+    kernel, bias = model.model.params["dense"].values()
+    expected = gradient(kernel, bias)[study.encoder.names.index(name), 0]
     shown = float(re.search(r"dL/dw +(\S+)", out)[1])
     assert shown == pytest.approx(expected, rel=1e-3)
     # by hand: (p − y) x
-    p = 1 / (1 + np.exp(-forward(model.fit.params, x)))
+    p = 1 / (1 + np.exp(-(x @ kernel + bias)))
     assert expected == pytest.approx(((p - y) * x[:, study.encoder.names.index(name)])[0, 0])
 
 
@@ -71,18 +71,19 @@ def test_the_trace_table_ends_in_the_model_gradient(chainrule: Command) -> None:
     ],
 )
 def test_one_weight_of_every_kind_of_model(text: str, kind: str) -> None:
-    study = prepare(read_text(text), Settings("y", hidden=(), epochs=3))
+    study = prepare(read_text(text), Settings("y", layers=(), epochs=3))
     assert study.target.kind == kind
     [model] = train_models(study)
     row = one_weight(study, model)
     i = study.test.table.lines.index(row.line)
     x, y = study.test.x[i : i + 1], study.test.y[i : i + 1]
     loss = loss_for(kind)
-    whole = grad(lambda params: loss(forward(params, x), y))(model.fit.params)
+    kernel, bias = model.model.params["dense"].values()
+    whole = grad(lambda kernel: loss(x @ kernel + bias, y))(kernel)
     output = int(np.argmax(y)) if kind == "multiclass" else 0
     by_w = grad(row.loss)(*row.arguments.values())
-    assert by_w == pytest.approx(whole[0]["kernel"][0, output], rel=1e-9)
-    by_hand = float(loss(forward(model.fit.params, x), y))
+    assert by_w == pytest.approx(whole[0, output], rel=1e-9)
+    by_hand = float(loss(x @ kernel + bias, y))
     assert float(row.loss(**row.arguments)) == pytest.approx(by_hand, rel=1e-9)
 
 
@@ -107,7 +108,7 @@ def test_any_table(chainrule: Command, tmp_path: Path, target: str, models: list
 def test_quiet_prints_the_folder_alone(chainrule: Command, tmp_path: Path) -> None:
     ran = chainrule("train", "heart", "-q", "--epochs", 1, "--out", tmp_path / "here")
     assert ran == (0, f"{tmp_path}/here\n", "")
-    assert (tmp_path / "here" / "settings.json").exists()
+    assert (tmp_path / "here" / "settings.toml").exists()
 
 
 def test_text_in_brackets_is_text(chainrule: Command, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_bundled_name_misspelt(chainrule: Command) -> None:
         2,
         "",
         "error: haert is neither a file nor a bundled data set\n"
-        "  received: bundled: heart\n"
+        "  received: bundled: heart, digits5k, moons, circles, xor, spirals, blobs\n"
         "  remedy:   did you mean 'heart'?\n",
     )
 
@@ -184,17 +185,18 @@ def test_control_c_keeps_what_was_reached(
         if record["epoch"] == 7:
             raise KeyboardInterrupt
 
-    def interrupting(study: Study, on_epoch: object) -> Iterator[Model]:
+    def interrupting(study: Study, *others: object) -> Iterator[Trained]:
         return train_models(study, stop)
 
     monkeypatch.setattr("chainrule.cli.run.train_models", interrupting)
     ran = chainrule("train", "heart")
     assert ran.code == 130
     assert ran.err == (
-        "Interrupted in epoch 8 of the logistic regression; what it had reached is written.\n"
+        "Interrupted in epoch 8 of the logistic regression; what it had reached is written, "
+        "and --resume goes on.\n"
     )
     assert "logistic regression (interrupted)" in " ".join(ran.out.split())
     folder = tmp_path / "chainrule-out" / "heart"
     models = json.loads((folder / "metrics.json").read_text())["models"]
-    assert [(m["epochs"], m["interrupted"]) for m in models] == [(0, False), (7, True)]
-    assert not (folder / "network.npz").exists()
+    assert [(m["epochs"], m.get("interrupted")) for m in models] == [(0, None), (7, True)]
+    assert not (folder / "linear.safetensors").exists()

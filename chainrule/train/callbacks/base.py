@@ -183,6 +183,10 @@ class LambdaCallback(Callback):
             "batch_begin": on_train_batch_begin, "batch_end": on_train_batch_end,
         }  # fmt: skip
 
+    @property
+    def hears_steps(self) -> bool:
+        return any(self.functions[hook] is not None for hook in ("batch_begin", "batch_end"))
+
     def _call(self, hook: str, *args: Any) -> None:
         function = self.functions[hook]
         if function is not None:

@@ -14,8 +14,9 @@ import pytest
 from chainrule.data import load_heart
 from chainrule.errors import ArgumentError
 from chainrule.train import Settings, prepare, train_models
-from chainrule.train.save import save
-from chainrule.train.tabular import baseline
+from chainrule.train.tabular import TableModel, baseline
+from chainrule.train.tabular.results import save
+from chainrule.train.tabular.settings import read_toml
 
 
 def write(folder: Path, **options: Any) -> tuple[Any, Any]:
@@ -29,28 +30,41 @@ def test_the_files_hold_the_run(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     study, (logistic, network) = write(folder)
     assert sorted(os.listdir(folder)) == [
-        "history.csv", "logistic_regression.npz", "metrics.json", "network.npz", "settings.json",
+        "history.csv", "linear.safetensors", "metrics.json", "model.safetensors", "settings.toml",
     ]  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    assert metrics["rows"] == {"train": 202, "held_out": 68}
+    assert metrics["rows"] == {"train": 202, "validation": 0, "held_out": 68}
     assert [m["name"] for m in metrics["models"]][1:] == [logistic.name, network.name]
     assert metrics["models"][1]["held_out"] == logistic.test
-    settings = json.loads((folder / "settings.json").read_text("utf-8"))
-    assert (settings["seed"], settings["learning_rate"]) == (0, 0.1)
     with (folder / "history.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(r["model"], r["epoch"]) for r in rows] == [
         (m.name, str(e)) for m in (logistic, network) for e in (1, 2)
     ]
-    assert float(rows[-1]["val_loss"]) == network.test["loss"]
-    # The settings and the weights alone give the logits again.
-    age = settings["columns"]["age"]
+    assert float(rows[-1]["val_loss"]) == pytest.approx(network.test["loss"], rel=1e-12)
+    # The file alone gives the probabilities again.
+    model = TableModel.load(folder)
+    age = next(c for c in model.encoder.inputs if c.name == "age")
     first = study.test.table.take([0])
-    assert (float(first.column("age")[0]) - age["mean"]) / age["std"] == study.test.x[0, 0]
-    arrays = np.load(folder / "network.npz")
-    hidden = np.maximum(study.test.x @ arrays["layer_1.kernel"] + arrays["layer_1.bias"], 0)
-    logits = hidden @ arrays["layer_2.kernel"] + arrays["layer_2.bias"]
+    assert (float(first.column("age")[0]) - age.mean) / age.std == study.test.x[0, 0]
+    first, last = (model.model.params[name] for name in ("dense", "dense_1"))
+    hidden = np.maximum(study.test.x @ first["kernel"] + first["bias"], 0)
+    logits = hidden @ last["kernel"] + last["bias"]
+    p = model.probabilities(study.test.table)[:, 1]
+    np.testing.assert_allclose(p, 1 / (1 + np.exp(-logits[:, 0])), rtol=1e-12)
     assert np.mean((logits > 0) == (study.test.y > 0.5)) == network.test["accuracy"]
+
+
+def test_the_settings_make_the_same_model_again(tmp_path: Path) -> None:
+    options = {"optimizer": "adam", "batch_norm": True, "dropout": 0.1, "schedule": "cosine",
+               "early_stopping": 3, "restarts": 2, "class_weight": {"yes": 2.0}}  # fmt: skip
+    write(tmp_path / "one", **options)
+    again = Settings.from_mapping(read_toml(tmp_path / "one" / "settings.toml"))
+    study = prepare(load_heart(), again)
+    save(study, baseline(study), list(train_models(study)), tmp_path / "two")
+    for name in os.listdir(tmp_path / "one"):
+        one, two = ((tmp_path / folder / name).read_bytes() for folder in ("one", "two"))
+        assert one == two
 
 
 def test_the_same_settings_write_the_same_bytes(tmp_path: Path) -> None:
@@ -63,8 +77,8 @@ def test_the_same_settings_write_the_same_bytes(tmp_path: Path) -> None:
 def test_weights_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "mine.txt").write_text("kept")
-    write(tmp_path, hidden=())
-    assert not (tmp_path / "network.npz").exists()
+    write(tmp_path, layers=())
+    assert not (tmp_path / "linear.safetensors").exists()
     assert (tmp_path / "mine.txt").read_text() == "kept"
 
 
