@@ -38,7 +38,6 @@ from chainrule.nn.layers import (
 )
 from chainrule.nn.losses import get_loss, loss_for
 from chainrule.nn.metrics import evaluate, get_metric
-from chainrule.nn.mlp import forward, init_mlp
 from chainrule.nn.weights import row_weights
 
 __all__ = [
@@ -69,11 +68,9 @@ __all__ = [
     "biases",
     "evaluate",
     "fold_activation",
-    "forward",
     "get_initializer",
     "get_loss",
     "get_metric",
-    "init_mlp",
     "initializers",
     "loss_for",
     "losses",

@@ -17,10 +17,9 @@ from chainrule.train.callbacks import (
     TerminateOnNaN,
     TornCheckpointWarning,
 )
-from chainrule.train.loop import Fit, fit
 from chainrule.train.model import Model
 from chainrule.train.saving import load
-from chainrule.train.step import Batch, TrainState, sgd_step, training_step
+from chainrule.train.step import Batch, TrainState, training_step
 from chainrule.train.tabular import Settings, Study, TableModel, Trained, prepare, train_models
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "Callback",
     "DivergenceError",
     "EarlyStopping",
-    "Fit",
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
@@ -45,10 +43,8 @@ __all__ = [
     "TornCheckpointWarning",
     "TrainState",
     "Trained",
-    "fit",
     "load",
     "prepare",
-    "sgd_step",
     "train_models",
     "training_step",
 ]

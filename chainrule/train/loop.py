@@ -8,15 +8,11 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chainrule.data.split import batches
-from chainrule.errors import ArgumentError, DataError, DivergenceError
+from chainrule.errors import DataError, DivergenceError
 from chainrule.train.callbacks.base import Callback
 
-Array = NDArray[np.float64]
 Record = dict[str, float]
-Step = Callable[[Any, tuple[Array, Array]], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -209,77 +205,3 @@ def diverged(epoch: int, loss: float) -> DivergenceError:
         got=f"a loss of {loss}",
         remedy="choose a smaller learning rate (command line: --learning-rate)",
     )
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What `fit` hands back: the last parameters, and one record for each finished epoch."""
-
-    params: Any
-    history: list[Record] = field(default_factory=list)
-    interrupted: bool = False
-
-
-def fit(
-    params: Any,
-    step: Step,
-    x: Array,
-    y: Array,
-    *,
-    epochs: int,
-    batch_size: int = 32,
-    seed: int | np.random.Generator = 0,
-    evaluate: Callable[[Any], Record] | None = None,
-    on_epoch: Callable[[Record], None] | None = None,
-) -> Fit:
-    """Train on mini-batches, in a new random order each epoch.
-
-    The same seed gives the same result to the last bit. Ctrl-C ends the training after the last
-    whole step; what was reached is returned, marked as interrupted.
-
-    Args:
-        params: any tree of arrays.
-        step: step(params, batch) → (params, loss before the update), such as `sgd_step` makes.
-        x: inputs, rows first.
-        y: targets, rows first.
-        epochs: passes over all rows.
-        batch_size: rows in a step; the last step of an epoch may have fewer.
-        seed: an integer or a NumPy generator, for the order of the rows.
-        evaluate: what to add to each epoch's record, from the parameters at its end.
-        on_epoch: is given each record as it is made, to show progress.
-
-    Returns:
-        The parameters, and for each epoch {"epoch", "loss", …}, where the loss is the mean over
-        the epoch's rows, each taken before the update that used it.
-
-    Raises:
-        ArgumentError: epochs or batch_size below 1.
-        DivergenceError: the loss is infinite or not a number.
-    """
-    if epochs < 1 or batch_size < 1:
-        raise ArgumentError(
-            "epochs and batch_size must be 1 or more", got=f"{epochs=}, {batch_size=}"
-        )
-    rng = np.random.default_rng(seed)
-    run = Run(params)
-
-    def feed(epoch: int, skip: int) -> Iterator[tuple[Array, Array]]:
-        for rows in batches(len(x), batch_size, rng):
-            yield x[rows], y[rows]
-
-    def reported(
-        state: Any, batch: tuple[Array, Array], epoch: int, number: int
-    ) -> tuple[Any, Report]:
-        state, loss = step(state, batch)
-        return state, Report(float(loss), {"loss": (float(loss), len(batch[0]))})
-
-    class Told(Callback):
-        def on_epoch_end(self, epoch: int, logs: Record | None = None) -> None:
-            if on_epoch is not None:
-                on_epoch(run.history[-1])
-
-    def measured(run: Run) -> Record:
-        return evaluate(run.state) if evaluate is not None else {}
-
-    run_epochs(run, reported, feed, epochs=epochs, callbacks=Told(), evaluate=measured)
-    return Fit(run.state, run.history, run.interrupted)

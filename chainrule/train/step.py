@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-import optree
-from numpy.typing import NDArray
-
 from chainrule.derivatives import value_and_grad
 from chainrule.optim.clipping import global_norm
-
-Array = NDArray[np.float64]
 
 
 class TrainState(NamedTuple):
@@ -88,39 +82,5 @@ def training_step(layer: Any, loss: Callable[..., Any], optimizer: Any) -> Train
         norm = global_norm(gradients)
         params, memory = optimizer.update(gradients, memory, params, learning_rate=learning_rate)
         return TrainState(params, memory, layers), Result(value, outputs, norm)
-
-    return step
-
-
-def sgd_step(
-    loss: Callable[..., Any], learning_rate: float, weight_decay: float = 0.0
-) -> Callable[[Any, tuple[Array, Array]], tuple[Any, Any]]:
-    """One step of gradient descent, as a pure function of (params, batch).
-
-    p ← p − η (∂L/∂p + λ p), where λ applies to kernels (two axes or more) and not to biases. It
-    is the gradient of L + λ/2 Σ p²; the loss that is reported is L alone.
-
-    Args:
-        loss: loss(params, x, y), a number.
-        learning_rate: η.
-        weight_decay: λ.
-
-    Returns:
-        step(params, (x, y)) → (new params, the loss before the update).
-
-    >>> step = sgd_step(lambda w, x, y: np.mean((w * x - y) ** 2), learning_rate=0.1)
-    >>> w, before = step(1.0, (np.array([2.0]), np.array([0.0])))
-    >>> round(w, 12), float(before)
-    (0.2, 4.0)
-    """
-    gradient = value_and_grad(loss)
-
-    def update(p: Any, g: Any) -> Any:
-        decay = weight_decay if np.ndim(p) >= 2 else 0.0
-        return p - learning_rate * (g + decay * p)
-
-    def step(params: Any, batch: tuple[Array, Array]) -> tuple[Any, Any]:
-        value, grads = gradient(params, *batch)
-        return optree.tree_map(update, params, grads), value
 
     return step

@@ -1,4 +1,4 @@
-"""The network, its losses and its metrics against formulas written out by hand."""
+"""Losses and its metrics against formulas written out by hand."""
 
 from __future__ import annotations
 
@@ -6,18 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ArgumentError
-from chainrule.nn import evaluate, forward, init_mlp, loss_for
+from chainrule.nn import evaluate, loss_for
 from chainrule.nn.initializers import glorot_uniform, he_normal
-
-
-def test_forward_is_dense_relu_dense() -> None:
-    params = [
-        {"kernel": np.array([[1.0, -1.0], [2.0, 0.5]]), "bias": np.array([0.5, 0.0])},
-        {"kernel": np.array([[1.0], [10.0]]), "bias": np.array([-1.0])},
-    ]
-    # hidden: relu(1 + 4 + 0.5), relu(−1 + 1) → 5.5, 0; relu(−3 + 0.5), relu(3) → 0, 3
-    x = np.array([[1.0, 2.0], [-3.0, 0.0]])
-    assert forward(params, x).tolist() == [[4.5], [29.0]]
 
 
 def test_initial_kernels_have_the_variance_of_their_papers() -> None:
@@ -26,20 +16,6 @@ def test_initial_kernels_have_the_variance_of_their_papers() -> None:
     assert np.var(he) == pytest.approx(2 / 400, rel=0.02)
     assert np.var(glorot) == pytest.approx(2 / 700, rel=0.02)
     assert np.max(np.abs(glorot)) <= (6 / 700) ** 0.5
-
-
-def test_the_network_is_drawn_from_the_seed() -> None:
-    one, same, other = (init_mlp([5, 4, 3], seed) for seed in (7, 7, 8))
-    assert [p["kernel"].shape for p in one] == [(5, 4), (4, 3)]
-    assert [p["bias"].tolist() for p in one] == [[0.0] * 4, [0.0] * 3]
-    assert all(np.array_equal(a["kernel"], b["kernel"]) for a, b in zip(one, same, strict=True))
-    assert not np.array_equal(one[0]["kernel"], other[0]["kernel"])
-
-
-@pytest.mark.parametrize("sizes", [[3], [3, 0, 1]])
-def test_sizes_that_are_no_network(sizes: list[int]) -> None:
-    with pytest.raises(ArgumentError, match="each 1 or more, such as"):
-        init_mlp(sizes)
 
 
 def test_losses() -> None:
