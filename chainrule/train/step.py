@@ -61,6 +61,7 @@ def training_step(layer: Any, loss: Callable[..., Any], optimizer: Any) -> Train
         integers, is where all random numbers of the step come from. A learning rate takes the
         place of the optimizer's own.
 
+    >>> import numpy as np
     >>> from chainrule.nn import Dense
     >>> from chainrule.optim import SGD
     >>> net, sgd = Dense(1, use_bias=False, kernel_initializer="ones"), SGD(0.1)
