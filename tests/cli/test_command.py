@@ -56,11 +56,11 @@ def test_the_library_does_not_wait_for_the_command_line() -> None:
 
 
 def test_the_training_library_is_there_when_it_is_asked_for() -> None:
-    code = "import chainrule as cr; print(len(cr.data.load_heart()), cr.nn.forward.__name__)"
+    code = "import chainrule as cr; print(len(cr.data.load_heart()), cr.nn.Dense.__name__)"
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT
     )
-    assert (ran.stdout, ran.stderr) == ("270 forward\n", "")
+    assert (ran.stdout, ran.stderr) == ("270 Dense\n", "")
     with pytest.raises(AttributeError, match="no attribute 'dater'"):
         cr.dater  # noqa: B018
 
