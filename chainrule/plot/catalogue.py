@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.optim import checks
-from chainrule.plot import descent, minibatches
+from chainrule.plot import (
+    conditioning,
+    convolutional,
+    critical_points,
+    descent,
+    explosion,
+    minibatches,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +58,16 @@ FIGURES: dict[str, Entry] = {
         "batches",
         (minibatches.loss_curves, 1), (minibatches.minibatch_paths, 2),
         (minibatches.batch_contours, 2), (minibatches.batch_growth, 5),
+    ),
+    **_entries(
+        "critical points",
+        (critical_points.critical_surfaces, 1), (critical_points.saddle_escape, 1),
+        (convolutional.gradient_norm, 10),
+    ),
+    **_entries("conditioning", (conditioning.ravine, 4), (conditioning.stability, 6)),
+    **_entries(
+        "exploding and vanishing",
+        (explosion.linear_chain, 2), (explosion.gradients_by_layer, 4), (explosion.clipping, 1),
     ),
 }  # fmt: skip
 

@@ -1,0 +1,164 @@
+"""Critical points: what the Hessian says of them, and who leaves a saddle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.derivatives import grad, hessian
+from chainrule.optim import SGD, minimize
+from chainrule.plot import style
+from chainrule.plot.landscapes import Landscape, quadratic, saddle
+from chainrule.plot.style import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TURN = np.pi / 6  # of the axes of the quadratics, so that the eigenvectors are not x and y
+
+
+@dataclass(frozen=True)
+class CriticalPoint:
+    """A critical point at the origin, and its Hessian.
+
+    Attributes:
+        f: the function.
+        kind: "minimum", "maximum" or "saddle", by the signs of the eigenvalues.
+        slope: the gradient there, shape (2,).
+        eigenvalues: the curvatures, ascending, shape (2,).
+        eigenvectors: their directions, one in each column, shape (2, 2).
+    """
+
+    f: Landscape
+    kind: str
+    slope: Array
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+def critical_point(f: Landscape) -> CriticalPoint:
+    """Gradient and Hessian of f at the origin.
+
+    >>> critical_point(saddle).kind
+    'saddle'
+    """
+    origin = np.zeros(2)
+    values, vectors = np.linalg.eigh(hessian(f)(origin))
+    kind = "minimum" if values[0] > 0 else "maximum" if values[1] < 0 else "saddle"
+    return CriticalPoint(f, kind, grad(f)(origin), values, vectors)
+
+
+def critical_point_runs() -> list[CriticalPoint]:
+    """The quadratics with curvatures (1, 2), (−2, −1) and (−2, 1) along turned axes."""
+    turn = np.array([[np.cos(TURN), -np.sin(TURN)], [np.sin(TURN), np.cos(TURN)]])
+    curvatures = ((2.0, 1.0), (-1.0, -2.0), (1.0, -2.0))
+    return [critical_point(quadratic(turn @ np.diag(c) @ turn.T)) for c in curvatures]
+
+
+def critical_surfaces(axes: Any = None, runs: Sequence[CriticalPoint] | None = None) -> list[Axes]:
+    """Minimum, maximum and saddle, with the eigenvectors of their Hessians.
+
+    Look at the two curves on each surface: they run along the eigenvectors and bend with the
+    eigenvalues, up where λ > 0 and down where λ < 0. The gradient is zero at all three points;
+    only the signs of λ tell them apart.
+    """
+    axes = style.panels(axes, 1, 3, projection="3d")
+    runs = critical_point_runs() if runs is None else runs
+    for ax, point in zip(axes, runs, strict=True):
+        _surface(ax, point)
+        ax.set_title(point.kind, fontsize=style.TITLE, color=style.INK)
+    return axes
+
+
+def _surface(ax: Any, point: CriticalPoint) -> None:
+    """The surface over a disc, and on it a curve along each eigenvector."""
+    radius, angle = np.meshgrid(np.linspace(0, 1, 20), np.linspace(0, 2 * np.pi, 49))
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    ax.computed_zorder = False
+    ax.plot_surface(
+        x, y, point.f([x, y]), color="#DCE6F0", edgecolor="#B3C1D1", linewidth=0.4, alpha=0.6,
+        rstride=3, cstride=2, shade=False, zorder=1,
+    )  # fmt: skip
+    span = np.linspace(-1, 1, 60)
+    for value, vector in zip(point.eigenvalues, point.eigenvectors.T, strict=True):
+        color = style.VERMILION if value > 0 else style.BLUE
+        path = span * vector[:, None]
+        style_of = "-" if abs(value) > 1.5 else "--"
+        ax.plot(*path, point.f(path), color=color, linewidth=3, linestyle=style_of, zorder=3,
+                label="λ = " + f"{value:+.3g}".replace("-", "−"))  # fmt: skip
+    ax.plot([0], [0], [0], "o", color=style.BLACK, markersize=6, zorder=4)
+    ax.view_init(elev=32, azim=-48)
+    ax.set(zlim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
+    ax.set_box_aspect((1, 1, 0.9), zoom=1.15)
+    ax.tick_params(labelsize=style.TEXT, pad=-2, colors=style.INK)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), fontsize=style.LABEL,
+              edgecolor="none")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Escape:
+    """Three methods near the saddle of `saddle`, whose minima lie at (0, ±1).
+
+    Attributes:
+        newton: its path from (0.6, 0.3), shape (steps + 1, 2).
+        exact: gradient descent from (1.2, 0), on the ridge, shape (steps + 1, 2).
+        noisy: the same with noise in the gradient, shape (steps + 1, 2).
+    """
+
+    newton: Array
+    exact: Array
+    noisy: Array
+
+
+def saddle_escape_runs(noise: float = 0.05, steps: int = 80, seed: int = 1) -> Escape:
+    """Newton's method, descent, and descent with noise N(0, σ²) added to each gradient.
+
+    So does a gradient from a batch differ from the full one, where σ² shrinks with its rows.
+    """
+    newton = minimize(saddle, np.array([0.6, 0.3]), optimizer="newton", steps=20, record=True)
+    start, rule = np.array([1.2, 0.0]), SGD(0.2)
+    exact = minimize(saddle, start, optimizer=rule, steps=steps, tolerance=0.0, record=True)
+    rng = np.random.default_rng(seed)
+    slope = grad(saddle)
+    x, state = start, rule.init(start)
+    noisy = [x]
+    for _ in range(steps):
+        x, state = rule.update(slope(x) + noise * rng.standard_normal(2), state, x)
+        noisy.append(x)
+    return Escape(newton.path, exact.path, np.array(noisy))
+
+
+def saddle_escape(axes: Any = None, run: Escape | None = None) -> list[Axes]:
+    """Gradient descent with noise escapes a saddle; Newton's method stops at it.
+
+    Look at the paths: on the ridge the exact gradient has no part that leads off it, so descent
+    ends at the saddle. A little noise is enough to leave, and then the slope does the rest.
+    Newton's method goes to the nearest point of zero gradient, whatever that is.
+    """
+    axes = style.panels(axes, 1, 2)
+    run = saddle_escape_runs() if run is None else run
+    left, right = axes
+    grid = style.surface(saddle, (-0.55, 1.4), (-1.4, 1.4))
+    style.contours(left, grid, np.linspace(-0.24, 1.0, 14))
+    left.plot([0, 0], [-1, 1], "*", color=style.BLACK, markersize=13, zorder=4)
+    left.plot(0, 0, "X", color=style.BLACK, markersize=11, zorder=5)
+    style.note(left, "saddle", (-0.12, 0.0), ha="right", va="center")
+    style.note(left, "minimum", (-0.1, 1.0), ha="right", va="center")
+    style.note(left, "minimum", (-0.1, -1.0), ha="right", va="center")
+    paths = ((run.newton, style.VERMILION, "Newton"), (run.exact, style.ORANGE, "descent"),
+             (run.noisy, style.BLUE, "descent with noise"))  # fmt: skip
+    for path, color, label in paths:
+        style.trail(left, path, color, label)
+        heights = saddle(path.T)
+        if len(heights) < len(run.exact):  # Newton has arrived: it stays
+            heights = np.append(heights, np.full(len(run.exact) - len(heights), heights[-1]))
+        right.plot(heights, color=color, linewidth=2.5, label=label)
+    right.axhline(-0.25, color=style.GREY, linestyle="--", linewidth=1)
+    style.note(right, "the minima", (0, -0.235), color=style.GREY, va="bottom")
+    left.set_xticks((-0.5, 0.0, 0.5, 1.0))
+    style.dress(left, title="Paths", x="x", y="y", grid=False)
+    style.dress(right, title="Height, step by step", x="step", y="f", legend="upper right")
+    return axes
