@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from chainrule import optim
     from chainrule.control.conditional import cond
     from chainrule.control.repeating import scan, while_loop
+    from chainrule.diagnose.health import gradient_health
+    from chainrule.diagnose.monitor import GradientMonitor
     from chainrule.engine.compiling import compile
     from chainrule.engine.native.threads import set_threads
     from chainrule.insight.debugging import debug
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "GradientMonitor",
     "average_pool",
     "check_grads",
     "compile",
@@ -63,6 +66,7 @@ __all__ = [
     "gammaln",
     "gelu",
     "grad",
+    "gradient_health",
     "hessian",
     "hvp",
     "jacobian",
@@ -96,8 +100,10 @@ __all__ = [
 
 # Public names whose modules load when they are first used.
 _LAZY = {
+    "GradientMonitor": "chainrule.diagnose.monitor",
     "debug": "chainrule.insight.debugging",
     "examine": "chainrule.insight.examining",
+    "gradient_health": "chainrule.diagnose.health",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.elementary.shaping import identity
 from chainrule.graph import Node
 from chainrule.nn.activations import get_activation
 from chainrule.nn.layers.base import Layer, Rng, Shape, Tree
@@ -112,6 +113,8 @@ class _Noting(Layer):
         self, params: Tree, state: Tree, x: Any, *, training: bool, rng: Rng | None = None
     ) -> tuple[Any, Tree]:
         layer = self.inner
+        if isinstance(x, Node):
+            x = identity(x)  # what arrives here comes from this layer alone, not from a shortcut
         first = _made((params, x))
         if isinstance(layer, (Dense, Conv1D, Conv2D)):
             # Linear first, and the activation after it, to see what comes between.

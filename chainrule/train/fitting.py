@@ -114,7 +114,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     listeners.set_params(
         {"epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
          "batch_size": options.batch_size or 32, "seed": options.seed, "rows": feed.rows,
-         "shuffle": options.shuffle,
+         "shuffle": options.shuffle, "sample": lambda rows: sample_of(feed, rows, options.seed),
          "validates_later": validation is not None and options.validation_freq > 1}
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
         )
     x, columns = as_inputs(x, columns=model.columns)
     n = rows_of(x)
-    _learn(model, x, y, columns, options.seed)
+    learn(model, x, y, columns, options.seed)
     assert model.labels is not None
     encoded = model.labels.encode(y, dtype=model.dtype)
     same_rows(x, encoded, "y")
@@ -237,7 +237,7 @@ def _stream(model: Model, source: Any, options: Options) -> Stream:
     x, y, _ = parts_of(stream.first())
     x, columns = as_inputs(x, columns=model.columns)
     rows_of(x)
-    _learn(model, x, y, columns, options.seed)
+    learn(model, x, y, columns, options.seed)
 
     def prepare(item: Any) -> Batch:
         batch = given_batch(model, item)
@@ -252,7 +252,7 @@ def _stream(model: Model, source: Any, options: Options) -> Stream:
     return stream
 
 
-def _learn(model: Model, x: Any, y: Any, columns: Any, seed: int) -> None:
+def learn(model: Model, x: Any, y: Any, columns: Any, seed: int) -> None:
     """Take from the first data what the model must know: precision, shapes, classes, columns."""
     if not model.built:
         model.dtype = model.dtype or precision(x)
@@ -306,6 +306,18 @@ def _ready(model: Model) -> None:
     if state.optimizer is None:
         optimizer = model.compiled("fit").optimizer
         model.run.state = state._replace(optimizer=optimizer.init(state.params))
+
+
+def sample_of(feed: Rows | Stream, rows: int, seed: int) -> Batch:
+    """Some rows of what is trained on, drawn at random; of a stream its first batch."""
+    if isinstance(feed, Stream):
+        batch: Batch = feed.prepare(feed.first())
+        return batch
+    chosen = np.arange(feed.rows)
+    if feed.rows > rows:
+        chosen = np.sort(np.random.default_rng((seed, rows)).choice(feed.rows, rows, False))
+    weight = None if feed.weight is None else feed.weight[chosen]
+    return Batch(take(feed.x, chosen, feed.dtype), feed.y[chosen], weight)
 
 
 def _display(options: Options) -> list[Callback]:
