@@ -21,4 +21,4 @@ def network(layers: list[Any], optimizer: Any = "sgd", loss: str = "mse") -> cr.
 
 def deep(activation: str, initializer: Any, depth: int = 6, units: int = 64) -> cr.train.Model:
     hidden = [nn.Dense(units, activation, kernel_initializer=initializer) for _ in range(depth)]
-    return network([*hidden, nn.Dense(1)])
+    return network([*hidden, nn.Dense(1)], "adam")
