@@ -46,11 +46,14 @@ if TYPE_CHECKING:
     from chainrule.insight.debugging import debug
     from chainrule.insight.examining import examine
     from chainrule.optim import minimize
+    from chainrule.train import Model, Sequential, load
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GradientMonitor",
+    "Model",
+    "Sequential",
     "average_pool",
     "check_grads",
     "compile",
@@ -72,6 +75,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "leaky_relu",
+    "load",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
@@ -98,39 +102,29 @@ __all__ = [
     "xlogy",
 ]
 
-# Public names whose modules load when they are first used.
+# Public names whose modules load when they are first used: import chainrule stays fast.
 _LAZY = {
     "GradientMonitor": "chainrule.diagnose.monitor",
+    "gradient_health": "chainrule.diagnose.health",
+    "Model": "chainrule.train",
+    "Sequential": "chainrule.train",
+    "compile": "chainrule.engine.compiling",
+    "cond": "chainrule.control.conditional",
     "debug": "chainrule.insight.debugging",
     "examine": "chainrule.insight.examining",
-    "gradient_health": "chainrule.diagnose.health",
+    "load": "chainrule.train",
+    "minimize": "chainrule.optim",
+    "scan": "chainrule.control.repeating",
+    "set_threads": "chainrule.engine.native.threads",
+    "while_loop": "chainrule.control.repeating",
 }
+_PACKAGES = ("data", "nn", "optim", "plot", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """The training library, imported when it is first used: import chainrule stays fast."""
-    if name in ("data", "nn", "optim", "plot", "train"):
+    """What is imported when it is first used."""
+    if name in _PACKAGES:
         return importlib.import_module(f"chainrule.{name}")
-    if name == "compile":
-        from chainrule.engine.compiling import compile
-
-        return compile
-    if name == "cond":
-        from chainrule.control.conditional import cond
-
-        return cond
-    if name in ("scan", "while_loop"):
-        return getattr(importlib.import_module("chainrule.control.repeating"), name)
-    if name == "set_threads":
-        from chainrule.engine.native.threads import set_threads
-
-        return set_threads
-    if name == "minimize":
-        from chainrule.optim import minimize
-
-        return minimize
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
-    if name in ("Model", "load"):
-        return getattr(importlib.import_module("chainrule.train"), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -19,6 +19,7 @@ from chainrule.train.callbacks import (
 )
 from chainrule.train.model import Model
 from chainrule.train.saving import load
+from chainrule.train.sequential import Sequential
 from chainrule.train.step import Batch, TrainState, training_step
 from chainrule.train.tabular import Settings, Study, TableModel, Trained, prepare, train_models
 
@@ -36,6 +37,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "Sequential",
     "Settings",
     "Study",
     "TableModel",

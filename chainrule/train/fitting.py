@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.errors import ArgumentError
 from chainrule.nn.naming import user_line
+from chainrule.optim.clipping import Clipped
 from chainrule.train.callbacks.base import Callback, CallbackList
 from chainrule.train.callbacks.history import History
 from chainrule.train.feed import STEP, Rows, Stream, is_stream, parts_of
@@ -18,7 +19,14 @@ from chainrule.train.labels import find_labels
 from chainrule.train.loop import Record, Report, Run, run_epochs
 from chainrule.train.step import Batch, TrainState
 from chainrule.train.summary import output_shape
-from chainrule.train.using import given_batch, measure, row_weight, told, whole_number
+from chainrule.train.using import (
+    check_verbose,
+    given_batch,
+    measure,
+    row_weight,
+    told,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from chainrule.train.model import Model
@@ -66,13 +74,7 @@ class Options:
                 line=user_line(),
                 remedy="give a number from 0 up to, but not including, 1, such as 0.2",
             )
-        if self.verbose not in ("auto", 0, 1, 2):
-            raise ArgumentError(
-                "unknown verbose",
-                got=f"verbose={self.verbose!r}",
-                line=user_line(),
-                remedy="use 'auto', 0 (quiet), 1 (a progress bar) or 2 (a line each epoch)",
-            )
+        check_verbose(self.verbose)
 
     @property
     def rows(self) -> int | Callable[[int], int]:
@@ -115,6 +117,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         {"epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
          "batch_size": options.batch_size or 32, "seed": options.seed, "rows": feed.rows,
          "shuffle": options.shuffle, "sample": lambda rows: sample_of(feed, rows, options.seed),
+         "digest": feed.digest,
          "validates_later": validation is not None and options.validation_freq > 1}
     )  # fmt: skip
 
@@ -128,6 +131,8 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
 
     def evaluate(run: Run) -> Record:
         scores = compiled.finish(run.kept)
+        if isinstance(compiled.optimizer, Clipped):
+            scores["clipped_share"] = run.state.optimizer.share
         if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
             found = measure(model, validation, listeners)
             scores |= {f"val_{name}": value for name, value in found.items()}

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.errors import DataError, DivergenceError
 from chainrule.train.callbacks.base import Callback
+from chainrule.train.interrupts import Interrupts
 
 Record = dict[str, float]
 
@@ -128,13 +129,14 @@ def run_epochs(
     with np.errstate(all="ignore"):
         try:
             try:
-                callbacks.on_train_begin()
-                while run.epoch < epochs and not run.stop:
-                    if several is None:
-                        pieces = _one_by_one(run, step, feed, callbacks)
-                    else:
-                        pieces = _together(run, several, callbacks)
-                    _epoch(run, pieces, callbacks, evaluate, explain)
+                with Interrupts() as interrupts:
+                    callbacks.on_train_begin()
+                    while run.epoch < epochs and not run.stop:
+                        if several is None:
+                            pieces = _one_by_one(run, step, feed, callbacks)
+                        else:
+                            pieces = _together(run, several, callbacks)
+                        _epoch(run, pieces, callbacks, evaluate, explain, interrupts)
             except KeyboardInterrupt:
                 run.interrupted = True
             callbacks.on_train_end(run.history[-1] if run.history else None)
@@ -160,7 +162,12 @@ def _together(run: Run, several: Any, callbacks: Callback) -> Iterator[Piece]:
 
 
 def _epoch(
-    run: Run, pieces: Iterator[Piece], callbacks: Callback, evaluate: Any, explain: Any
+    run: Run,
+    pieces: Iterator[Piece],
+    callbacks: Callback,
+    evaluate: Any,
+    explain: Any,
+    interrupts: Interrupts,
 ) -> None:
     epoch = run.epoch
     callbacks.on_epoch_begin(epoch)
@@ -172,9 +179,10 @@ def _epoch(
                 raise error
             run.stop = True
             return
-        run.state = state
-        run.add(report)
-        run.step += piece.steps
+        with interrupts.held():  # what was done and how far it got go together
+            run.state = state
+            run.add(report)
+            run.step += piece.steps
         logs = run.means()
         if report.gradient_norm is not None:
             logs["gradient_norm"] = report.gradient_norm
@@ -193,8 +201,9 @@ def _epoch(
     for name in ("loss", "val_loss"):
         if not isfinite(record.get(name, 0.0)):
             raise diverged(epoch + 1, record[name])
-    run.history.append(record)
-    run.epoch, run.step, run.sums, run.kept = epoch + 1, 0, {}, []
+    with interrupts.held():
+        run.history.append(record)
+        run.epoch, run.step, run.sums, run.kept = epoch + 1, 0, {}, []
     callbacks.on_epoch_end(epoch, {k: v for k, v in record.items() if k != "epoch"})
 
 

@@ -293,14 +293,15 @@ class Model:
         Args:
             x, y, sample_weight: as for `fit`.
             batch_size: rows at a time, 32 by default.
-            verbose: taken as Keras takes it; nothing is shown.
+            verbose: 1 for a bar in a terminal and a line with the scores, 2 for the line alone, 0
+                for nothing; "auto" is 1 in a terminal and 0 otherwise.
             steps: stop after so many batches.
             callbacks: told when it begins and ends.
             return_dict: by names; otherwise a list, or the loss alone if there are no metrics.
         """
         from chainrule.train.using import evaluate_model
 
-        scores = evaluate_model(self, x, y, sample_weight, batch_size, steps, callbacks)
+        scores = evaluate_model(self, x, y, sample_weight, batch_size, steps, callbacks, verbose)
         if return_dict:
             return scores
         return list(scores.values()) if len(scores) > 1 else scores["loss"]
@@ -317,12 +318,12 @@ class Model:
         Args:
             x: as for `fit`, without targets.
             batch_size: rows at a time, 32 by default.
-            verbose: taken as Keras takes it; nothing is shown.
+            verbose: 1 for a bar in a terminal; "auto" is the same, 0 and 2 show nothing.
             steps: stop after so many batches.
         """
         from chainrule.train.using import outputs_of
 
-        return outputs_of(self, self.layer, x, batch_size, steps)
+        return outputs_of(self, self.layer, x, batch_size, steps, verbose)
 
     def predict_proba(
         self, x: Any, batch_size: int | None = None, steps: int | None = None
@@ -389,15 +390,20 @@ class Model:
 
         print_fn(summary(self))
 
-    def save(self, path: Any) -> None:
+    def save(self, path: Any, *, include_optimizer: bool = True) -> None:
         """Write the model to one safetensors file, which `load` reads.
 
         It holds the architecture, the parameters, the layers' state, and how inputs and targets
-        are to be read. The optimizer is not in it: see `BackupAndRestore`.
+        are to be read; and the optimizer's state, so that a later `fit` goes on as if there had
+        been no file.
+
+        Args:
+            path: the file; an older one is replaced when the new one is whole.
+            include_optimizer: write the optimizer's state too, often twice the parameters' size.
 
         Raises:
             ArgumentError: a layer or function that has no name to be found under again.
         """
         from chainrule.train.saving import save
 
-        save(self, path)
+        save(self, path, include_optimizer)

@@ -15,7 +15,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from chainrule.errors import ArgumentError, ChainruleError, ModelFileError
-from chainrule.nn.layers.base import Layer
+from chainrule.nn.layers.base import Layer, zeros
+from chainrule.tracing import flatten, unflatten
 from chainrule.train.architecture import describe, restore
 from chainrule.train.files import write_whole
 from chainrule.train.labels import Labels
@@ -31,7 +32,7 @@ VERSION = 1
 _LARGEST = 2**28
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: str | os.PathLike[str], include_optimizer: bool = True) -> None:
     """Write a model to a file; see `Model.save`."""
     state = model.training_state("save")
     compiled = model._compiled
@@ -63,6 +64,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         **_flat(state.params, "params"),
         **_flat(state.layers, "state"),
     }
+    if include_optimizer and state.optimizer is not None:
+        memory = flatten(state.optimizer)[0]
+        tensors |= {f"optimizer/{k}": np.array(leaf, order="C") for k, leaf in enumerate(memory)}
+        content["learning_rate"] = model.override
     from safetensors.numpy import save as to_bytes
 
     content["checksum"] = _checksum(tensors, content)
@@ -119,6 +124,10 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
         params, state = _tree(tensors, "params"), _tree(tensors, "state")
         model.run = Run(TrainState(params, None, state))
         _try(model)
+        if "optimizer/0" in tensors:
+            memory = _memory(model, tensors)
+            model.run = Run(TrainState(params, memory, state))
+            model.override = content.get("learning_rate")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError,
             MemoryError, ArithmeticError) as error:  # fmt: skip
         if isinstance(error, ModelFileError):
@@ -227,6 +236,21 @@ def _tree(tensors: Mapping[str, np.ndarray], kind: str) -> dict[str, Any]:
     return tree
 
 
+def _memory(model: Model, tensors: Mapping[str, np.ndarray]) -> Any:
+    """The optimizer's state, in the structure that it has for these parameters."""
+    optimizer = model.compiled("load").optimizer
+    leaves, spec = flatten(optimizer.init(model.training_state("load").params))
+    found = [tensors[f"optimizer/{k}"] for k in range(len(leaves))]
+    for old, new in zip(leaves, found, strict=True):
+        if np.shape(old) != new.shape:
+            raise ValueError(f"the optimizer's state of shape {new.shape}, not {np.shape(old)}")
+    typed = [
+        type(old)(new) if isinstance(old, (int, float)) else new
+        for old, new in zip(leaves, found, strict=True)
+    ]
+    return unflatten(spec, typed)
+
+
 def _dtype(name: Any) -> np.dtype:
     if name not in ("float64", "float32", "float16"):
         raise ValueError(f"dtype {name!r}")
@@ -239,12 +263,12 @@ def _try(model: Model) -> None:
     if any(n < 0 for shape in shapes for n in shape) or sum(map(prod, shapes)) > _LARGEST:
         raise ValueError(f"an input of shape {model.input_shape}")
     state = model.training_state("load")
-    x = _zeros(model.input_shape, model.dtype)
+    x = zeros(model.input_shape, 1, model.dtype)
     with np.errstate(all="ignore"):
         try:
             y, _ = model.layer(state.params, state.layers, x, training=False)
         except IndexError:  # an embedding takes whole numbers
-            x = _zeros(model.input_shape, np.dtype(int))
+            x = zeros(model.input_shape, 1, int)
             y, _ = model.layer(state.params, state.layers, x, training=False)
     if model.labels is not None and np.shape(y)[1:] != model.labels.outputs:
         raise ValueError(
@@ -258,11 +282,3 @@ def _shapes(shape: Any) -> list[tuple[int, ...]]:
         return [shape]
     parts = shape.values() if isinstance(shape, dict) else shape
     return [found for part in parts for found in _shapes(part)]
-
-
-def _zeros(shape: Any, dtype: Any) -> Any:
-    if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape):
-        return np.zeros((1, *shape), dtype)
-    if isinstance(shape, dict):
-        return {key: _zeros(part, dtype) for key, part in shape.items()}
-    return tuple(_zeros(part, dtype) for part in shape)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from chainrule.errors import ArgumentError, DataError
 from chainrule.nn.losses import Hinge
 from chainrule.nn.naming import user_line
 from chainrule.train.callbacks.base import Callback, CallbackList
+from chainrule.train.callbacks.progress import followed, number
 from chainrule.train.feed import Rows, Stream, is_stream, parts_of
 from chainrule.train.inputs import as_inputs, rows_of, same_rows, take
 from chainrule.train.loop import Record, Run
@@ -19,7 +21,7 @@ from chainrule.train.step import Batch, Result
 if TYPE_CHECKING:
     from chainrule.train.model import Model
 
-Feed = Callable[[int, int], Iterable[Batch]]
+Feed = Rows | Stream
 
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
@@ -36,6 +38,21 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
         line=user_line(),
         remedy=f"give one, such as {name}={max(least, 32 if 'batch' in name else 10)}",
     )
+
+
+def check_verbose(verbose: Any) -> None:
+    """Refuse what is no choice of how much to show.
+
+    Raises:
+        ArgumentError: it is another value.
+    """
+    if verbose not in ("auto", 0, 1, 2):
+        raise ArgumentError(
+            "unknown verbose",
+            got=f"verbose={verbose!r}",
+            line=user_line(),
+            remedy="use 'auto', 0 (quiet), 1 (a progress bar) or 2 (a line)",
+        )
 
 
 def told(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
@@ -111,8 +128,10 @@ def evaluate_model(
     batch_size: int | None,
     steps: int | None,
     callbacks: Sequence[Callback] | Callback | None,
+    verbose: Any = 0,
 ) -> Record:
     """The loss and the metrics by their names."""
+    check_verbose(verbose)
     model.compiled("evaluate")
     model.training_state("evaluate")
     if model.labels is None:
@@ -125,16 +144,19 @@ def evaluate_model(
     feed = evaluation_feed(model, x, y, weight, batch_size, steps)
     listeners = CallbackList(told(callbacks))
     listeners.set_model(model)
-    return measure(model, feed, listeners)
+    scores = measure(model, feed, listeners, verbose)
+    if verbose in (1, 2) or (verbose == "auto" and sys.stdout.isatty()):
+        print("evaluate: " + ", ".join(f"{name} {number(v)}" for name, v in scores.items()))
+    return scores
 
 
-def measure(model: Model, feed: Feed, listeners: Callback) -> Record:
+def measure(model: Model, feed: Feed, listeners: Callback, verbose: Any = 0) -> Record:
     """The loss and the metrics over the batches of a feed."""
     compiled, state = model.compiled("evaluate"), model.training_state("evaluate")
     listeners.on_test_begin()
     sums = Run(None)
     with np.errstate(all="ignore"):
-        for batch in feed(0, 0):
+        for batch in followed(feed(0, 0), feed.steps, "evaluate", verbose):
             outputs, _ = compiled.network(state.params, state.layers, batch.x, training=False)
             loss = compiled.objective(batch.y, outputs, batch.weight)
             sums.add(compiled.report(batch, Result(loss, outputs, 0.0)))
@@ -151,8 +173,11 @@ def measure(model: Model, feed: Feed, listeners: Callback) -> Record:
     return scores
 
 
-def outputs_of(model: Model, network: Any, x: Any, batch_size: int | None, steps: Any) -> Any:
+def outputs_of(
+    model: Model, network: Any, x: Any, batch_size: int | None, steps: Any, verbose: Any = 0
+) -> Any:
     """The outputs of a network with the model's parameters for all rows."""
+    check_verbose(verbose)
     state = model.training_state("predict")
     dtype = model.dtype
     if steps is not None:
@@ -173,7 +198,8 @@ def outputs_of(model: Model, network: Any, x: Any, batch_size: int | None, steps
         feed = Rows(found, None, None, batch_size=size, dtype=dtype, steps=steps)
     with np.errstate(all="ignore"):
         parts = [
-            network(state.params, state.layers, batch.x, training=False)[0] for batch in feed(0, 0)
+            network(state.params, state.layers, batch.x, training=False)[0]
+            for batch in followed(feed(0, 0), feed.steps, "predict", verbose)
         ]
     if not parts:
         raise DataError(

@@ -171,6 +171,19 @@ class Draws:
         return np.random.default_rng((0, *self.key)).random(shape)
 
 
+def zeros(shape: Any, rows: int, dtype: Any = np.float64) -> Any:
+    """Zeros for the shape of one example, or a tree of them for a tree of shapes.
+
+    >>> zeros({"a": (2,), "b": ()}, 1)
+    {'a': array([[0., 0.]]), 'b': array([0.])}
+    """
+    if isinstance(shape, dict):
+        return {key: zeros(part, rows, dtype) for key, part in shape.items()}
+    if all(isinstance(n, (int, np.integer)) for n in shape):
+        return np.zeros((rows, *shape), dtype)
+    return tuple(zeros(part, rows, dtype) for part in shape)
+
+
 def generator(rng: Rng) -> np.random.Generator:
     """The generator of a seed or key; a generator stays itself.
 

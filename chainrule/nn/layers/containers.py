@@ -94,7 +94,7 @@ class Sequential(Layer):
         rng = generator(rng)
         params: Tree = {}
         state: Tree = {}
-        shape = tuple(input_shape)
+        shape: Any = input_shape if isinstance(input_shape, dict) else tuple(input_shape)
         for layer in self.layers:
             p, s = layer.build(rng, shape, dtype=dtype)
             shape = layer.output_shape(shape)
@@ -113,7 +113,7 @@ class Sequential(Layer):
         return x, after
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        shape = tuple(input_shape)
+        shape: Any = input_shape if isinstance(input_shape, dict) else tuple(input_shape)
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape

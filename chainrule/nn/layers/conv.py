@@ -49,6 +49,7 @@ class _Conv(Layer):
     strides: Size = 1
     padding: str = "valid"
     dilation_rate: Size = 1
+    groups: int = 1
     activation: Activation = None
     use_bias: bool = True
     kernel_initializer: Init = "glorot_uniform"
@@ -57,6 +58,13 @@ class _Conv(Layer):
     def __post_init__(self) -> None:
         axes = self._axes()
         self.whole("filters", self.filters)
+        self.whole("groups", self.groups)
+        if self.filters % self.groups:
+            raise self.wrong(
+                "every group has the same number of filters",
+                f"filters={self.filters}, groups={self.groups}",
+                "choose filters that the groups divide",
+            )
         for setting in ("kernel_size", "strides", "dilation_rate"):
             sizes(self, setting, getattr(self, setting), axes)
         check_padding(self, self.padding, ("valid", "same", "causal")[: 4 - axes])
@@ -73,7 +81,7 @@ class _Conv(Layer):
         self.output_shape(input_shape)
         rng = generator(rng)
         window = sizes(self, "kernel_size", self.kernel_size, self._axes())
-        shape = (*window, int(input_shape[-1]), self.filters)
+        shape = (*window, int(input_shape[-1]) // self.groups, self.filters)
         params = {"kernel": get_initializer(self.kernel_initializer)(rng, shape, dtype)}
         if self.use_bias:
             params["bias"] = get_initializer(self.bias_initializer)(rng, (self.filters,), dtype)
@@ -84,7 +92,7 @@ class _Conv(Layer):
     ) -> tuple[Any, Tree]:
         axes = self._axes()
         x = self.batch(x, axes + 2, f"(batch, {self._meaning()})")
-        channels = shape_of(params["kernel"])[-2]
+        channels = shape_of(params["kernel"])[-2] * self.groups
         if shape_of(x)[-1] != channels:
             raise self.misfit(
                 f"the input must have {channels} channels in its last axis",
@@ -109,16 +117,36 @@ class _Conv(Layer):
         strides = sizes(self, "strides", self.strides, axes)
         convolution = (conv1d, conv2d)[axes - 1]
         try:
-            return convolution(x, kernel, stride=strides, padding=padding, dilation=gaps)
+            parts = [
+                convolution(own, weights, stride=strides, padding=padding, dilation=gaps)
+                for own, weights in self._groups(x, kernel)
+            ]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
         except (ShapeError, ArgumentError) as error:
             raise self.misfit(error.cause, error.got, error.remedy) from None
+
+    def _groups(self, x: Any, kernel: Any) -> list[tuple[Any, Any]]:
+        """Each group's channels, and the kernel of its filters."""
+        if self.groups == 1:
+            return [(x, kernel)]
+        m, n = shape_of(kernel)[-2], self.filters // self.groups
+        return [
+            (x[..., k * m : (k + 1) * m], kernel[..., k * n : (k + 1) * n])
+            for k in range(self.groups)
+        ]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = self._axes()
         shape = self.example(input_shape, axes + 1, f"({self._meaning()})")
         window = sizes(self, "kernel_size", self.kernel_size, axes)
         # No example is enough to learn the shape from the convolution itself.
-        kernel = np.zeros((*window, shape[-1], self.filters))
+        if shape[-1] % self.groups:
+            raise self.misfit(
+                f"the input's channels are divided among {self.groups} groups",
+                f"{shape[-1]} channels",
+                "choose groups that divide them",
+            )
+        kernel = np.zeros((*window, shape[-1] // self.groups, self.filters))
         return tuple(self._convolve(np.zeros((0, *shape)), kernel).shape[1:])
 
 
@@ -134,9 +162,11 @@ class Conv1D(_Conv):
         kernel_size, strides, dilation_rate: whole numbers.
         padding: "valid" (none), "same" (⌈length/stride⌉ places; zeros on both sides) or "causal"
             (zeros before, so that no output sees later inputs).
+        groups: so many times the input's channels and the filters are divided: the filters of a
+            group see its channels only.
         activation, use_bias, kernel_initializer, bias_initializer: as in Dense.
 
-    Parameters: ``kernel`` of shape (kernel_size, in, filters), ``bias`` of shape (filters,).
+    Parameters: ``kernel`` of shape (kernel_size, in/groups, filters), ``bias`` of shape (filters,).
 
     Raises:
         ArgumentError: a setting that is out of range or does not exist.
@@ -163,9 +193,11 @@ class Conv2D(_Conv):
         filters: the number of output channels.
         kernel_size, strides, dilation_rate: a number for both axes, or a pair.
         padding: "valid" (none) or "same" (⌈size/stride⌉ places; an odd zero stands at the end).
+        groups: as in `Conv1D`; as many as channels make it a depthwise convolution.
         activation, use_bias, kernel_initializer, bias_initializer: as in Dense.
 
-    Parameters: ``kernel`` of shape (height, width, in, filters), ``bias`` of shape (filters,).
+    Parameters: ``kernel`` of shape (height, width, in/groups, filters), ``bias`` of
+    shape (filters,).
 
     Raises:
         ArgumentError: a setting that is out of range or does not exist.

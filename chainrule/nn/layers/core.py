@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import optree
 from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
@@ -15,7 +16,7 @@ from chainrule.functions import floating
 from chainrule.nn.activations import Activation as ActivationLike
 from chainrule.nn.activations import get_activation
 from chainrule.nn.initializers import Init, get_initializer
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator
+from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator, zeros
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ class Activation(Layer):
 class Lambda(Layer):
     """y = function(x): any function of NumPy code without parameters, on the whole batch.
 
+    Of a network with several inputs x is the dict or tuple of them.
+
     >>> Lambda(np.square)({}, {}, np.array([[-1.0, 2.0]]), training=False)[0]
     array([[1., 4.]])
     """
@@ -135,10 +138,10 @@ class Lambda(Layer):
     def __call__(
         self, params: Tree, state: Tree, x: Any, *, training: bool, rng: Rng | None = None
     ) -> tuple[Any, Tree]:
-        return self.function(floating(x)), state
+        return self.function(optree.tree_map(floating, x)), state
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        found = self.function(np.zeros((1, *input_shape)))
+        found = self.function(zeros(input_shape, 1))
         return tuple(np.shape(found)[1:])
 
 

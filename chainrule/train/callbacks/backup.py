@@ -65,11 +65,13 @@ class BackupAndRestore(Callback):
         self.before = self.folder / "checkpoint-before"
         self.save_freq, self.delete_checkpoint = save_freq, delete_checkpoint
         self._steps = 0
+        self._training: dict[str, str] = {}
 
     # What the loop calls ---------------------------------------------------------------------
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._steps = 0
+        self._training = self._fingerprint()
         found = self._read()
         if found is not None:
             self._restore(found)
@@ -103,7 +105,7 @@ class BackupAndRestore(Callback):
         run = self.model.run
         tensors: dict[str, Any] = {}
         content = {
-            "training": self._fingerprint(),
+            "training": self._training,
             "params": run.state.params,
             "optimizer": flatten(run.state.optimizer)[0],
             "layers": run.state.layers,
@@ -152,7 +154,7 @@ class BackupAndRestore(Callback):
         return None
 
     def _restore(self, found: Any) -> None:
-        mine = self._fingerprint()
+        mine = self._training
         if found["training"] != mine:
             differing = [name for name in mine if found["training"].get(name) != mine[name]]
             raise ModelFileError(
@@ -185,6 +187,7 @@ class BackupAndRestore(Callback):
             "dtype": self.model.dtype,
             "callbacks": [type(c).__name__ for c in self.model.listeners.members],
             **{k: self.params[k] for k in ("seed", "rows", "batch_size", "shuffle", "steps")},
+            "data": self.params["digest"](),
         }
         # Functions print their address, which is another in each run.
         return {name: re.sub(r" at 0x[0-9a-f]+", "", repr(x)) for name, x in described.items()}

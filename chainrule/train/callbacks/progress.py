@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from chainrule.train.callbacks.base import Callback, Logs
@@ -124,6 +125,22 @@ class ProgressBar(Callback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def followed(batches: Iterator[Any], total: int | None, what: str, verbose: Any) -> Iterator[Any]:
+    """The batches, with a bar in a terminal that shows how many of them are done.
+
+    Args:
+        batches: what is gone through.
+        total: how many there are, if that is known.
+        what: is done with them.
+        verbose: 1 or "auto" for a bar.
+    """
+    if verbose not in (1, "auto") or not sys.stdout.isatty():
+        return batches
+    from rich.progress import track
+
+    return iter(track(batches, what, total, transient=True))
 
 
 class EpochLines(Callback):

@@ -128,7 +128,7 @@ class TableModel:
             "encoder": self.encoder.describe(),
             "target": asdict(self.target),
         }
-        self.model.save(path)
+        self.model.save(path, include_optimizer=False)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
