@@ -36,7 +36,7 @@ def run(settings: Settings, folder: Path | None, *, resume: bool, quiet: bool) -
     from rich.console import Console
 
     from chainrule.cli import report
-    from chainrule.cli.one_row import one_weight
+    from chainrule.report.one_row import one_weight
 
     start = time.perf_counter()
     models: list[Trained] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.cli.one_row import one_weight
+from chainrule.report.one_row import one_weight
 from chainrule.data import load_heart, read_text
 from chainrule.derivatives import grad
 from chainrule.nn import loss_for

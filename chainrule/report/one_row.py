@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.encode import NumericInput
 from chainrule.elementary.exponential import sigmoid
+from chainrule.insight import trace
+from chainrule.report.words import digits
 from chainrule.train.tabular import Study, Trained
+
+_MEANING = {
+    "x": "the standardised value that w multiplies",
+    "c": "the other inputs, times their weights, and the bias",
+    "s": "the sum of exp over the other classes",
+    "y": "the standardised target",
+}
+
+
+class Step(NamedTuple):
+    """One step of the way from the loss back to w, as `OneWeight.steps` gives it.
+
+    Attributes:
+        formula: "ξ₂ = ξ₁ + c".
+        value: ξ₂.
+        partials: each with its value, such as ("∂ξ₂/∂ξ₁ = 1", 1.0).
+        adjoint: dL/dξ₂.
+    """
+
+    formula: str
+    value: float
+    partials: list[tuple[str, float]]
+    adjoint: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +62,36 @@ class OneWeight:
     cell: str
     label: str
     line: int
+
+    def facts(self, study: Study, noun: str) -> list[tuple[str, str]]:
+        """Which row it is, and what the arguments mean: name and text."""
+        where = f"line {self.line} of {study.test.table.source}: {study.target.name} = {self.label}"
+        meaning = {"w": f"the weight of {self.input}", **_MEANING}
+        facts = [(noun, f"{where}, {self.column} = {self.cell}")]
+        return facts + [(k, f"{digits(v)}, {meaning[k]}") for k, v in self.arguments.items()]
+
+    def steps(self) -> tuple[list[Step], float]:
+        """The steps of the loss, each with the derivatives that lead back to w; and dL/dw."""
+        *rows, last = trace(self.loss)(**self.arguments).table(mode="backward", wrt="w").rows()
+        steps = []
+        for row in rows:
+            # Derivatives by x, c, s and y are no part of the way back to w.
+            partials = [
+                (f"∂{row['name']}/∂{p['of']} = {p['formula']}", p["value"])
+                for p in row["partials"]
+                if p["of"] not in self.arguments or p["of"] == "w"
+            ]
+            name = row["name"] if row is not rows[-1] else f"L = {row['name']}"
+            steps.append(
+                Step(f"{name} = {row['formula']}", row["value"], partials, row["backward"])
+            )
+        return steps, float(last["backward"])
+
+
+def effect(slope: float) -> str:
+    """What dL/dw says."""
+    does = "raises" if slope > 0 else "lowers" if slope < 0 else "does not change"
+    return f"A larger w {does} this loss; the descent moves w against dL/dw."
 
 
 def one_weight(study: Study, trained: Trained) -> OneWeight:
