@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 from chainrule.nn.metric import (
     Array,
     Metric,
+    RowMetric,
     columns,
+    row_means,
     wrong_metric,
 )
-
-
-def _share(hits: Any, weight: Array) -> float:
-    per_row = np.mean(np.asarray(hits, float).reshape(len(hits), -1), axis=1)
-    return float(np.sum(weight * per_row) / np.sum(weight))
 
 
 def _labels(truth: Any, classes: int) -> NDArray[np.intp]:
@@ -47,8 +44,15 @@ def _class_scores(predicted: Any) -> Array:
     return np.asarray(predicted, float)
 
 
+def _by_class(truth: Any, predicted: Any) -> tuple[Array, Array]:
+    """As `columns`; where there is a column for each class, labels from 0 become one-hot rows."""
+    if predicted.ndim == 2 and predicted.shape[1] > 1 and truth.size == len(truth):
+        truth = np.eye(predicted.shape[1])[_labels(truth, predicted.shape[1])]
+    return columns(truth, predicted)
+
+
 @dataclass(frozen=True)
-class BinaryAccuracy(Metric):
+class BinaryAccuracy(RowMetric):
     """The share of outputs on the right side of the threshold: above it means class 1.
 
     Args:
@@ -60,39 +64,39 @@ class BinaryAccuracy(Metric):
 
     threshold: float = 0.5
 
-    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+    def rows(self, truth: Any, predicted: Any) -> Array:
         y, p = columns(truth, predicted)
-        return _share((p > self.threshold) == (y > 0.5), weight)
+        return row_means((p > self.threshold) == (y > 0.5))
 
 
 @dataclass(frozen=True)
-class CategoricalAccuracy(Metric):
+class CategoricalAccuracy(RowMetric):
     """The share of rows whose largest prediction is at the 1 of the one-hot target.
 
     >>> CategoricalAccuracy()([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])
     0.5
     """
 
-    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+    def rows(self, truth: Any, predicted: Any) -> Array:
         y, p = columns(truth, _class_scores(predicted))
-        return _share(np.argmax(y, axis=1) == np.argmax(p, axis=1), weight)
+        return row_means(np.argmax(y, axis=1) == np.argmax(p, axis=1))
 
 
 @dataclass(frozen=True)
-class SparseCategoricalAccuracy(Metric):
+class SparseCategoricalAccuracy(RowMetric):
     """The share of rows whose largest prediction is at the label, a number from 0.
 
     >>> SparseCategoricalAccuracy()([1, 0], [[0.2, 0.8], [0.4, 0.6]])
     0.5
     """
 
-    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+    def rows(self, truth: Any, predicted: Any) -> Array:
         p = _class_scores(predicted)
-        return _share(_labels(truth, p.shape[1]) == np.argmax(p, axis=1), weight)
+        return row_means(_labels(truth, p.shape[1]) == np.argmax(p, axis=1))
 
 
 @dataclass(frozen=True)
-class TopKCategoricalAccuracy(Metric):
+class TopKCategoricalAccuracy(RowMetric):
     """The share of rows whose right class has fewer than k classes predicted above it.
 
     Args:
@@ -113,22 +117,22 @@ class TopKCategoricalAccuracy(Metric):
         if self.k < 1:
             raise wrong_metric("top-k accuracy needs k of 1 or more", f"k={self.k}", "give k=5")
 
-    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+    def rows(self, truth: Any, predicted: Any) -> Array:
         p = _class_scores(predicted)
         one_hot = truth.ndim == 2 and truth.shape[1] > 1
         labels = np.argmax(truth, axis=1) if one_hot else _labels(truth, p.shape[1])
         right = np.take_along_axis(p, labels[:, None], axis=1)
-        return _share(np.sum(p > right, axis=1) < self.k, weight)
+        return row_means(np.sum(p > right, axis=1) < self.k)
 
 
 @dataclass(frozen=True)
 class _Confusion(Metric):
-    """Counts of true and false positives and false negatives, over all outputs."""
+    """Counts of true and false positives and false negatives, over all outputs or classes."""
 
     threshold: float = 0.5
 
     def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
-        y, p = columns(truth, predicted)
+        y, p = _by_class(truth, predicted)
         real, found, w = y > 0.5, p > self.threshold, weight[:, None]
         hits = float(np.sum(w * (real & found)))
         return self._score(hits, float(np.sum(w * found)), float(np.sum(w * real)))
@@ -193,7 +197,8 @@ class AUC(Metric):
     """P(the score of a positive > that of a negative) + ½ P(equal): the area under the ROC curve.
 
     Exact, by ranks in O(n log n), with ties averaged; Keras interpolates between 200 thresholds.
-    Any scores serve, since only their order counts. Several outputs are averaged.
+    Any scores serve, since only their order counts. Several outputs are averaged; of classes, each
+    against all others.
 
     Raises:
         ArgumentError: only one of the two classes is there.
@@ -206,7 +211,7 @@ class AUC(Metric):
     """
 
     def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
-        y, p = columns(truth, predicted)
+        y, p = _by_class(truth, predicted)
         areas = [self._area(y[:, j] > 0.5, p[:, j], weight) for j in range(y.shape[1])]
         return float(np.mean(areas))
 

@@ -56,6 +56,37 @@ class Metric(ABC):
         """The metric from arrays of the same number of rows."""
 
 
+@dataclass(frozen=True)
+class RowMetric(Metric):
+    """A metric that is a mean over rows, Σ wᵢ rᵢ/Σ wᵢ, and so can be averaged batch by batch."""
+
+    @abstractmethod
+    def rows(self, truth: Any, predicted: Any) -> Array:
+        """What each row counts for, shape (n,)."""
+
+    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+        return float(weighted_means(self.rows(truth, predicted), weight))
+
+
+def weighted_means(values: Any, weight: Array) -> Array:
+    """The weighted means over the last axis. Weights that sum to 0 give NaN.
+
+    The mean of a row of a matrix is that of the row alone to the last bit, so that batches may be
+    looked at one by one or many together.
+
+    >>> float(weighted_means(np.array([1.0, 5.0]), np.array([3.0, 1.0])))
+    2.0
+    """
+    with np.errstate(invalid="ignore"):
+        found = np.sum(weight * values, axis=-1) / np.sum(weight, axis=-1)
+    return np.asarray(found)
+
+
+def row_means(values: Any) -> Array:
+    """The mean of each row's numbers."""
+    return np.asarray(np.mean(np.asarray(values, float).reshape(len(values), -1), axis=1))
+
+
 def columns(truth: Any, predicted: Any) -> tuple[Array, Array]:
     """Both as (n, outputs); (n,) serves for one output.
 
@@ -73,27 +104,21 @@ def columns(truth: Any, predicted: Any) -> tuple[Array, Array]:
     return y, p
 
 
-def _mean(values: Any, weight: Array) -> float:
-    """The weighted mean over rows of each row's mean."""
-    per_row = np.mean(values.reshape(len(values), -1), axis=1)
-    return float(np.sum(weight * per_row) / np.sum(weight))
-
-
 @dataclass(frozen=True)
-class MeanSquaredError(Metric):
+class MeanSquaredError(RowMetric):
     """Σ(ŷ − y)²/n.
 
     >>> MeanSquaredError()([1.0, 4.0], [1.0, 2.0])
     2.0
     """
 
-    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+    def rows(self, truth: Any, predicted: Any) -> Array:
         y, p = columns(truth, predicted)
-        return _mean((p - y) ** 2, weight)
+        return row_means((p - y) ** 2)
 
 
 @dataclass(frozen=True)
-class RootMeanSquaredError(MeanSquaredError):
+class RootMeanSquaredError(Metric):
     """√(Σ(ŷ − y)²/n), in the unit of the target.
 
     >>> RootMeanSquaredError()([0.0, 0.0], [3.0, 3.0])
@@ -101,20 +126,20 @@ class RootMeanSquaredError(MeanSquaredError):
     """
 
     def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
-        return float(np.sqrt(super().compute(truth, predicted, weight)))
+        return float(np.sqrt(MeanSquaredError().compute(truth, predicted, weight)))
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(RowMetric):
     """Σ|ŷ − y|/n, in the unit of the target.
 
     >>> MeanAbsoluteError()([1.0, 4.0], [1.0, 2.0])
     1.0
     """
 
-    def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
+    def rows(self, truth: Any, predicted: Any) -> Array:
         y, p = columns(truth, predicted)
-        return _mean(np.abs(p - y), weight)
+        return row_means(np.abs(p - y))
 
 
 @dataclass(frozen=True)
@@ -142,6 +167,8 @@ class R2Score(Metric):
 class FunctionMetric(Metric):
     """Any function of (y_true, y_pred) that returns one number, or one for each row.
 
+    A training calls it for each batch, and averages over an epoch's batches by their rows.
+
     >>> FunctionMetric(lambda y, p: np.max(np.abs(p - y)))([1.0, 4.0], [1.0, 2.0])
     2.0
     """
@@ -153,7 +180,7 @@ class FunctionMetric(Metric):
         if found.shape == ():
             return float(found)
         if found.shape[0] == len(weight):
-            return _mean(found, weight)
+            return float(weighted_means(row_means(found), weight))
         name = getattr(self.function, "__name__", "the metric")
         raise ShapeError(
             "a metric returns one number, or one for each row",

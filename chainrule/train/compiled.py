@@ -9,39 +9,18 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError
-from chainrule.nn.classification import (
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-)
+from chainrule.nn.classification import BinaryAccuracy
 from chainrule.nn.folding import fold_activation, probabilities
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.loss import Loss
 from chainrule.nn.losses import Hinge, get_loss
-from chainrule.nn.metric import (
-    FunctionMetric,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    Metric,
-    RootMeanSquaredError,
-)
+from chainrule.nn.metric import FunctionMetric, Metric, RowMetric, weighted_means
 from chainrule.nn.metrics import get_metric, metric_name
 from chainrule.nn.naming import lookup, user_line
+from chainrule.optim.clipping import Clipped
 from chainrule.optim.names import OPTIMIZERS
-from chainrule.train.loop import Report
-from chainrule.train.step import Batch, Result, TrainStep, training_step
-
-# Metrics that are means over rows, and so can be averaged batch by batch.
-_MEANS = (
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    MeanSquaredError,
-    MeanAbsoluteError,
-    FunctionMetric,
-)
+from chainrule.train.loop import Means, Report
+from chainrule.train.step import Batch, Result, TrainState, TrainStep, training_step
 
 
 @dataclass(frozen=True)
@@ -54,6 +33,7 @@ class Compiled:
         network, objective: the pair that is trained: a last sigmoid or softmax is taken out of the
             network and into the loss, which is exact from logits.
         metrics: by their names in the history.
+        weighted: the names of those that take the weights of rows and classes into account.
         step: the pure training step.
     """
 
@@ -62,50 +42,92 @@ class Compiled:
     network: Layer
     objective: Loss
     metrics: dict[str, Metric]
+    weighted: frozenset[str]
     step: TrainStep
 
     def predictions(self, outputs: Any) -> Any:
         """Probabilities (Poisson: rates) from the outputs of the trained network."""
         return probabilities(self.objective, outputs)
 
-    def report(self, batch: Batch, result: Result) -> Report:
-        """What a step tells the loop: its loss, and the metrics of its batch."""
-        loss = float(result.loss)
-        means = {"loss": (loss, self.weight(batch))}
+    def report(
+        self,
+        batch: Batch,
+        result: Result,
+        steps: int = 1,
+        states: tuple[TrainState, TrainState] | None = None,
+    ) -> Report:
+        """What a step tells the loop: its loss, and the metrics of its batch.
+
+        Args:
+            batch, result: of one step; or of several done together: all their rows in one batch,
+                as many for each step, and the losses and norms of the steps in arrays.
+            steps: how many.
+            states: before and after, in training.
+
+        Whether steps are done one by one or together, the same numbers come out to the last bit.
+        """
+        losses, norms = (np.reshape(r, steps).tolist() for r in (result.loss, result.gradient_norm))
+        means: Means = {"loss": (losses, self.weights(batch, steps))}
+        if states is not None and isinstance(self.optimizer, Clipped):
+            means["gradient_norm"] = (norms, [1.0] * steps)
+            clipped = float(states[1].optimizer.clipped) - float(states[0].optimizer.clipped)
+            means["clipped_share"] = ([clipped, 0.0], [1.0, steps - 1.0])
         kept = None
         if self.metrics:
             predicted = self.predictions(result.outputs)
-            weight = float(len(batch.y) if batch.weight is None else np.sum(batch.weight))
             for name, metric in self.metrics.items():
-                if _is_mean(metric):
-                    value = metric(batch.y, predicted, batch.weight) if weight else 0.0
-                    means[name] = (value, weight)
+                weight = batch.weight if name in self.weighted else None
+                if isinstance(metric, (RowMetric, FunctionMetric)):
+                    means[name] = _by_step(metric, batch.y, predicted, weight, steps)
                 else:
                     kept = (batch.y, predicted, batch.weight)
-        return Report(loss, means, float(result.gradient_norm), kept)
+        return Report(losses[-1], means, norms[-1], kept)
 
-    def weight(self, batch: Batch) -> float:
-        """How much a batch's loss counts in the epoch's: by its rows, or by their weights."""
+    def weights(self, batch: Batch, steps: int = 1) -> list[float]:
+        """How much each step's loss counts in the epoch's: by its rows, or by their weights."""
         if self.objective.reduction == "mean_with_sample_weight" and batch.weight is not None:
-            return float(np.sum(batch.weight))
-        return float(len(batch.y))
+            return np.sum(np.reshape(batch.weight, (steps, -1)), axis=1).astype(float).tolist()
+        return [float(len(batch.y) // steps)] * steps
 
     def finish(self, kept: Sequence[Any]) -> dict[str, float]:
         """The metrics that are no means over rows, from all rows of an epoch."""
-        names = [name for name, metric in self.metrics.items() if not _is_mean(metric)]
-        if not names or not kept:
+        others = {
+            name: metric
+            for name, metric in self.metrics.items()
+            if not isinstance(metric, (RowMetric, FunctionMetric))
+        }
+        if not others or not kept:
             return {}
         y, predicted = (np.concatenate([k[i] for k in kept]) for i in (0, 1))
         weight = None if kept[0][2] is None else np.concatenate([k[2] for k in kept])
-        return {name: self.metrics[name](y, predicted, weight) for name in names}
+        return {
+            name: metric(y, predicted, weight if name in self.weighted else None)
+            for name, metric in others.items()
+        }
 
 
-def _is_mean(metric: Metric) -> bool:
-    return isinstance(metric, _MEANS) and not isinstance(metric, RootMeanSquaredError)
+def _by_step(
+    metric: Metric, y: Any, predicted: Any, weight: Any, steps: int
+) -> tuple[list[float], list[float]]:
+    """The metric of each step's rows, and how much it counts."""
+    parts = np.ones((steps, len(y) // steps))
+    if weight is not None:
+        parts = np.reshape(weight, parts.shape).astype(float)
+    counts = np.sum(parts, axis=1)
+    if isinstance(metric, RowMetric) and steps > 1:
+        values = weighted_means(np.reshape(metric.rows(y, predicted), parts.shape), parts)
+    else:
+        rows = parts.shape[1]
+        with np.errstate(invalid="ignore"):
+            values = np.array([
+                metric(y[k * rows : (k + 1) * rows], predicted[k * rows : (k + 1) * rows], part)
+                for k, part in enumerate(parts)
+            ])  # fmt: skip
+    return np.where(counts > 0.0, values, 0.0).tolist(), counts.tolist()
 
 
 def compiled(
-    layer: Layer, optimizer: Any, loss: Any, metrics: Sequence[Any], outputs: int | None = None
+    layer: Layer, optimizer: Any, loss: Any, metrics: Any, weighted_metrics: Any = ()
 ) -> Compiled:
     """Resolve the names that `Model.compile` was given.
 
@@ -123,14 +145,23 @@ def compiled(
     chosen = get_loss(loss)
     network, objective = fold_activation(layer, chosen)
     rule = find_optimizer(optimizer)
-    if isinstance(metrics, (str, Metric)) or callable(metrics):
-        metrics = [metrics]
-    table = {metric_name(m): get_metric(m, chosen, outputs) for m in metrics}
-    if isinstance(chosen, Hinge):  # its scores are no probabilities: they change class at 0
-        accuracies = {"accuracy", "acc", "binary_accuracy"}.intersection(table)
-        table |= dict.fromkeys(accuracies, BinaryAccuracy(0.0))
+    table, weighted = {}, set()
+    for given, prefix in ((metrics, ""), (weighted_metrics, "weighted_")):
+        several = given or ()
+        if isinstance(several, (str, Metric)) or callable(several):
+            several = [several]
+        for m in several:
+            name = metric_name(m)
+            if name in table:
+                name = f"{prefix}{name}"
+            table[name] = get_metric(m, chosen)
+            if prefix:
+                weighted.add(name)
+            # The scores of a hinge loss are no probabilities: they change class at 0.
+            if isinstance(chosen, Hinge) and m in ("accuracy", "acc", "binary_accuracy"):
+                table[name] = BinaryAccuracy(0.0)
     step = training_step(network, objective, rule)
-    return Compiled(rule, chosen, network, objective, table, step)
+    return Compiled(rule, chosen, network, objective, table, frozenset(weighted), step)
 
 
 def find_optimizer(optimizer: Any) -> Any:

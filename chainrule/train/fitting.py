@@ -10,7 +10,6 @@ import numpy as np
 
 from chainrule.errors import ArgumentError
 from chainrule.nn.naming import user_line
-from chainrule.optim.clipping import Clipped
 from chainrule.train.callbacks.base import Callback, CallbackList
 from chainrule.train.callbacks.history import History
 from chainrule.train.feed import STEP, Rows, Stream, is_stream, parts_of
@@ -127,12 +126,10 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     def step(state: TrainState, batch: Batch, epoch: int, number: int) -> tuple[Any, Report]:
         key = (options.seed, STEP, epoch, number)
         new, result = compiled.step(state, batch, key, model.override)
-        return new, compiled.report(batch, result)
+        return new, compiled.report(batch, result, states=(state, new))
 
     def evaluate(run: Run) -> Record:
         scores = compiled.finish(run.kept)
-        if isinstance(compiled.optimizer, Clipped):
-            scores["clipped_share"] = run.state.optimizer.share
         if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
             found = measure(model, validation, listeners)
             scores |= {f"val_{name}": value for name, value in found.items()}

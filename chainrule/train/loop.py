@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from chainrule.train.callbacks.base import Callback
 from chainrule.train.interrupts import Interrupts
 
 Record = dict[str, float]
+Means = dict[str, tuple[Sequence[float], Sequence[float]]]
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Report:
 
     Attributes:
         loss: before the update.
-        means: what else to average over the epoch: name → (value, weight). The loss is among
-            them if the epoch's mean loss is wanted.
+        means: what else to average over the epoch: name → (value of each step, its weight). The
+            loss is among them if the epoch's mean loss is wanted.
         gradient_norm: √Σg² over all parameters, where the step knows it.
         kept: what is to be looked at when the epoch is over, for measures that are no means.
     """
 
     loss: float
-    means: dict[str, tuple[float, float]]
+    means: Means
     gradient_norm: float | None = None
     kept: Any = None
 
@@ -62,10 +63,11 @@ class Run:
     interrupted: bool = False
 
     def add(self, report: Report) -> None:
-        for name, (value, weight) in report.means.items():
+        for name, (values, weights) in report.means.items():
             total = self.sums.setdefault(name, [0.0, 0.0])
-            total[0] += value * weight
-            total[1] += weight
+            for value, weight in zip(values, weights, strict=True):
+                total[0] += value * weight
+                total[1] += weight
         if report.kept is not None:
             self.kept.append(report.kept)
 
@@ -91,6 +93,16 @@ class Piece:
     batch: Any
 
 
+class Several(Protocol):
+    """Does the steps of an epoch some at a time."""
+
+    def more(self, run: Run) -> bool:
+        """Are there steps left in the epoch under way?"""
+
+    def __call__(self, run: Run) -> Piece:
+        """The next ones."""
+
+
 def no_replay(run: Run, batch: Any, report: Report) -> DivergenceError:
     """The error for a step that is not known well enough to look into."""
     return diverged(run.epoch + 1, report.loss)
@@ -105,7 +117,7 @@ def run_epochs(
     callbacks: Callback,
     evaluate: Callable[[Run], Record] | None = None,
     explain: Callable[[Run, Any, Report], DivergenceError | None] = no_replay,
-    several: Callable[[Run], Piece | None] | None = None,
+    several: Several | None = None,
 ) -> None:
     """Train from where a run stands to the end of the last epoch.
 
@@ -139,7 +151,7 @@ def run_epochs(
                         _epoch(run, pieces, callbacks, evaluate, explain, interrupts)
             except KeyboardInterrupt:
                 run.interrupted = True
-            callbacks.on_train_end(run.history[-1] if run.history else None)
+            callbacks.on_train_end(_values(run.history[-1]) if run.history else None)
         finally:
             callbacks.close()
 
@@ -153,12 +165,11 @@ def _one_by_one(run: Run, step: Any, feed: Any, callbacks: Callback) -> Iterator
         yield Piece(state, report, 1, batch)
 
 
-def _together(run: Run, several: Any, callbacks: Callback) -> Iterator[Piece]:
+def _together(run: Run, several: Several, callbacks: Callback) -> Iterator[Piece]:
     """The steps of an epoch, some at a time."""
-    callbacks.on_train_batch_begin(run.step)
-    while (piece := several(run)) is not None:
-        yield piece
+    while several.more(run):
         callbacks.on_train_batch_begin(run.step)
+        yield several(run)
 
 
 def _epoch(
@@ -204,7 +215,12 @@ def _epoch(
     with interrupts.held():
         run.history.append(record)
         run.epoch, run.step, run.sums, run.kept = epoch + 1, 0, {}, []
-    callbacks.on_epoch_end(epoch, {k: v for k, v in record.items() if k != "epoch"})
+    callbacks.on_epoch_end(epoch, _values(record))
+
+
+def _values(record: Record) -> Record:
+    """What callbacks are told of an epoch."""
+    return {name: value for name, value in record.items() if name != "epoch"}
 
 
 def diverged(epoch: int, loss: float) -> DivergenceError:

@@ -178,6 +178,7 @@ class Model:
         loss: Any = None,
         metrics: Sequence[Any] = (),
         *,
+        weighted_metrics: Sequence[Any] = (),
         jit_compile: bool | Literal["auto"] = "auto",
     ) -> None:
         """Choose how to train. The parameters stay; the optimizer starts anew.
@@ -188,7 +189,9 @@ class Model:
                 record of nn.losses, or a function of (y_true, y_pred). A last sigmoid or softmax
                 is taken into the cross-entropies, which are computed from logits; without one they
                 take the last layer's outputs as logits.
-            metrics: names ("accuracy", "auc", …), records of nn.metrics, or functions.
+            metrics: names ("accuracy", "auc", …), records of nn.metrics, or functions. They count
+                every row once, whatever weights rows and classes have in the loss.
+            weighted_metrics: the same, with those weights.
             jit_compile: train by the native engine: "auto" where that pays and is possible, True
                 or an error that says why not, False by NumPy, step by step. The two differ by
                 rounding; each gives the same bits for the same seed.
@@ -197,7 +200,7 @@ class Model:
             ArgumentError: an unknown name, with the nearest one.
         """
         self.jit_compile = jit_compile
-        self._compiled = compiled(self.layer, optimizer, loss, metrics)
+        self._compiled = compiled(self.layer, optimizer, loss, metrics, weighted_metrics)
         self.override = None
         if self.run.state is not None:
             self.run = Run(self.run.state._replace(optimizer=None))
@@ -312,6 +315,7 @@ class Model:
         batch_size: int | None = None,
         verbose: Verbose = 0,
         steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
     ) -> Array:
         """What the last layer gives, shape (rows, outputs).
 
@@ -320,10 +324,11 @@ class Model:
             batch_size: rows at a time, 32 by default.
             verbose: 1 for a bar in a terminal; "auto" is the same, 0 and 2 show nothing.
             steps: stop after so many batches.
+            callbacks: told when it begins and ends, and of each batch.
         """
         from chainrule.train.using import outputs_of
 
-        return outputs_of(self, self.layer, x, batch_size, steps, verbose)
+        return outputs_of(self, self.layer, x, batch_size, steps, verbose, callbacks)
 
     def predict_proba(
         self, x: Any, batch_size: int | None = None, steps: int | None = None

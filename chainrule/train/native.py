@@ -17,7 +17,7 @@ from chainrule.train.callbacks.base import Callback
 from chainrule.train.compiled import Compiled
 from chainrule.train.feed import STEP, Rows
 from chainrule.train.inputs import take
-from chainrule.train.loop import Piece, Report, Run
+from chainrule.train.loop import Piece, Run
 from chainrule.train.plans import plan_for
 from chainrule.train.step import Batch, Result, TrainState
 
@@ -170,11 +170,13 @@ class NativeSteps:
         outputs = (result.outputs,) if self.compiled.metrics else ()
         return new, (result.loss, result.gradient_norm, *outputs)
 
-    def __call__(self, run: Run) -> Piece | None:
-        """The next steps of the epoch under way; None at its end."""
+    def more(self, run: Run) -> bool:
+        """Are there steps left in the epoch under way?"""
+        return run.step < len(self._orders(run.epoch))
+
+    def __call__(self, run: Run) -> Piece:
+        """The next steps of the epoch under way."""
         orders = self._orders(run.epoch)[run.step :]
-        if not orders:
-            return None
         rows = len(orders[0])
         most = 1 if self.single else int(STRETCH / self.pace) if self.pace else 8
         count = 0
@@ -197,30 +199,11 @@ class NativeSteps:
         if not finite.all() and count > 1:  # up to the step that is not, which comes by itself
             self._state, good = None, int(np.argmin(finite))
             return self._steps(run, orders[: max(good, 1)], max(good, 1))
-        batch = self._batch(orders)
-        report = self._report(orders, losses, norms, outputs, batch)
-        state = stepper.state()
-        self._state = state if finite.all() else None
-        return Piece(state, report, count, batch)
-
-    def _report(
-        self, orders: Any, losses: Any, norms: Any, outputs: Sequence[Any], batch: Batch
-    ) -> Report:
-        """What the steps tell the loop, together."""
-        compiled = self.compiled
-        total = compiled.weight(batch)
-        if batch.weight is None or len(losses) == 1:
-            loss = float(np.mean(losses, dtype=np.float64))
-        else:
-            shares = [compiled.weight(self._batch(rows[None])) for rows in orders]
-            total = float(np.sum(shares))
-            loss = float(np.dot(losses, shares) / total) if total else 0.0
-        last = float(norms[-1])
-        if not outputs:
-            return Report(float(losses[-1]), {"loss": (loss, total)}, last)
-        joined = outputs[0].reshape(-1, *outputs[0].shape[2:])
-        found = compiled.report(batch, Result(losses[-1], joined, norms[-1]))
-        return Report(float(losses[-1]), {**found.means, "loss": (loss, total)}, last, found.kept)
+        batch, states = self._batch(orders), (run.state, stepper.state())
+        joined = outputs[0].reshape(-1, *outputs[0].shape[2:]) if outputs else None
+        report = self.compiled.report(batch, Result(losses, joined, norms), count, states)
+        self._state = states[1] if finite.all() else None
+        return Piece(states[1], report, count, batch)
 
     def _batch(self, orders: Any) -> Batch:
         rows = orders.reshape(-1)

@@ -58,6 +58,7 @@ def save(model: Model, path: str | os.PathLike[str], include_optimizer: bool = T
             "optimizer": describe(compiled.optimizer, "the optimizer"),
             "loss": describe(compiled.loss, "the loss"),
             "metrics": {name: describe(m, name) for name, m in compiled.metrics.items()},
+            "weighted": sorted(compiled.weighted),
         },
     }
     tensors = {
@@ -143,7 +144,8 @@ def _compile(model: Model, parts: Any, custom: Mapping[str, Any]) -> None:
         restore(parts["optimizer"], custom), restore(parts["loss"], custom), list(metrics.values())
     )
     # The names under which the user had them.
-    model._compiled = replace(model.compiled("load"), metrics=metrics)
+    weighted = frozenset(map(str, parts.get("weighted", ())))
+    model._compiled = replace(model.compiled("load"), metrics=metrics, weighted=weighted)
 
 
 def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:

@@ -156,10 +156,12 @@ def measure(model: Model, feed: Feed, listeners: Callback, verbose: Any = 0) -> 
     listeners.on_test_begin()
     sums = Run(None)
     with np.errstate(all="ignore"):
-        for batch in followed(feed(0, 0), feed.steps, "evaluate", verbose):
+        for k, batch in enumerate(followed(feed(0, 0), feed.steps, "evaluate", verbose)):
+            listeners.on_test_batch_begin(k)
             outputs, _ = compiled.network(state.params, state.layers, batch.x, training=False)
             loss = compiled.objective(batch.y, outputs, batch.weight)
             sums.add(compiled.report(batch, Result(loss, outputs, 0.0)))
+            listeners.on_test_batch_end(k, sums.means())
     if not sums.sums:
         raise DataError(
             "there is no batch of data to evaluate on",
@@ -174,10 +176,18 @@ def measure(model: Model, feed: Feed, listeners: Callback, verbose: Any = 0) -> 
 
 
 def outputs_of(
-    model: Model, network: Any, x: Any, batch_size: int | None, steps: Any, verbose: Any = 0
+    model: Model,
+    network: Any,
+    x: Any,
+    batch_size: int | None,
+    steps: Any,
+    verbose: Any = 0,
+    callbacks: Sequence[Callback] | Callback | None = None,
 ) -> Any:
     """The outputs of a network with the model's parameters for all rows."""
     check_verbose(verbose)
+    listeners = CallbackList(told(callbacks))
+    listeners.set_model(model)
     state = model.training_state("predict")
     dtype = model.dtype
     if steps is not None:
@@ -196,11 +206,15 @@ def outputs_of(
         rows_of(found)
         size = whole_number("batch_size", 32 if batch_size is None else batch_size)
         feed = Rows(found, None, None, batch_size=size, dtype=dtype, steps=steps)
+    parts = []
+    listeners.on_predict_begin()
     with np.errstate(all="ignore"):
-        parts = [
-            network(state.params, state.layers, batch.x, training=False)[0]
-            for batch in followed(feed(0, 0), feed.steps, "predict", verbose)
-        ]
+        for k, batch in enumerate(followed(feed(0, 0), feed.steps, "predict", verbose)):
+            listeners.on_predict_batch_begin(k)
+            outputs, _ = network(state.params, state.layers, batch.x, training=False)
+            parts.append(outputs)
+            listeners.on_predict_batch_end(k, {"outputs": outputs})
+    listeners.on_predict_end()
     if not parts:
         raise DataError(
             "there is nothing to predict",

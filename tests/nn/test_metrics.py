@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import nn
+from chainrule.errors import ArgumentError
 from chainrule.nn.metrics import (
     AUC,
     BinaryAccuracy,
@@ -105,3 +106,12 @@ def test_names_and_functions() -> None:
     assert [metric_name(m) for m in ("acc", Precision(), FunctionMetric(np.max))] == [
         "acc", "precision", "max",
     ]  # fmt: skip
+
+
+def test_classes_by_number_are_classes_one_hot() -> None:
+    rng = np.random.default_rng(0)
+    scores, labels = rng.random((40, 3)), rng.integers(0, 3, 40)
+    for metric in (AUC(), Precision(0.3), Recall(0.3), F1Score(0.3)):
+        assert metric(labels, scores) == metric(np.eye(3)[labels], scores)
+    with pytest.raises(ArgumentError, match="a label is not a class"):
+        F1Score()(np.full(40, 3), scores)

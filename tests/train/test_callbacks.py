@@ -57,7 +57,8 @@ class Weights(Callback):
         self.seen.append(self.model.get_weights())
 
 
-def test_the_hooks_come_in_keras_order() -> None:
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_hooks_come_in_keras_order(jit: bool) -> None:
     seen: list[str] = []
 
     class Told(Callback):
@@ -82,19 +83,43 @@ def test_the_hooks_come_in_keras_order() -> None:
         def on_test_begin(self, logs: Any = None) -> None:
             seen.append("test")
 
+        def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(f"test {batch}")
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(f"/test {batch} {sorted(logs)}")
+
+        def on_predict_begin(self, logs: Any = None) -> None:
+            seen.append("predict")
+
+        def on_predict_end(self, logs: Any = None) -> None:
+            seen.append("/predict")
+
+        def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(f"predict {batch}")
+
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(f"/predict {batch} {logs['outputs'].shape}")
+
         def on_test_end(self, logs: Any = None) -> None:
             seen.append(f"/test {sorted(logs)}")
 
         def close(self) -> None:
             seen.append("close")
 
-    told = Told()
-    model().fit(X, Y, batch_size=4, validation_data=(X, Y), verbose=0, callbacks=[told])
+    told, made = Told(), model()
+    made.compile("sgd", "mse", jit_compile=jit)
+    made.fit(X, Y, batch_size=4, validation_data=(X, Y), verbose=0, callbacks=[told])
     batch = "['batch_loss', 'gradient_norm', 'loss']"
     assert seen == [
         "train", "epoch 0", "batch 0", f"/batch 0 {batch}", "batch 1", f"/batch 1 {batch}",
-        "test", "/test ['loss']", "/epoch 0 ['loss', 'val_loss']",
-        "/train ['epoch', 'loss', 'val_loss']", "close",
+        "test", "test 0", "/test 0 ['loss']", "test 1", "/test 1 ['loss']", "/test ['loss']",
+        "/epoch 0 ['loss', 'val_loss']", "/train ['loss', 'val_loss']", "close",
+    ]  # fmt: skip
+    seen.clear()
+    made.predict(X, batch_size=5, callbacks=told)
+    assert seen == [
+        "predict", "predict 0", "/predict 0 (5, 1)", "predict 1", "/predict 1 (1, 1)", "/predict",
     ]  # fmt: skip
     assert told.params["steps"] == 2
 
@@ -180,6 +205,28 @@ def test_the_rate_drops_on_a_plateau() -> None:
     history = made.fit(X, Y, epochs=8, verbose=0, callbacks=[Script(values), callback])
     # The rate that each epoch was trained with: lowered after the 4th and the 6th.
     assert history.history["learning_rate"] == pytest.approx([0.1] * 4 + [0.05] * 2 + [0.03] * 2)
+
+
+def test_callbacks_say_what_they_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "best"
+    callbacks: list[Callback] = [
+        Script([3.0, 2.0, 2.0, 2.0]),
+        LearningRateScheduler(lambda epoch, rate: rate, 1),
+        ReduceLROnPlateau("val_loss", 0.5, 1, 1),
+        ModelCheckpoint(file, "val_loss", 1, True, initial_value_threshold=2.5),
+        EarlyStopping("val_loss", 0.0, 2, 1),
+    ]
+    model().fit(X, Y, epochs=9, verbose=0, callbacks=callbacks)
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1: the learning rate is 0.1",
+        "epoch 2: the learning rate is 0.1",
+        f"epoch 2: saved to {file}",
+        "epoch 3: the learning rate is 0.1",
+        "epoch 3: the learning rate is lowered to 0.05",
+        "epoch 4: the learning rate is 0.05",
+        "epoch 4: the learning rate is lowered to 0.025",
+        "epoch 4: stopped early; val_loss was best in epoch 2, 2.0000",
+    ]
 
 
 def test_a_factor_that_does_not_lower_the_rate() -> None:

@@ -78,6 +78,24 @@ class Callback:
     def on_test_end(self, logs: Logs = None) -> None:
         """After an evaluation."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of an evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of an evaluation, with the means so far."""
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        """Before a prediction."""
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        """After a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Before a batch of a prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After a batch of a prediction, with its ``outputs``."""
+
     def close(self) -> None:
         """Called last, whatever happened: let go of files and terminals here."""
 
@@ -145,6 +163,30 @@ class CallbackList(Callback):
     def on_test_end(self, logs: Logs = None) -> None:
         for member in self.members:
             member.on_test_end(logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        for member in self.members:
+            member.on_test_batch_begin(batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        for member in self.members:
+            member.on_test_batch_end(batch, logs)
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        for member in self.members:
+            member.on_predict_begin(logs)
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        for member in self.members:
+            member.on_predict_end(logs)
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        for member in self.members:
+            member.on_predict_batch_begin(batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        for member in self.members:
+            member.on_predict_batch_end(batch, logs)
 
     def close(self) -> None:
         for member in self.members:

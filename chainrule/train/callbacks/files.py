@@ -24,9 +24,12 @@ class ModelCheckpoint(Callback):
         filepath: may have fields: ``{epoch:03d}``, counted from 1, and names of the logs, such as
             ``{val_loss:.3f}``.
         monitor: the value that ``save_best_only`` looks at.
+        verbose: 1 to print a line for each file.
         save_best_only: only when it has become better.
+        save_weights_only: leave the optimizer's state out.
         mode: "min", "max" or "auto", which goes by the name.
         save_freq: "epoch", or a number of steps.
+        initial_value_threshold: the value that the first file must be better than.
 
     >>> callbacks = [ModelCheckpoint("best.safetensors", save_best_only=True)]
     """
@@ -35,17 +38,23 @@ class ModelCheckpoint(Callback):
         self,
         filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
+        verbose: int = 0,
         save_best_only: bool = False,
+        save_weights_only: bool = False,
         mode: str = "auto",
         save_freq: Literal["epoch"] | int = "epoch",
+        initial_value_threshold: float | None = None,
     ) -> None:
         self.filepath = os.fspath(filepath)
-        self.monitor = Monitor(monitor, mode)
+        self.monitor, self.verbose = Monitor(monitor, mode), verbose
         self.save_best_only, self.save_freq = save_best_only, save_freq
+        self.save_weights_only = save_weights_only
+        self.initial_value_threshold = initial_value_threshold
         self._restart()
 
     def _restart(self) -> None:
-        self.best = self.monitor.worst
+        start = self.initial_value_threshold
+        self.best = self.monitor.worst if start is None else start
         self._steps = self._epoch = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -82,7 +91,9 @@ class ModelCheckpoint(Callback):
                 line=user_line(),
                 remedy=f"use epoch, {', '.join(logs or {})}",
             ) from None
-        self.model.save(path)
+        self.model.save(path, include_optimizer=not self.save_weights_only)
+        if self.verbose:
+            print(f"epoch {self._epoch + 1}: saved to {path}")
 
     def state(self) -> Any:
         return [self.best, self._steps]

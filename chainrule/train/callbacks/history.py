@@ -11,7 +11,9 @@ class History(Callback):
     """What `fit` returns: for each name its value in every epoch.
 
     The loss and the metrics are means over the epoch's rows, each taken before the update that
-    used it, and so lag behind ``val_loss``, which is taken at the epoch's end.
+    used it, and so lag behind ``val_loss``, which is taken at the epoch's end. Where gradients are
+    clipped there are also the mean of their norms before that and the share of the steps that it
+    changed, ``gradient_norm`` and ``clipped_share``.
 
     Args:
         per_step: also keep the loss and the gradient norm of each step.

@@ -20,12 +20,13 @@ class LearningRateScheduler(Callback):
 
     Args:
         schedule: schedule(epoch, rate) → rate, or schedule(epoch) → rate; epochs from 0.
+        verbose: 1 to print the rate of each epoch.
 
     >>> callback = LearningRateScheduler(lambda epoch, rate: rate * 0.9)
     """
 
-    def __init__(self, schedule: Callable[..., float]) -> None:
-        self.schedule = schedule
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        self.schedule, self.verbose = schedule, verbose
         self._both = _takes_rate(schedule)
         self._set_for = -1
 
@@ -40,6 +41,8 @@ class LearningRateScheduler(Callback):
             self.schedule(epoch, rate) if self._both else self.schedule(epoch)
         )
         self._set_for = epoch
+        if self.verbose:
+            print(f"epoch {epoch + 1}: the learning rate is {self.model.learning_rate:g}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if logs is not None:
@@ -71,6 +74,7 @@ class ReduceLROnPlateau(Callback):
         monitor: the value in the logs.
         factor: below 1.
         patience: so many epochs in a row without a better value lower the rate.
+        verbose: 1 to print a line when it is lowered.
         mode: "min", "max" or "auto", which goes by the name.
         min_delta: the least change that counts.
         cooldown: epochs after a change in which nothing is counted.
@@ -88,6 +92,7 @@ class ReduceLROnPlateau(Callback):
         monitor: str = "val_loss",
         factor: float = 0.1,
         patience: int = 10,
+        verbose: int = 0,
         mode: str = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
@@ -101,7 +106,7 @@ class ReduceLROnPlateau(Callback):
                 remedy="give a number such as 0.1",
             )
         self.monitor = Monitor(monitor, mode, min_delta)
-        self.factor, self.patience = factor, patience
+        self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self._restart()
 
@@ -130,6 +135,9 @@ class ReduceLROnPlateau(Callback):
                 if rate > self.min_lr:
                     self.model.learning_rate = max(rate * self.factor, self.min_lr)
                     self.resting, self.wait = self.cooldown, 0
+                    if self.verbose:
+                        new = self.model.learning_rate
+                        print(f"epoch {epoch + 1}: the learning rate is lowered to {new:g}")
 
     def state(self) -> Any:
         return [self.best, self.wait, self.resting]

@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.train.callbacks.base import Callback, Logs
 from chainrule.train.callbacks.monitor import Monitor
+from chainrule.train.callbacks.progress import number
 
 
 class EarlyStopping(Callback):
@@ -15,6 +16,7 @@ class EarlyStopping(Callback):
         monitor: the value in the logs.
         min_delta: the least change that counts.
         patience: so many epochs in a row without a better value end the training.
+        verbose: 1 to print a line when it stops.
         mode: "min", "max" or "auto", which goes by the name.
         baseline: the value must become better than this.
         restore_best_weights: put back the weights of the best epoch at the end. True here; False
@@ -36,13 +38,14 @@ class EarlyStopping(Callback):
         monitor: str = "val_loss",
         min_delta: float = 0.0,
         patience: int = 0,
+        verbose: int = 0,
         mode: str = "auto",
         baseline: float | None = None,
         restore_best_weights: bool = True,
         start_from_epoch: int = 0,
     ) -> None:
         self.monitor = Monitor(monitor, mode, min_delta)
-        self.patience, self.baseline = patience, baseline
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self._restart()
 
@@ -68,6 +71,9 @@ class EarlyStopping(Callback):
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+            if self.verbose:
+                best = f"{self.monitor.name} was best in epoch {self.best_epoch + 1}"
+                print(f"epoch {epoch + 1}: stopped early; {best}, {number(self.best)}")
 
     def on_train_end(self, logs: Logs = None) -> None:
         if self.best_weights is not None:

@@ -1,0 +1,100 @@
+"""Steps that compiled code does many at a time tell the same, to the last bit, as one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.train import Callback, History
+
+RNG = np.random.default_rng(4)
+X = RNG.normal(size=(203, 3))
+Y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)
+WEIGHT = RNG.random(203)
+
+
+class Listens(Callback):
+    """Has the steps done one by one."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        pass
+
+
+def worst(y: Any, p: Any) -> Any:
+    """No mean over rows: of all rows together it is another number than the mean of batches."""
+    return np.max(np.abs(y - p))
+
+
+def trained(*callbacks: Callback, jit: bool = True, dtype: Any = float) -> tuple[Any, History]:
+    model = cr.Model([nn.Dense(4, "tanh"), nn.Dropout(0.2), nn.Dense(1)])
+    model.compile(
+        optim.Clipped(optim.Adam(0.01), by_global_norm=0.3),
+        nn.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"),
+        ["accuracy", "mse", "auc", worst], weighted_metrics=["accuracy", "recall"],
+        jit_compile=jit,
+    )  # fmt: skip
+    x = X.astype(dtype)
+    options: dict[str, Any] = {"batch_size": 10, "epochs": 3, "verbose": 0, "seed": 2}
+    history = model.fit(x, Y, sample_weight=WEIGHT, callbacks=callbacks, **options)
+    return model, history
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_history_has_the_same_bits_however_many_steps_are_done_together(dtype: Any) -> None:
+    (one, each), (other, together) = trained(Listens(), dtype=dtype), trained(dtype=dtype)
+    assert each.history == together.history
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_a_function_of_a_batch_is_of_one_batch_in_compiled_training_too() -> None:
+    native, numpy = (trained(jit=jit)[1].history for jit in (True, False))
+    assert list(native) == list(numpy)
+    for name in native:
+        np.testing.assert_allclose(native[name], numpy[name], rtol=1e-9, err_msg=name)
+
+
+def test_the_norm_before_clipping_and_the_share_are_those_of_the_epochs_steps() -> None:
+    steps = History(per_step=True)
+    trained(steps)
+    norms = np.array(steps.steps["gradient_norm"]).reshape(3, 21)
+    np.testing.assert_allclose(steps.history["gradient_norm"], norms.mean(axis=1), rtol=1e-14)
+    np.testing.assert_allclose(
+        steps.history["clipped_share"], (norms > 0.3).mean(axis=1), rtol=1e-14
+    )
+    assert 0.0 < steps.history["clipped_share"][-1] < 1.0
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_metrics_count_rows_and_weighted_metrics_their_weights(jit: bool) -> None:
+    model = cr.Model([nn.Dense(1, "sigmoid")])
+    model.compile(
+        optim.SGD(0.0), "binary_crossentropy", ["accuracy"], weighted_metrics=["accuracy", "auc"],
+        jit_compile=jit,
+    )  # fmt: skip
+    history = model.fit(X, Y, class_weight={0: 1.0, 1: 9.0}, verbose=0).history
+    hits = model.predict_classes(X) == Y
+    by_class = np.where(Y == 1, 9.0, 1.0)
+    np.testing.assert_allclose(history["accuracy"], [np.mean(hits)], rtol=1e-12)
+    np.testing.assert_allclose(
+        history["weighted_accuracy"], [np.average(hits, weights=by_class)], rtol=1e-12
+    )
+    scores = model.evaluate(X, Y, sample_weight=WEIGHT, return_dict=True)
+    np.testing.assert_allclose(scores["accuracy"], np.mean(hits), rtol=1e-12)
+    np.testing.assert_allclose(
+        scores["weighted_accuracy"], np.average(hits, weights=WEIGHT), rtol=1e-12
+    )
+    assert list(scores) == ["loss", "accuracy", "weighted_accuracy", "auc"]
+
+
+def test_weighted_metrics_are_saved(tmp_path: Any) -> None:
+    model, _ = trained()
+    model.save(tmp_path / "m.safetensors")
+    again = cr.load(tmp_path / "m.safetensors", custom={"worst": worst})
+    scores = [m.evaluate(X, Y, sample_weight=WEIGHT, return_dict=True) for m in (model, again)]
+    assert scores[0] == scores[1]
+    assert scores[0]["accuracy"] != scores[0]["weighted_accuracy"]
