@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from chainrule import optim
     from chainrule.control.conditional import cond
     from chainrule.control.repeating import scan, while_loop
+    from chainrule.diagnose.critical import critical_point
+    from chainrule.diagnose.curvature import curvature
     from chainrule.diagnose.health import gradient_health
     from chainrule.diagnose.monitor import GradientMonitor
+    from chainrule.diagnose.slices import loss_slice
+    from chainrule.diagnose.trajectory import Trajectory
     from chainrule.engine.compiling import compile
     from chainrule.engine.native.threads import set_threads
     from chainrule.insight.debugging import debug
@@ -54,12 +58,15 @@ __all__ = [
     "GradientMonitor",
     "Model",
     "Sequential",
+    "Trajectory",
     "average_pool",
     "check_grads",
     "compile",
     "cond",
     "conv1d",
     "conv2d",
+    "critical_point",
+    "curvature",
     "debug",
     "digamma",
     "elu",
@@ -79,6 +86,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "loss_slice",
     "max_pool",
     "minimize",
     "optim",
@@ -108,11 +116,15 @@ _LAZY = {
     "gradient_health": "chainrule.diagnose.health",
     "Model": "chainrule.train",
     "Sequential": "chainrule.train",
+    "Trajectory": "chainrule.diagnose.trajectory",
     "compile": "chainrule.engine.compiling",
     "cond": "chainrule.control.conditional",
+    "critical_point": "chainrule.diagnose.critical",
+    "curvature": "chainrule.diagnose.curvature",
     "debug": "chainrule.insight.debugging",
     "examine": "chainrule.insight.examining",
     "load": "chainrule.train",
+    "loss_slice": "chainrule.diagnose.slices",
     "minimize": "chainrule.optim",
     "scan": "chainrule.control.repeating",
     "set_threads": "chainrule.engine.native.threads",

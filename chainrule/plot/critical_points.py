@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivatives import grad, hessian
+from chainrule.derivatives import grad
+from chainrule.diagnose import critical
 from chainrule.optim import SGD, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape, quadratic, saddle
@@ -45,10 +46,8 @@ def critical_point(f: Landscape) -> CriticalPoint:
     >>> critical_point(saddle).kind
     'saddle'
     """
-    origin = np.zeros(2)
-    values, vectors = np.linalg.eigh(hessian(f)(origin))
-    kind = "minimum" if values[0] > 0 else "maximum" if values[1] < 0 else "saddle"
-    return CriticalPoint(f, kind, grad(f)(origin), values, vectors)
+    found = critical.critical_point(f, np.zeros(2))
+    return CriticalPoint(f, found.kind, found.gradient, found.eigenvalues, found.eigenvectors)
 
 
 def critical_point_runs() -> list[CriticalPoint]:
