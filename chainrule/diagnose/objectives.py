@@ -209,7 +209,7 @@ class NetworkLoss:
         for batch in self._feed(0, 0):
             weight = () if batch.weight is None else batch.weight
             y = batch.y.astype(np.int64) if batch.y.dtype.kind in "iu" else batch.y
-            yield self._compiled.weight(batch), (batch.x, y, weight)
+            yield self._compiled.weights(batch)[0], (batch.x, y, weight)
 
     @property
     def names(self) -> list[str]:
