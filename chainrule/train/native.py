@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -59,9 +61,8 @@ def native_steps(
     if reason is None:
         try:
             steps = NativeSteps(compiled, feed, callbacks, override)
-            if not isinstance(feed.batch_size, int):
-                return steps
-            steps.stepper(min(feed.batch_size, feed.rows), run.state)
+            if isinstance(feed.batch_size, int):
+                steps.prepare(feed.batch_size, run.state)
             return steps
         except ChainruleError as error:
             reason = str(error)
@@ -124,6 +125,20 @@ class NativeSteps:
         self._order: tuple[int, list[Any]] = (-1, [])
         self._state: Any = None  # the state that the steppers hold
         self._last: int = 0
+
+    def prepare(self, batch_size: int, state: TrainState) -> None:
+        """Compile the step, and beside it the step for the short batch at the end of an epoch."""
+        whole, rest = min(batch_size, self.feed.rows), self.feed.rows % batch_size
+        beside = threading.Thread(target=self._try, args=(rest, state))
+        if whole == batch_size and rest:
+            beside.start()
+        self.stepper(whole, state)
+        if beside.ident is not None:
+            beside.join()
+
+    def _try(self, rows: int, state: TrainState) -> None:
+        with contextlib.suppress(ChainruleError):  # it comes again when the step is needed
+            self.stepper(rows, state)
 
     def stepper(self, rows: int, state: TrainState) -> Any:
         """The compiled step for batches of so many rows."""

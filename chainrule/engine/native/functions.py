@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from llvmlite import ir
 
 from chainrule.engine.native.target import DOUBLE, I1, I32, I64
+from chainrule.engine.native.vectors import Repeated
 
 Value: TypeAlias = Any  # an ir.Value
 Builder: TypeAlias = Any  # an ir.IRBuilder
@@ -107,7 +108,7 @@ def const(x: Value, number: float, kind: Any = None) -> Value:
     kind = kind or element(x)
     one = ir.Constant(kind, number)
     if isinstance(x.type, ir.VectorType):
-        return ir.Constant(ir.VectorType(kind, x.type.count), [one] * x.type.count)
+        return Repeated(one, x.type.count)
     return one
 
 

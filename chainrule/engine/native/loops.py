@@ -28,7 +28,15 @@ from chainrule.engine.native.groups import (
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, I32, I64, TYPES, Target
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.vectors import counted, masked_load, masked_store, ranged, splat
+from chainrule.engine.native.vectors import (
+    Repeated,
+    constant_lanes,
+    counted,
+    masked_load,
+    masked_store,
+    ranged,
+    splat,
+)
 from chainrule.engine.program import Op, contiguous
 
 REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
@@ -45,7 +53,7 @@ def number(x: Any, dtype: str, lanes: int | None) -> ir.Value:
         float(np.float32(x)) if dtype == "float32" else float(x) if dtype == "float64" else int(x)
     )
     scalar = ir.Constant(kind, value)
-    return scalar if lanes is None else ir.Constant(ir.VectorType(kind, lanes), [scalar] * lanes)
+    return scalar if lanes is None else Repeated(scalar, lanes)
 
 
 def cast(b: ir.IRBuilder, x: ir.Value, old: str, new: str) -> ir.Value:
@@ -381,7 +389,7 @@ class Loops:
         """Which lanes from position i on are below n."""
         lanes = self.lanes
         assert lanes is not None
-        steps = ir.Constant(ir.VectorType(I64, lanes), [ir.Constant(I64, j) for j in range(lanes)])
+        steps = constant_lanes(I64, tuple(range(lanes)))
         left = splat(self.b, self.b.sub(ir.Constant(I64, n), i), lanes)
         return self.b.icmp_signed("<", steps, left)
 
@@ -397,9 +405,7 @@ class Loops:
                 b.shuffle_vector(
                     total,
                     total,
-                    ir.Constant(
-                        ir.VectorType(I32, half), [ir.Constant(I32, j + first) for j in range(half)]
-                    ),
+                    constant_lanes(I32, tuple(range(first, first + half))),
                 )
                 for first in (0, half)
             ]

@@ -80,9 +80,10 @@ def build(
     text = "" if cached else str(make())
     with _lock:
         initialize()
-        if image is None:
-            image = _emitted(text, target.machine())
-            cache.store(name, image)
+    if image is None:
+        image = _emitted(text, target.machine())
+        cache.store(name, image)
+    with _lock:
         library = _linked(image, exports, imports)
     return Code(library, time.perf_counter() - began, len(image), cached)
 
@@ -107,7 +108,7 @@ def _linked(image: bytes, exports: Sequence[str], imports: Mapping[str, int]) ->
 
 def _emitted(text: str, machine: Any) -> bytes:
     try:
-        parsed = llvm.parse_assembly(text)
+        parsed = llvm.parse_assembly(text, llvm.create_context())  # one for each thread
         parsed.verify()
     except RuntimeError as error:
         raise CompileError(

@@ -28,7 +28,7 @@ from chainrule.engine.native.vectors import (
 
 POINTER = ir.PointerType()
 LARGE = 2**18  # bytes of B from which on it is packed
-WEIGHT = 48  # operations of an epilogue, times vectors of a tile, that may be written out
+WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
 Epilogue = Callable[..., None]
 
 
@@ -72,7 +72,10 @@ def tile(spec: Product, target: Target) -> tuple[int, int]:
     widest = 3 if spec.m >= 8 else max(1, registers // max(spec.m, 1))
     width = min(vectors, widest, 8)
     rows = {1: 16, 2: 12, 3: 8}.get(width, registers // width)
-    return max(1, min(rows, registers // width, spec.m)), width
+    rows = max(1, min(rows, registers // width, spec.m))
+    # Tiles that come out even need no code for a rest.
+    even = next(r for r in range(rows, 0, -1) if spec.m % r == 0)
+    return even if 3 * even >= 2 * rows or even * width >= 12 else rows, width
 
 
 def _packs(spec: Product) -> bool:
@@ -207,7 +210,7 @@ class _Emitter:
         counted(b, 0, spec.k, 1, [], column)
 
     def _mask(self, tail: int) -> ir.Value:
-        return constant_lanes(I1, [int(lane < tail) for lane in range(self.lanes)])
+        return constant_lanes(I1, tuple(int(lane < tail) for lane in range(self.lanes)))
 
     def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
         """The sums of one tile, and what is done with them."""
@@ -330,32 +333,20 @@ class _Emitter:
     def _pack_transposed(self, j: ir.Value, v: int, vectors: int, tail: int) -> None:
         """One vector of columns of a transposed B, square by square through the registers."""
         b, lanes, k = self.b, self.lanes, self.spec.k
-        rows = tail or lanes
+        square = square_function(b.module, self.spec.dtype, lanes)
+        start = b.mul(b.add(j, _i(v * lanes)), _i(k))
 
-        def square(p: ir.Value, count: int) -> None:
-            mask = constant_lanes(I1, [int(x < count) for x in range(lanes)])
-            found = []
-            for r in range(lanes):
-                if r >= rows:
-                    found.append(ir.Constant(self.vector, None))
-                    continue
-                row = b.add(j, _i(v * lanes + r))
-                at = b.gep(self.b_, [b.add(b.mul(row, _i(k)), p)], source_etype=self.kind)
-                if count < lanes:
-                    found.append(masked_load(b, at, self.vector, self.size, mask))
-                else:
-                    found.append(b.load(at, typ=self.vector, align=self.size))
-            for r, x in enumerate(transposed(b, found)[:count]):
-                self._keep(x, b.add(p, _i(r)), v, vectors)
-
-        def body(p: ir.Value, _: Any) -> list[ir.Value]:
-            square(p, lanes)
+        def body(p: ir.Value, count: int) -> list[ir.Value]:
+            source = b.gep(self.b_, [b.add(start, p)], source_etype=self.kind)
+            at = b.add(b.mul(p, _i(vectors * lanes)), _i(v * lanes))
+            to = b.gep(self.scratch, [at], source_etype=self.kind)
+            b.call(square, [source, _i(k), to, _i(vectors * lanes), _i(tail or lanes), _i(count)])
             return []
 
         whole = k // lanes * lanes
-        counted(b, 0, whole, lanes, [], body)
+        counted(b, 0, whole, lanes, [], lambda p, _: body(p, lanes))
         if whole < k:
-            square(_i(whole), k - whole)
+            body(_i(whole), k - whole)
 
     # One column ----------------------------------------------------------------------------------
 
@@ -374,7 +365,7 @@ class _Emitter:
         def part(p: ir.Value, sums: Sequence[ir.Value], count: int) -> list[ir.Value]:
             mask = None
             if count < lanes:
-                mask = constant_lanes(I1, [int(x < count) for x in range(lanes)])
+                mask = constant_lanes(I1, tuple(int(x < count) for x in range(lanes)))
 
             def read(base: ir.Value, at: ir.Value) -> ir.Value:
                 place = b.gep(base, [at], source_etype=self.kind)
@@ -394,13 +385,52 @@ class _Emitter:
         sums += [zero] * (lanes - rows)
         mask = None
         if rows < lanes:
-            mask = constant_lanes(I1, [int(x < rows) for x in range(lanes)])
+            mask = constant_lanes(I1, tuple(int(x < rows) for x in range(lanes)))
         self._done(row_sums(b, sums), _i(0), i, mask)
         return []
 
 
 def _i(x: int) -> ir.Constant:
     return ir.Constant(I64, x)
+
+
+def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
+    """``void square(from, from_step, to, to_step, rows, columns)``: a square, turned.
+
+    Up to ``lanes`` rows and columns; rows that are missing become zeros, and columns that are
+    missing are not written.
+    """
+    name = f"square_{dtype}"
+    found = module.globals.get(name)
+    if found is not None:
+        return found
+    kind, size = TYPES[dtype], 4 if dtype == "float32" else 8
+    vector = ir.VectorType(kind, lanes)
+    function = ir.Function(
+        module, ir.FunctionType(ir.VoidType(), [POINTER, I64, POINTER, I64, I64, I64]), name
+    )
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    source, down, to, across, rows, columns = function.args
+    b = ir.IRBuilder(function.append_basic_block())
+    steps = constant_lanes(I64, tuple(range(lanes)))
+    inside = b.icmp_signed("<", steps, splat(b, columns, lanes))
+    none = ir.Constant(inside.type, None)
+    given = []
+    for r in range(lanes):
+        there = b.icmp_signed("<", _i(r), rows)
+        place = b.gep(source, [b.mul(_i(r), down)], source_etype=kind)
+        given.append(masked_load(b, place, vector, size, b.select(there, inside, none)))
+    end = function.append_basic_block("end")
+    for c, x in enumerate(transposed(b, given)):
+        more = function.append_basic_block("more")
+        b.cbranch(b.icmp_signed("<", _i(c), columns), more, end)
+        b.position_at_end(more)
+        b.store(x, b.gep(to, [b.mul(_i(c), across)], source_etype=kind), align=size)
+    b.branch(end)
+    b.position_at_end(end)
+    b.ret_void()
+    return function
 
 
 def transposed(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[ir.Value]:
@@ -414,8 +444,8 @@ def transposed(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[ir.Value]:
             upper, lower = found[i], found[i + block]
             first = [x if not x & block else lanes + x - block for x in range(lanes)]
             second = [x + block if not x & block else lanes + x for x in range(lanes)]
-            found[i] = b.shuffle_vector(upper, lower, constant_lanes(I32, first))
-            found[i + block] = b.shuffle_vector(upper, lower, constant_lanes(I32, second))
+            found[i] = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(first)))
+            found[i + block] = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(second)))
         block //= 2
     return found
 
@@ -429,8 +459,8 @@ def row_sums(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> ir.Value:
         for upper, lower in zip(found[:block], found[block:], strict=True):
             first = [x if not x & block else lanes + x - block for x in range(lanes)]
             second = [x + block if not x & block else lanes + x for x in range(lanes)]
-            one = b.shuffle_vector(upper, lower, constant_lanes(I32, first))
-            other = b.shuffle_vector(upper, lower, constant_lanes(I32, second))
+            one = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(first)))
+            other = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(second)))
             halves.append(b.fadd(one, other))
         found = halves
         block //= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,19 @@ from llvmlite import ir
 from chainrule.engine.native.target import I1, I32, I64
 
 
-def constant_lanes(kind: Any, numbers: Sequence[int]) -> ir.Constant:
+class Repeated(ir.Constant):  # type: ignore[misc]
+    """One constant in every lane, in LLVM's short form."""
+
+    def __init__(self, one: ir.Constant, lanes: int) -> None:
+        self.type = ir.VectorType(one.type, lanes)
+        self.constant = one
+
+    def _get_reference(self) -> str:
+        return f"splat ({self.constant})"
+
+
+@functools.cache
+def constant_lanes(kind: Any, numbers: tuple[int, ...]) -> ir.Constant:
     """A vector of whole numbers."""
     return ir.Constant(ir.VectorType(kind, len(numbers)), [ir.Constant(kind, x) for x in numbers])
 
@@ -19,7 +32,7 @@ def splat(b: ir.IRBuilder, x: ir.Value, lanes: int) -> ir.Value:
     """A number in every lane."""
     vector = ir.VectorType(x.type, lanes)
     one = b.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(I32, 0))
-    mask = ir.Constant(ir.VectorType(I32, lanes), [ir.Constant(I32, 0)] * lanes)
+    mask = ir.Constant(ir.VectorType(I32, lanes), None)
     return b.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
 
 
