@@ -309,9 +309,9 @@ class Graph:
             value = _frozen(node.value, held)
             copies[node] = tape.append(None, (), {"name": node.name}, value, None, 0)
         for node in _ancestors(outputs, copies):
-            if any(isinstance(copies[a], Node) for _, a in predecessors(node)):
+            if any(isinstance(a, Node) and isinstance(copies[a], Node) for a in node.args):
                 args = tuple(
-                    copies[a] if isinstance(a, Node) else _frozen(a, held) for a in node.args
+                    [copies[a] if isinstance(a, Node) else _frozen(a, held) for a in node.args]
                 )
                 copies[node] = tape.append(
                     node.fn, args, node.params, node.value, node.code, node.lasti
@@ -422,7 +422,9 @@ def _ancestors(outputs: Sequence[Any], known: dict[Node, Any]) -> list[Node]:
         node = waiting.pop()
         if node not in found:
             found.add(node)
-            waiting += [a for _, a in predecessors(node) if a not in known and a not in found]
+            waiting += [
+                a for a in node.args if isinstance(a, Node) and a not in known and a not in found
+            ]
     return sorted(found, key=lambda node: node.index)
 
 

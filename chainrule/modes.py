@@ -7,6 +7,7 @@ which an outer derivative differentiates again). The rules are the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,12 +22,14 @@ from chainrule.elementary.base import (
     shape_of,
     value_of,
 )
-from chainrule.elementary.indexing import add_at, getitem
+from chainrule.elementary.indexing import Index, add_at, getitem, index_add
 from chainrule.elementary.linalg import pick
-from chainrule.elementary.shaping import broadcast_to, sum_to
+from chainrule.elementary.shaping import broadcast_to, concatenate, reshape, sum_to
 from chainrule.graph import Node
 
 Cache = dict[tuple[int, int], Any]
+Pieces = dict[tuple[int, ...], Any]
+FEW = 8  # cotangents of elements that are added one by one
 
 
 def reverse(
@@ -63,6 +66,7 @@ def reverse(
         end = max(end, index + 1)
     cotangents: list[Any] = [None] * (end - start)
     owned = bytearray(end - start)  # cotangents that may be changed in place
+    pieces: dict[int, Pieces] = {}  # of cotangents that arrive one element or row after the other
 
     def add(i: int, c: Any) -> None:
         present = cotangents[i]
@@ -82,6 +86,9 @@ def reverse(
     for index, g in seeds:
         add(index - start, g)
     for position in range(end - 1, start + inputs - 1, -1):
+        if position - start in pieces:
+            joined = _joined(pieces.pop(position - start), nodes[position].value)
+            add(position - start, joined)
         g = cotangents[position - start]
         if g is None:
             continue
@@ -149,6 +156,12 @@ def reverse(
             continue
         if type(node.value) is np.ndarray:
             g = _expanded(g, node.value.shape)
+        if fn is getitem and (place := _place(node)) is not None:
+            source = args[0].index - start
+            if source >= 0 and args[0].value.dtype.kind == "f":
+                rows = pieces.setdefault(source, {})
+                rows[place] = rows[place] + g if place in rows else g
+            continue
         if fn is pick:
             source = args[0].index - start
             if source >= 0:
@@ -161,6 +174,8 @@ def reverse(
             a = args[k]
             if isinstance(a, Node) and a.index >= start:
                 add(a.index - start, c)
+    for i, rows in pieces.items():
+        add(i, _joined(rows, nodes[start + i].value))
     if keep is not None:
         for node, g in zip(nodes[start:end], cotangents, strict=True):
             whole = type(node.value) is np.ndarray and g is not None
@@ -209,6 +224,50 @@ def _scatter(
     add_at(present, index, g)
     cotangents[i] = present
     owned[i] = True
+
+
+def _place(node: Node) -> tuple[int, ...] | None:
+    """The position of an element or a row that getitem takes, or None where it takes another."""
+    index, shape = node.params["index"], np.shape(value_of(node.args[0]))
+    parts = index.key if isinstance(index.key, tuple) else (index.key,)
+    if not parts or not index.basic or not all(isinstance(k, (int, np.integer)) for k in parts):
+        return None
+    return tuple(int(k) % n for k, n in zip(parts, shape, strict=False))
+
+
+def _joined(pieces: Pieces, value: Any) -> Any:
+    """The cotangent of an array from those of its elements or rows.
+
+    Many of them become one array in one step: a loop over an array's elements stays linear.
+    """
+    total, shape = None, np.shape(value)
+    for depth in sorted({len(place) for place in pieces}):
+        rows = {place: g for place, g in pieces.items() if len(place) == depth}
+        for g in _laid_out(rows, shape, depth, value.dtype):
+            total = g if total is None else total + g
+    return total
+
+
+def _laid_out(rows: Pieces, shape: tuple[int, ...], depth: int, dtype: Any) -> list[Any]:
+    if len(rows) <= FEW:
+        return [index_add(g, shape=shape, index=Index(place)) for place, g in rows.items()]
+    lead, rest = shape[:depth], shape[depth:]
+    count, size = math.prod(lead), math.prod(rest)
+    numbers = [int(np.ravel_multi_index(place, lead)) for place in rows]
+    flat = dict(
+        zip(
+            numbers,
+            (reshape(_expanded(g, rest), shape=(size,)) for g in rows.values()),
+            strict=True,
+        )
+    )
+    if 4 * len(flat) >= count:  # zeros for the others
+        zeros = np.zeros(size, dtype)
+        joined = concatenate(*(flat.get(k, zeros) for k in range(count)), axis=0)
+    else:
+        joined = reshape(concatenate(*flat.values(), axis=0), shape=(len(flat), size))
+        joined = index_add(joined, shape=(count, size), index=Index(np.array(numbers)))
+    return [reshape(joined, shape=shape)]
 
 
 def _contributions(fn: Any, node: Node, g: Any, lift: bool) -> list[tuple[int, Any]]:

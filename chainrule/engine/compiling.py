@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -96,8 +98,11 @@ class Compiled:
             if self.explain:
                 print(self._reason(key), file=sys.stderr)
             f = functools.partial(self.f, **fixed) if fixed else self.f
-            captured = capture(f, leaves, spec)
-            version = self._made(captured, leaves)
+            with _without_collection():
+                captured = capture(f, leaves, spec)
+                version = self._made(captured, leaves)
+            if self.explain and version.program is not None:
+                print(f"{name_of(self.f)}: {version.run.summary()}", file=sys.stderr)
             self.versions[key] = version
             self._choose_fast(version, leaves, spec)
             return version
@@ -202,6 +207,18 @@ class Compiled:
                 return f"{name}: compiled again: {path} is {_words(new)}, it was {_words(old)}"
         changed = [k for (k, v), (_, w) in zip(fixed, old_fixed, strict=True) if v != w]
         return f"{name}: compiled again: the static argument {', '.join(changed)} has changed"
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """No search for cycles while a graph grows: it would look at all of it again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _only_tuples(shape: Any) -> bool:

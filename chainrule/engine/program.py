@@ -22,8 +22,10 @@ from chainrule.graph import Graph, Node
 
 Shape = tuple[int, ...]
 RECORDS: dict[str, Any] = {record.name: record for record in TABLE.values()}
+KINDS = {c: str(np.dtype(c)) for c in "dfqlihb?"}  # str() of a dtype takes its time
 # Linear functions that work element by element, and so are pointwise for an engine.
 ELEMENTWISE = frozenset({"where", "astype", "copy", "pad", "within"})
+POINTWISE = ELEMENTWISE | {name for name, f in RECORDS.items() if isinstance(f, Pointwise)}
 
 
 def contiguous(shape: Shape) -> tuple[int, ...]:
@@ -51,11 +53,13 @@ class Op:
         args: other operations, or single numbers.
         params: the static parameters.
         shape, dtype: of the result.
+        kind: the name of the dtype.
+        size: how many elements the result has.
         node: the node of the graph that it stands for, or a part of.
         index: the position in the program.
     """
 
-    __slots__ = ("args", "dtype", "index", "name", "node", "params", "shape")
+    __slots__ = ("args", "dtype", "index", "kind", "name", "node", "params", "shape", "size")
 
     def __init__(
         self,
@@ -71,16 +75,14 @@ class Op:
         self.params = params
         self.shape = shape
         self.dtype = dtype
+        self.size = math.prod(shape)
+        self.kind = KINDS.get(dtype.char) or str(dtype)
         self.node = node
         self.index = -1
 
     @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    @property
     def is_pointwise(self) -> bool:
-        return self.name in ELEMENTWISE or isinstance(RECORDS.get(self.name), Pointwise)
+        return self.name in POINTWISE
 
     def sources(self) -> list[Op]:
         """The arguments that are operations."""
@@ -101,10 +103,12 @@ class Program:
         outputs: operations, or plain values that are constant.
     """
 
-    def __init__(self, inputs: Sequence[Op], outputs: Sequence[Any]) -> None:
+    def __init__(
+        self, inputs: Sequence[Op], outputs: Sequence[Any], ops: list[Op] | None = None
+    ) -> None:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
-        self.ops = _needed(self.inputs, self.outputs)
+        self.ops = _needed(self.inputs, self.outputs) if ops is None else ops
         for index, op in enumerate(self.ops):
             op.index = index
 
@@ -115,7 +119,7 @@ class Program:
             args = tuple(new[a] if isinstance(a, Op) else a for a in op.args)
             new[op] = Op(op.name, args, op.params, op.shape, op.dtype, op.node)
         outputs = [new[y] if isinstance(y, Op) else y for y in self.outputs]
-        return Program([new[x] for x in self.inputs], outputs)
+        return Program([new[x] for x in self.inputs], outputs, list(new.values()))
 
     def key(self) -> str:
         """A text that is equal for programs that compute the same in the same way."""
@@ -142,7 +146,11 @@ def _needed(inputs: Sequence[Op], outputs: Sequence[Any]) -> list[Op]:
     """
     height: dict[Op, int] = {}
     for op in _ordered(inputs, outputs, {}):
-        height[op] = 1 + max((height[a] for a in op.sources()), default=0)
+        most = 0
+        for a in op.args:
+            if isinstance(a, Op) and height[a] > most:
+                most = height[a]
+        height[op] = most + 1
     return _ordered(inputs, outputs, height)
 
 
@@ -151,11 +159,13 @@ def _ordered(inputs: Sequence[Op], outputs: Sequence[Any], height: dict[Op, int]
     stack = [y for y in reversed(outputs) if isinstance(y, Op)]
     while stack:
         op = stack[-1]
-        waiting = [a for a in op.sources() if a not in done]
+        waiting = [a for a in op.args if isinstance(a, Op) and a not in done]
         if op in done or not waiting:
             done.setdefault(stack.pop())
+        elif len(waiting) == 1:
+            stack += waiting
         else:
-            stack.extend(sorted(waiting, key=lambda a: height.get(a, 0)))
+            stack += sorted(waiting, key=lambda a: height.get(a, 0))
     return list(done)
 
 

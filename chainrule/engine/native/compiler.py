@@ -9,14 +9,14 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.native import machine
+from chainrule.engine.native import machine, tape
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops, divisible, take_rows
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
@@ -33,6 +33,7 @@ from chainrule.engine.program import RECORDS, Op, Program
 
 POINTER = ir.PointerType()
 MOST = 64  # threads
+FUNCTION = 150  # steps in one function of machine code
 SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
 PRODUCT, STEP = 0.04e-9, 0.15e-9  # seconds that a multiplication in a product, an operation takes
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
@@ -53,12 +54,17 @@ class Place:
 
     Attributes:
         pointer: the address of a stored operation.
+        table, slot, arena: the table of addresses, the address in a slot of it, the address so
+            many bytes from the start of the arena.
         scratch: the thread's own memory.
         part: (thread, threads) where the group is split.
         wait: writes a barrier.
     """
 
     pointer: Callable[[Op], ir.Value]
+    table: ir.Value
+    slot: Callable[[int], ir.Value]
+    arena: Callable[[int], ir.Value]
     scratch: ir.Value
     part: tuple[ir.Value, ir.Value] | None
     wait: Callable[[], None]
@@ -101,18 +107,21 @@ class Compiled:
         began = time.perf_counter()
         self.original = program
         self.target = target or host()
-        key = program.key()
         self._group(donated, apart)
         if donated and not self.is_native:  # only native code changes its inputs in place
             self._group(0, apart)
         self._plan()
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
+        self.runners: dict[str, machine.Code] = {}  # of the tapes
+        # With a tape the code does not depend on all the steps.
+        key = str(self.emit()) if self.tapes else program.key()
         key = f"{key}\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
         if self.repeats:
             symbols.append("repeat")
-        self.code = machine.build(self.emit, key, symbols, self.target)
+        imports = {name: code.address("run") for name, code in self.runners.items()}
+        self.code = machine.build(self.emit, key, symbols, self.target, imports)
         self._functions: list[Any] = [
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches
@@ -133,7 +142,7 @@ class Compiled:
         self.module.triple = self.target.triple
         for stretch in self.stretches:
             if stretch.symbol:
-                self._function(stretch)
+                self._emit_stretch(stretch)
         if self.repeats:
             self._emit_repeat()
         return self.module
@@ -145,6 +154,24 @@ class Compiled:
         from chainrule.engine.native.control import runners
 
         return runners(self.program, self.target)
+
+    def summary(self) -> str:
+        """What it has become, and how long that took."""
+        kernels = [g for g in self.grouping.groups if g.kind not in ("tape", "numpy")]
+        by_numpy = [g.name for g in self.grouping.groups if g.kind == "numpy"]
+        how = "loaded" if self.code.cached else "compiled"
+        words = [f"{len(kernels)} kernels {how} in {self.code.seconds:.3f} s"]
+        if self.tapes:
+            steps = sum(len(group.ops) for group in self.tapes)
+            count = sum(len(made.words) for made in self.tapes.values())
+            words.append(
+                f"{steps:,} steps on single numbers on a tape of {count:,} instructions (compiled "
+                f"one by one they would take LLVM about {self.grouping.unrolled:.2g} s)"
+            )
+        if by_numpy:
+            names = ", ".join(dict.fromkeys(by_numpy))
+            words.append(f"{len(by_numpy)} steps by NumPy, for which there is no code: {names}")
+        return "; ".join(words)
 
     @property
     def is_native(self) -> bool:
@@ -187,6 +214,15 @@ class Compiled:
                 self.constant_slots.append(count)
                 count += 1
                 self.constants.append(op.params["value"])
+        self.tapes: dict[Group, tape.Tape] = {}
+        self.tape_slots: dict[Group, int] = {}  # of the instructions; the constants come next
+        for group in grouping.groups:
+            if group.kind == "tape":
+                self.tapes[group] = made = tape.assembled(group, grouping.layout)
+                self.tape_slots[group] = count
+                self.constant_slots += [count, count + 1]
+                count += 2
+                self.constants += [made.words, made.pool]
         self.arena_slot = count
         last: dict[Op, int] = {}
         for group in grouping.groups:
@@ -203,6 +239,8 @@ class Compiled:
                     end = len(grouping.groups) if op in copied else last.get(op, group.index)
                     spans.append(Span(size, group.index, end))
                     owners.append(op)
+        for group, made in self.tapes.items():
+            spans.append(Span(8 * max(made.registers, 1), group.index, group.index))
         scratch = max((self._scratch(g) for g in grouping.groups), default=0)
         self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
         self.threads = MOST if any(map(self._is_split, grouping.groups)) else 1
@@ -211,7 +249,16 @@ class Compiled:
         spans.append(Span(self.scratch_size * self.threads, 0, len(grouping.groups)))
         offsets, self.arena_size = place(spans)
         self.offsets = dict(zip(owners, offsets, strict=False))
+        self.registers = dict(zip(self.tapes, offsets[len(owners) :], strict=False))
         self.scratch_offset = offsets[-1]
+        for group, made in self.tapes.items():
+            at = self.constant_slots.index(self.tape_slots[group])
+            self.constants[at] = made.placed(self._where)
+
+    def _where(self, op: Op) -> tuple[int, int]:
+        """(slot of the table, bytes from there) of a stored operation."""
+        slot = self.slots.get(op)
+        return (slot, 0) if slot is not None else (self.arena_slot, self.offsets[op])
 
     def _scratch(self, group: Group) -> int:
         return scratch_bytes(self._product(group), self.target) if group.kind == "product" else 0
@@ -229,9 +276,27 @@ class Compiled:
 
     # Code ------------------------------------------------------------------------------------
 
-    def _function(self, stretch: Stretch) -> None:
+    def _emit_stretch(self, stretch: Stretch) -> None:
+        """One function, or one that calls several: LLVM's time for one grows with its square."""
+        parts = _parts(stretch.groups)
+        if len(parts) == 1:
+            self._function(stretch.symbol, stretch.groups, self.copies)
+            return
+        names = [f"{stretch.symbol}_{k}" for k in range(len(parts))]
+        for name, groups in zip(names, parts, strict=True):
+            self._function(name, groups, self.copies if groups is parts[-1] else [])
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
         function = ir.Function(self.module, kind, stretch.symbol)
+        b = ir.IRBuilder(function.append_basic_block())
+        for name in names:
+            b.call(self.module.globals[name], function.args)
+        b.ret_void()
+
+    def _function(
+        self, symbol: str, groups: Sequence[Group], copies: Sequence[tuple[Op, Op]]
+    ) -> None:
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
+        function = ir.Function(self.module, kind, symbol)
         entry = ir.IRBuilder(function.append_basic_block("entry"))
         start = function.append_basic_block("start")
         b = ir.IRBuilder(start)
@@ -248,10 +313,12 @@ class Compiled:
             if op in self.slots:
                 return slot(self.slots[op])
             if op not in known:
-                known[op] = entry.gep(
-                    slot(self.arena_slot), [ir.Constant(I64, self.offsets[op])], source_etype=I8
-                )
+                known[op] = arena(self.offsets[op])
             return known[op]
+
+        def arena(offset: int) -> ir.Value:
+            start = slot(self.arena_slot)
+            return entry.gep(start, [ir.Constant(I64, offset)], source_etype=I8)
 
         def wait() -> None:
             if self.threads > 1:
@@ -267,23 +334,23 @@ class Compiled:
             ],
             source_etype=I8,
         )
-        place = Place(pointer, scratch, (thread, threads), wait)
-        for split, groups in itertools.groupby(stretch.groups, self._is_split):
+        place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait)
+        for split, found in itertools.groupby(groups, self._is_split):
             if split:
-                for group in groups:
+                for group in found:
                     self._emit_group(b, group, place)
                     wait()
                 continue
-            alone = Place(pointer, scratch, None, wait)
+            alone = replace(place, part=None)
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
             with b.if_then(first) if self.threads > 1 else contextlib.nullcontext():
-                for group in groups:
+                for group in found:
                     self._emit_group(b, group, alone)
             wait()
-        if self.copies:
+        if copies:
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
             with b.if_then(first):
-                for y, x in self.copies:
+                for y, x in copies:
                     self._emit_copy(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
         b.ret_void()
         entry.branch(start)
@@ -304,6 +371,8 @@ class Compiled:
         if group.kind == "product":
             spec = self._product(group)
             return spec.m * spec.k * spec.n * PRODUCT
+        if group.kind == "tape":
+            return len(self.tapes[group].words) * tape.STEP
         return math.prod(group.space) * len(group.ops) * STEP
 
     def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
@@ -315,6 +384,8 @@ class Compiled:
             source, index = (self.grouping.layout(a).root for a in op.args)
             lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
             take_rows(b, op, pointer(source), pointer(index), pointer(op), lanes, place.part)
+        elif group.kind == "tape":
+            self._emit_tape(b, group, place)
         else:
             layout = self.grouping.layout
             Loops(b, group, layout, pointer, self.target, place.part, place.wait).emit()
@@ -350,6 +421,18 @@ class Compiled:
             last = b.select(end, ir.Constant(I64, spec.m), last)
             rows = (b.mul(first, ir.Constant(I64, high)), last)
         b.call(function, [*address, out, *rows, place.scratch, *map(pointer, operands)])
+
+    def _emit_tape(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
+        made, at = self.tapes[group], self.tape_slots[group]
+        registers = place.arena(self.registers[group])
+        if made.pool.size:
+            self._emit_copy(b, place.slot(at + 1), registers, made.pool.size)
+        words = self.constants[self.constant_slots.index(at)]
+        name = f"tape_{group.index}"
+        kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
+        run = ir.Function(self.module, kind, name)
+        self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
+        b.call(run, [place.slot(at), registers, place.table])
 
     def _emit_copy(self, b: ir.IRBuilder, source: ir.Value, to: ir.Value, size: int) -> None:
         name = "llvm.memcpy.p0.p0.i64"
@@ -510,6 +593,20 @@ def _value(op: Op, args: list[Any]) -> Any:
     if op.node is not None and op.node.fn is not None and op.node.fn.name == op.name:
         return op.node.fn.value(*args, **params)
     return RECORDS[op.name].value(*args, **params)
+
+
+def _parts(groups: Sequence[Group]) -> list[list[Group]]:
+    """The groups in functions of a size that LLVM is quick with."""
+    parts: list[list[Group]] = [[]]
+    size = 0
+    for group in groups:
+        weight = 1 if group.kind == "tape" else len(group.ops)
+        if parts[-1] and size + weight > FUNCTION:
+            parts.append([])
+            size = 0
+        parts[-1].append(group)
+        size += weight
+    return parts
 
 
 def _stretches(groups: Sequence[Group], apart: bool) -> list[Stretch]:

@@ -12,7 +12,9 @@ a view of, described by a NumPy array of strides with no memory behind it.
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +32,11 @@ REDUCTIONS = frozenset({"sum", "max", "min"})
 INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
 COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
 LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
+SIMPLE = COMPARISONS | LOGIC | INTEGER | ELEMENTWISE | {"divide", "square", "sqrt", "abs"}
 FLOATS = ("float32", "float64")
 DTYPES = (*FLOATS, "int64", "bool")
+MOST = 60  # operations in one loop
+UNROLLED = 0.2  # seconds of compiling steps on single numbers, above which they go to a tape
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,11 @@ class Group:
     """One kernel.
 
     Attributes:
-        kind: "loop", "product", "take" or "numpy".
+        kind: "loop", "product", "take", "tape" or "numpy".
         index: its position in the order.
         space: what it works through.
         ops: its operations, in order.
+        members: the same as a set.
         head: the operation that a product or NumPy evaluates.
         stored: the operations whose results others read.
     """
@@ -92,6 +98,14 @@ class Group:
     head: Op | None = None
     stored: list[Op] = field(default_factory=list)
     index: int = 0
+    members: set[Op] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.members.update(self.ops)
+
+    def add(self, op: Op) -> None:
+        self.ops.append(op)
+        self.members.add(op)
 
     @property
     def name(self) -> str:
@@ -104,6 +118,10 @@ class Grouping:
     Args:
         program: what to run.
         donated: so many of the first inputs give their memory to the outputs of the same number.
+
+    Attributes:
+        unrolled: about how many seconds LLVM would take for the steps on single numbers.
+        is_long: that is too long, so that they go to tapes.
     """
 
     def __init__(self, program: Program, donated: int = 0) -> None:
@@ -112,9 +130,18 @@ class Grouping:
         self.groups: list[Group] = []
         self.place: dict[Op, int] = {}  # operation -> position of its group; −1 for what is given
         self.floating: dict[Op, int] = {}  # not yet in a group -> the first one that it may join
+        self.weight: dict[Op, int] = {}  # floating -> how many it brings, itself included, at most
         self.outputs: list[Any] = []
+        self.tapes: list[int] = []  # the positions of tapes
+        numbers = {op for op in program.ops if is_number(op) and supported(op)}
+        self.unrolled = unrolled_seconds([op.name for op in numbers])
+        self.is_long = self.unrolled > UNROLLED
         for op in program.ops:
-            self._add(op)
+            if self.is_long and op in numbers:
+                self._own(op)
+                self._on_tape(op)
+            else:
+                self._add(op)
         taken: set[Op] = set()
         for k, y in enumerate(program.outputs):
             unchanged = k < donated and y is program.inputs[k]
@@ -129,7 +156,7 @@ class Grouping:
         return self.layouts[op]
 
     def _own(self, op: Op) -> None:
-        self.layouts[op] = Layout(op, 0, op.shape, contiguous(op.shape))
+        self.layouts[op] = Layout(op, 0, op.shape, contiguous(op.shape) if op.shape else ())
 
     def _view(self, op: Op) -> bool:
         """Describe an operation as a view of its argument, if it is one."""
@@ -173,7 +200,9 @@ class Grouping:
                 assert self._view(op)
                 return
         self._own(op)
-        if supported(op):
+        if is_list(op):
+            self._on_tape(op)
+        elif supported(op):
             if op.name == "matmul":
                 self._product(op)
             elif op.name == "take":
@@ -187,7 +216,9 @@ class Grouping:
         """The same numbers in C order, in memory of their own."""
         copy = Op("copy", (op,), {}, op.shape, op.dtype, op.node)
         self._own(copy)
-        if str(op.dtype) in DTYPES and op.size:
+        if self.is_long and op.size == 1 and op.kind in DTYPES:
+            self._on_tape(copy)
+        elif op.kind in DTYPES and op.size:
             self._loop(copy)
         else:
             self._alone(copy, "numpy")
@@ -213,6 +244,26 @@ class Grouping:
         self.groups.append(group)
         return group
 
+    def _on_tape(self, op: Op) -> None:
+        """Put a step on single numbers on the first tape that may have it."""
+        earliest = 0
+        for a in op.args:
+            if not isinstance(a, Op):
+                continue
+            root = self.layouts[a].root
+            if root in self.floating:
+                self._settle(root)
+            place = self.place[root]
+            if place >= earliest:
+                on_tape = self.groups[place].kind == "tape" and is_number(root)
+                earliest = place if on_tape else place + 1
+        found = bisect.bisect_left(self.tapes, earliest)
+        if found == len(self.tapes):
+            self.tapes.append(self._append(Group("tape", ())).index)
+        group = self.groups[self.tapes[found]]
+        group.add(op)
+        self.place[op] = group.index
+
     def _take(self, op: Op) -> None:
         op.args = tuple(a if self.layouts[a].is_flat() else self._copied(a) for a in op.args)
         self._alone(op, "take")
@@ -232,12 +283,13 @@ class Grouping:
         """
         space = squeezed(space_of(op))
         earliest, near = 0, -1
+        weight = 1 + sum(self.weight.get(self.layouts[a].root, 0) for a in op.sources())
         for a in op.sources():
             layout = read_by(op, self.layouts[a])
             root = layout.root
             beside = op.name != "pad" and squeezed(root.shape) == space and layout.is_flat()
             if root in self.floating:
-                if beside:
+                if beside and weight <= MOST:
                     earliest = max(earliest, self.floating[root])
                     continue
                 self._settle(root)
@@ -256,16 +308,23 @@ class Grouping:
             self._put(op, self._open(op, space, earliest + (near >= earliest)))
         else:
             self.floating[op] = earliest + (near >= earliest)
+            self.weight[op] = weight if weight <= MOST else 1
 
     def _put(self, op: Op, group: Group) -> None:
         """Add an operation to a group, and before it those that float and it reads."""
         self.floating.pop(op, None)
-        for a in op.sources():
-            root = self.layouts[a].root
-            if root in self.floating:
-                self._put(root, group)
-        group.ops.append(op)
-        self.place[op] = group.index
+        waiting = [op]
+        while waiting:
+            last = waiting[-1]
+            roots = [self.layouts[a].root for a in last.sources()]
+            found = next((root for root in roots if root in self.floating), None)
+            if found is not None:
+                self.floating.pop(found)
+                waiting.append(found)
+                continue
+            group.add(waiting.pop())
+            self.weight.pop(last, None)
+            self.place[last] = group.index
 
     def _settle(self, op: Op) -> None:
         """Put an operation that floats into a group of its own kind."""
@@ -274,7 +333,7 @@ class Grouping:
 
     def _fits(self, group: Group, op: Op) -> bool:
         """May the operation join the group?"""
-        return len(group.ops) < 60 and (group.kind == "loop" or op.name not in REDUCTIONS)
+        return len(group.ops) < MOST and (group.kind == "loop" or op.name not in REDUCTIONS)
 
     def _open(self, op: Op, space: Shape, earliest: int) -> Group:
         """A later group over the same space that reads or makes the same things, or a new one."""
@@ -318,7 +377,9 @@ class Grouping:
         wanted = {y for y in self.outputs if isinstance(y, Op)}
         for group in self.groups:
             for op in group.ops:
-                for a in op.sources():
+                for a in op.args:
+                    if not isinstance(a, Op):
+                        continue
                     layout = self.layouts[a]
                     if not in_registers(group, layout, op):
                         wanted.add(layout.root)
@@ -348,8 +409,10 @@ def in_registers(group: Group, layout: Layout, reader: Op) -> bool:
     if group.kind in ("numpy", "take") or reader is group.head:
         return False
     root = layout.root
+    if group.kind == "tape":
+        return root in group.members and is_number(root)
     return (
-        root in group.ops
+        root in group.members
         and root.name not in REDUCTIONS
         and reader.name != "pad"
         and squeezed(space_of(reader)) == group.space
@@ -373,22 +436,44 @@ def _params(op: Op) -> dict[str, Any]:
     return {"shape": op.shape} if op.name == "broadcast_to" else op.params
 
 
+def unrolled_seconds(names: Sequence[str]) -> float:
+    """About how long LLVM takes for steps on single numbers, all in one function.
+
+    Each has its own cost, and there is a part that grows with the square of their number.
+    """
+    functions = sum(name not in SIMPLE for name in names)
+    return (1.5e-4 * len(names) + 1.5e-3 * functions) * (1 + len(names) / 1000)
+
+
+def is_number(op: Op) -> bool:
+    """Is an operation a step on single numbers?"""
+    return op.size == 1 and op.is_pointwise and op.name not in ("pad", "within")
+
+
+def is_list(op: Op) -> bool:
+    """Is an operation an array of single numbers?"""
+    return op.name == "concatenate" and all(
+        isinstance(a, Op) and a.shape == (1,) and a.kind in DTYPES and a.dtype == op.dtype
+        for a in op.args
+    )
+
+
 def supported(op: Op) -> bool:
     """Is there native code for an operation?"""
-    if str(op.dtype) not in DTYPES or op.size == 0:
+    if op.kind not in DTYPES or op.size == 0:
         return False
     sources = op.sources()
-    if any(str(a.dtype) not in DTYPES or a.size == 0 for a in sources):
+    if any(a.kind not in DTYPES or a.size == 0 for a in sources):
         return False
     name = op.name
     if name in REDUCTIONS:
-        return str(op.dtype) in FLOATS and sources[0].dtype == op.dtype
+        return op.kind in FLOATS and sources[0].dtype == op.dtype
     if name == "take":
         index = sources[-1]
         return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
     if name == "matmul":
         same = all(a.dtype == op.dtype for a in sources) and len(sources) == 2
-        return same and str(op.dtype) in FLOATS and all(len(a.shape) == 2 for a in sources)
+        return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in sources)
     if not op.is_pointwise:
         return False
     if name in ELEMENTWISE:
@@ -401,7 +486,7 @@ def supported(op: Op) -> bool:
         return name in INTEGER
     if name in ("isfinite", "isnan", "isinf", "signbit"):
         return sources[0].dtype.kind == "f" and name in EMIT
-    return name in EMIT and str(op.dtype) in FLOATS
+    return name in EMIT and op.kind in FLOATS
 
 
 __all__ = [
@@ -409,6 +494,8 @@ __all__ = [
     "Grouping",
     "Layout",
     "in_registers",
+    "is_list",
+    "is_number",
     "matrix_of",
     "read_by",
     "space_of",
