@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -181,6 +182,7 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
         first = slice(0, n - count)
         x, encoded = take(x, first), encoded[first]
         weight = None if weight is None else weight[first]
+        _warn_of_new_classes(model, encoded, held_out[1])
     class_weight = options.class_weight
     if class_weight is not None:
         if isinstance(class_weight, str):
@@ -194,6 +196,21 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
         ),
         held_out,
     )  # fmt: skip
+
+
+def _warn_of_new_classes(model: Model, training: Any, held_out: Any) -> None:
+    """Rows that are sorted by class are a bad case for holding out the last ones."""
+    assert model.labels is not None
+    missing = model.labels.present(held_out) - model.labels.present(training)
+    if missing:
+        names = ", ".join(sorted(map(repr, missing)))
+        warnings.warn(
+            f"validation_split holds out the last rows, and the others have no row of class "
+            f"{names}: are the rows sorted? Shuffle them, or give validation_data, divided by "
+            "cr.data.train_test_split(len(x), stratify=y)",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _balanced(model: Model, encoded: Any, class_weight: str) -> Mapping[Any, float]:

@@ -114,6 +114,13 @@ class Labels:
         shares = len(codes) / (len(present) * counts)
         return dict(zip(names, shares.tolist(), strict=True))
 
+    def present(self, encoded: Any) -> set[Any]:
+        """The classes that occur, by name; none of numbers."""
+        if self.kind == "numeric":
+            return set()
+        codes = np.unique(self._class_of(encoded, None)).tolist()
+        return {self.classes[c] if self.classes is not None else c for c in codes}
+
     def _class_of(self, encoded: Any, class_weight: Any) -> Any:
         """The code of each row's class."""
         if self.kind == "numeric":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,28 @@ def test_the_bar_shows_where_the_training_is() -> None:
     shown = screen.getvalue()
     assert "epoch 1/2 step 1/2" in shown
     for part in ("epoch 2/2 step 2/2", "|g|", "rows/s", "left", "val_loss"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(("width", "lines"), [(120, 1), (60, 2), (40, 4)])
+def test_values_that_do_not_fit_beside_the_bar_come_below_it(width: int, lines: int) -> None:
+    text = io.StringIO()
+    bar = ProgressBar(Console(file=text, force_terminal=True, width=width))
+    made = cr.Model([nn.Dense(1)])
+    made.compile(optim.SGD(0.1), "mse", ["mae", "rmse"])
+    made.fit(X, Y, epochs=1, verbose=0, callbacks=[bar])
+    shown = re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", text.getvalue()).split("\r")[-1].strip("\n")
+    assert len(shown.splitlines()) == lines
+    assert all(len(line) <= width for line in shown.splitlines())
+    for part in (
+        "epoch 1/1 step 1/1",
+        "0 s left",
+        "rows/s",
+        "loss ",
+        "|g| ",
+        "mae ",
+        "rmse ",
+    ):
         assert part in shown
 
 

@@ -190,6 +190,16 @@ def test_validation_is_on_the_last_rows_after_the_epoch() -> None:
     assert rare.history["val_loss"] == history.history["val_loss"][1:2]
 
 
+def test_a_split_that_holds_out_whole_classes_is_told() -> None:
+    model = cr.Model([nn.Dense(3)])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    labels = np.repeat(["a", "b", "c"], [20, 15, 15])
+    with pytest.warns(UserWarning, match="have no row of class 'c': are the rows sorted") as found:
+        model.fit(X, labels, validation_split=0.3, verbose=0)
+    assert found[0].filename == __file__
+    model.fit(X, np.tile(labels, 2)[25:75], validation_split=0.3, verbose=0)
+
+
 def test_metrics_that_are_no_means_are_taken_over_the_whole_epoch() -> None:
     model = cr.Model([nn.Dense(1, "sigmoid")])
     model.compile(optim.SGD(0.0), "binary_crossentropy", ["accuracy", "auc", "precision", "f1"])

@@ -39,7 +39,8 @@ def duration(seconds: float) -> str:
 class ProgressBar(Callback):
     """A bar for the whole training: epoch, step, loss, metrics, gradient norm, rows/s, time left.
 
-    It shows nothing where the output is not a terminal.
+    One line where the terminal is wide enough, otherwise the values are on lines of their own. It
+    shows nothing where the output is not a terminal.
 
     Args:
         console: a Rich console; the standard output by default.
@@ -58,23 +59,15 @@ class ProgressBar(Callback):
         self._bar = None
         if not console.is_terminal:
             return
-        from rich.progress import BarColumn, Progress, TextColumn
-        from rich.table import Column
+        from rich.live import Live
 
-        # What does not fit into a narrow terminal is cut off at the end.
-        self._bar = Progress(
-            TextColumn("{task.fields[where]}", table_column=Column(no_wrap=True, min_width=38)),
-            BarColumn(12),
-            TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True)),
-            console=console,
-            auto_refresh=False,
-        )
-        self._task = self._bar.add_task("", total=None, where="", text="")
+        self._bar = Live(console=console, auto_refresh=False)
         self._bar.start()
         self._began = time.perf_counter()
         self._drawn = 0.0
         self._steps = self._epoch = self._batch = 0
         self._last: dict[str, float] = {}
+        self._norm: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
@@ -89,6 +82,7 @@ class ProgressBar(Callback):
             return
         self._steps += batch + 1 - self._batch  # several steps may have been done
         self._batch = batch + 1
+        self._norm = (logs or {}).get("gradient_norm")
         now = time.perf_counter()
         if now - self._drawn >= _PAUSE:
             self._drawn = now
@@ -97,6 +91,8 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if self._bar is not None:
             self._last = dict(logs or {})
+            if self._norm is not None:
+                self._last.setdefault("gradient_norm", self._norm)
             last = epoch + 1 == self.params["epochs"]
             if last or time.perf_counter() - self._drawn >= _PAUSE:
                 self._draw(self.params["steps"] or 0, self._last, time.perf_counter())
@@ -105,26 +101,47 @@ class ProgressBar(Callback):
         epochs, steps = self.params["epochs"], self.params["steps"]
         where = f"epoch {self._epoch + 1}/{epochs}" + (f" step {step}/{steps}" if steps else "")
         spent = max(now - self._began, 1e-9)
-        total = done = None
+        share, pace = None, []
         if steps:
             total, done = epochs * steps, self._epoch * steps + step
-            where += f" {duration((total - done) * spent / max(self._steps, 1))} left"
+            share = done / total
+            pace.append(f"{duration((total - done) * spent / max(self._steps, 1))} left")
+            if rows := self.params.get("rows"):
+                pace.append(f"{self._steps * rows / steps / spent:,.0f} rows/s")
         parts = [
             f"{'|g|' if name == 'gradient_norm' else name} {number(value)}"
             for name, value in logs.items()
             if name != "batch_loss"
         ]
-        rows = self.params.get("rows")
-        if rows and steps:
-            parts.append(f"{self._steps * rows / steps / spent:,.0f} rows/s")
-        self._bar.update(self._task, total=total, completed=done or 0, where=where,
-                         text=" · ".join(parts))  # fmt: skip
-        self._bar.refresh()
+        self._bar.update(_lines(where, share, pace, parts, self._bar.console.width), refresh=True)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _lines(where: str, share: float | None, pace: list[str], parts: list[str], width: int) -> Any:
+    """What the bar shows, with line breaks between the values only."""
+    from rich.text import Text
+
+    full, found = "━" * 12, Text(f"{where:<24} ")
+    if share is not None:
+        done = round(share * len(full))
+        found.append(full[:done], "bar.complete")
+        found.append(full[done:], "bar.back")
+    used = found.cell_len
+    for k, part in enumerate([*pace, *parts]):
+        # The values begin a line of their own where they do not fit beside the rest.
+        alone = k == len(pace) and used + len(" · ".join(parts)) + 1 > width
+        if alone or used + len(part) + 3 > width:
+            found.append("\n  " + part)
+            used = len(part) + 2
+        else:
+            mark = " · " if k and used > 2 else " "
+            found.append(mark + part)
+            used += len(mark) + len(part)
+    return found
 
 
 def followed(batches: Iterator[Any], total: int | None, what: str, verbose: Any) -> Iterator[Any]:
