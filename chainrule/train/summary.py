@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.nn.initializers import get_initializer
-from chainrule.nn.layers.base import Layer
+from chainrule.nn.layers.base import Layer, zeros
 from chainrule.nn.layers.containers import Sequential
+from chainrule.nn.recording import recorded
 from chainrule.tracing import flatten
 
 if TYPE_CHECKING:
@@ -46,18 +47,14 @@ def summary(model: Model) -> str:
      sum             │        │         41 │
     """
     built = model.built
+    parts = _parts(model)
     lines = []
-    if built:
-        state = model.training_state("summary")
-        parts = _parts(model.layer, model.input_shape, state.params)
-    else:
-        parts = _parts(model.layer, None, {})
-    for layer, shape, params in parts:
-        name = f"{layer.name} ({type(layer).__name__})" if layer.name else type(layer).__name__
+    for name, layer, shape, params in parts:
+        kind = type(layer).__name__
         count = f"{_count(params):,}" if built else "?"
         text = f"({', '.join(map(str, shape))})" if shape is not None else "?"
-        lines.append(Line(name, text, count, _drawn(layer, params)))
-    total = f"{sum(_count(p) for _, _, p in parts):,}" if built else "?"
+        lines.append(Line(f"{name} ({kind})" if name else kind, text, count, _drawn(layer, params)))
+    total = f"{_count(model.training_state('summary').params):,}" if built else "?"
     table = _table([Line("layer", "output", "parameters", "kernel"), *lines])
     rule, last = table[1], _table([*lines, Line("sum", "", total, "")], like=table)[-1]
     extra = ""
@@ -72,16 +69,25 @@ def output_shape(layer: Layer, input_shape: Any) -> tuple[int, ...]:
         return tuple(layer.output_shape(input_shape))
 
 
-def _parts(layer: Layer, shape: Any, params: Any) -> list[tuple[Layer, Any, Any]]:
-    """(layer, output shape, parameters) of each layer in a chain."""
-    if not isinstance(layer, Sequential):
-        return [(layer, None if shape is None else output_shape(layer, shape), params)]
-    parts = []
-    for inner in layer.layers:
-        found = _parts(inner, shape, params.get(str(inner.name), {}))
-        parts += found
-        shape = found[-1][1] if found else shape
-    return parts
+def _parts(model: Model) -> list[tuple[str, Layer, Any, Any]]:
+    """(name, layer, output shape, parameters) of each layer, in the order of their first calls.
+
+    Layers in others (Residual, Graph, Sequential) are named by their way: block.inner.dense.
+    """
+    if not model.built:
+        inner = model.layer.layers if isinstance(model.layer, Sequential) else [model.layer]
+        return [(str(layer.name or ""), layer, None, {}) for layer in inner]
+    state = model.training_state("summary")
+    network, notes = recorded(model.layer)
+    with np.errstate(all="ignore"):
+        x = zeros(model.input_shape, 1, model.dtype)
+        network(state.params, state.layers, x, training=False)
+    parts: dict[str, tuple[str, Layer, Any, Any]] = {}
+    for note in notes:  # a layer that is called twice has one line
+        shape = np.shape(note.output)[1:]
+        name = ".".join(note.path)
+        parts.setdefault(name, (name, note.layer, shape, note.params))
+    return list(parts.values())
 
 
 def _count(tree: Any) -> int:

@@ -33,6 +33,29 @@ def test_a_dict_of_arrays_is_the_joined_array():
     assert several.evaluate({"left": LEFT, "right": RIGHT}, Y) == single.evaluate(x, Y)
 
 
+def branches(layers, inputs):
+    left, right = layers.turn(inputs["left"]), inputs["right"]
+    return layers.out(np.concatenate([left, layers.turn(left), right], axis=1))
+
+
+def test_a_graph_of_layers_takes_a_dict(capsys):
+    layers = {"turn": nn.Dense(2, use_bias=False), "out": nn.Residual(nn.Dense(1), nn.Dense(1))}
+    model = cr.Model(nn.Graph(branches, layers))
+    model.compile("sgd", "mse")
+    inputs = {"left": LEFT, "right": RIGHT}
+    model.fit(inputs, Y, epochs=2, verbose=0)
+    turn, out = model.params["turn"]["kernel"], model.params["out"]
+    joined = np.hstack([LEFT @ turn, LEFT @ turn @ turn, RIGHT])
+    by_hand = sum(joined @ out[k]["kernel"] + out[k]["bias"] for k in ("inner", "shortcut"))
+    np.testing.assert_allclose(model.predict(inputs), by_hand, rtol=1e-12)
+    model.summary()
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split("│")[0].strip() for line in shown[3:6]] == [
+        "turn (Dense)", "out.inner (Dense)", "out.shortcut (Dense)",
+    ]  # fmt: skip
+    assert shown[-1].split("│")[2].strip() == "20"
+
+
 def test_class_weights_of_a_generator_are_sample_weights():
     x = RNG.standard_normal((40, 2))
     y = (x[:, 0] > 0.5).astype(int)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, child, generator
+from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, child, generator, zeros
 from chainrule.nn.layers.containers import with_names
 
 
@@ -22,7 +22,8 @@ class Graph(Layer):
     called twice has one set of parameters: its weights are shared. NumPy code may stand between.
 
     Args:
-        function: of (layers, x), or of (layers, x₁, x₂, …) for a tuple of inputs.
+        function: of (layers, x), or of (layers, x₁, x₂, …) for a tuple of inputs; of a dict of
+            inputs x is the dict.
         layers: the layers by their names.
 
     Parameters and state: those of each layer, under its name. The state of a layer that is called
@@ -44,7 +45,7 @@ class Graph(Layer):
     >>> net(params, state, np.ones((4, 3)), training=False)[0].shape
     (4, 1)
 
-    For several inputs, `build` and `output_shape` take a tuple of shapes:
+    For several inputs, `build` and `output_shape` take a tuple or a dict of shapes:
 
     >>> pair = Graph(lambda layers, a, b: layers.out(a * b), {"out": Dense(1)})
     >>> pair.output_shape(((3,), (3,)))
@@ -91,9 +92,7 @@ class Graph(Layer):
     ) -> tuple[Shape, _Run]:
         """One run with an example of zeros, in which each layer is built at its first call."""
         run = _Run(self, {}, {}, False, None, rng, dtype)
-        several = any(isinstance(part, (tuple, list)) for part in input_shape)
-        zeros = tuple(np.zeros((1, *s), dtype) for s in (input_shape if several else [input_shape]))
-        y = self._apply(run, zeros if several else zeros[0])
+        y = self._apply(run, zeros(input_shape, 1, dtype))
         return tuple(shape_of(y)[1:]), run
 
 
