@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 class Options:
     """The arguments of `Model.fit` beside the data."""
 
-    batch_size: int | Callable[[int], int] | None
-    epochs: int
-    verbose: Any
-    callbacks: Sequence[Callback] | Callback | None
-    validation_split: float
-    validation_data: Any
-    shuffle: bool
-    class_weight: Mapping[Any, float] | str | None
-    sample_weight: Any
-    initial_epoch: int
-    steps_per_epoch: int | None
-    validation_steps: int | None
-    validation_batch_size: int | None
-    validation_freq: int
-    seed: int
+    batch_size: int | Callable[[int], int] | None = None
+    epochs: int = 1
+    verbose: Any = "auto"
+    callbacks: Sequence[Callback] | Callback | None = None
+    validation_split: float = 0.0
+    validation_data: Any = None
+    shuffle: bool = True
+    class_weight: Mapping[Any, float] | str | None = None
+    sample_weight: Any = None
+    initial_epoch: int = 0
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+    validation_batch_size: int | None = None
+    validation_freq: int = 1
+    seed: int = 0
 
     def check(self) -> None:
         """Refuse numbers that are out of range.
@@ -96,12 +96,7 @@ class Options:
 def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     """Train a model; see `Model.fit`."""
     options.check()
-    feed: Rows | Stream
-    held_out: Any = None
-    if is_stream(x, y):
-        feed = _stream(model, x, options)
-    else:
-        feed, held_out = _rows(model, x, y, options)
+    feed, held_out = feed_of(model, x, y, options)
     validation = _validation(model, held_out, options)
     _ready(model)
 
@@ -149,6 +144,16 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     )  # fmt: skip
     history.interrupted = run.interrupted
     return history
+
+
+def feed_of(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows | Stream, Any]:
+    """The batches to train on, and the rows held out for validation, if any are.
+
+    The model learns from them what it must know of its data, and is built.
+    """
+    if is_stream(x, y):
+        return _stream(model, x, options), None
+    return _rows(model, x, y, options)
 
 
 def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:

@@ -13,6 +13,7 @@ from chainrule.nn.layers.base import Layer
 from chainrule.nn.layers.containers import Sequential
 from chainrule.nn.naming import user_line
 from chainrule.optim.base import at
+from chainrule.optim.finder import RangeTest
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.history import History
 from chainrule.train.compiled import Compiled, compiled
@@ -279,6 +280,56 @@ class Model:
         )  # fmt: skip
         self.history = fit_model(self, x, y, options)
         return self.history
+
+    def range_test(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        *,
+        lowest: float = 1e-6,
+        highest: float = 10.0,
+        steps: int = 100,
+        smoothing: float = 0.9,
+        explosion: float = 4.0,
+        class_weight: Mapping[Any, float] | str | None = None,
+        sample_weight: Any = None,
+        seed: int = 0,
+    ) -> RangeTest:
+        """Which learning rates the model bears: a few steps at a rate that grows, from its weights.
+
+        The weights, the layers' state and the optimizer stay as they are. A good constant rate is
+        the ``suggestion``; a good peak for cr.optim.OneCycle lies between it and where the loss
+        explodes.
+
+        Args:
+            x, y, batch_size, class_weight, sample_weight, seed: as for `fit`.
+            lowest, highest, steps: the rates: so many, each the same factor above the one before.
+            smoothing, explosion: see `cr.optim.range_test`.
+
+        Returns:
+            The rates and the losses, and a suggestion.
+
+        >>> from chainrule import nn
+        >>> x = np.linspace(-1.0, 1.0, 64)[:, None]
+        >>> model = Model([nn.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> found = model.range_test(x, 2 * x, highest=100.0)
+        >>> found.diverged, 0.01 < found.suggestion < 1.0
+        (True, True)
+
+        Source: Smith, "Cyclical learning rates for training neural networks", WACV 2017, sec. 3.3.
+        """
+        from chainrule.train.fitting import Options
+        from chainrule.train.ranging import range_test
+
+        options = Options(
+            batch_size=batch_size, class_weight=class_weight, sample_weight=sample_weight, seed=seed
+        )
+        return range_test(
+            self, x, y, options, lowest=lowest, highest=highest, steps=steps, smoothing=smoothing,
+            explosion=explosion,
+        )  # fmt: skip
 
     def evaluate(
         self,

@@ -113,6 +113,17 @@ def test_the_range_test_finds_where_descent_works_and_where_it_explodes() -> Non
     np.testing.assert_array_equal(params, 2.0)
 
 
+def test_the_range_test_is_not_led_astray_by_noisy_batches() -> None:
+    """Descent on E (xᵀ(w − v))², x ~ N(0, I), bears rates below 1 and falls at 1 − 2ε a step."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        found = optim.range_test(
+            lambda w, x: np.mean((x @ (w - np.arange(1.0, 6.0))) ** 2), np.zeros(5),
+            [(rng.standard_normal((32, 5)),) for _ in range(50)],
+        )  # fmt: skip
+        assert 0.01 < found.suggestion < 0.2
+
+
 def test_the_range_test_takes_batches_in_turn() -> None:
     seen = []
 
