@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MODES = ("forward", "backward", "both")
 MOST_SWEEPS = 64  # elements of an input up to which forward mode fills its column
-_QUIET = {"divide": "ignore", "over": "ignore", "invalid": "ignore", "under": "ignore"}
+QUIET = {"divide": "ignore", "over": "ignore", "invalid": "ignore", "under": "ignore"}
 
 
 def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Table:
@@ -34,10 +34,10 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
             got=repr(mode),
             remedy="mode='backward' shows dL/dξₙ, mode='forward' dξₙ/dw",
         )
-    chosen = _chosen(graph, wrt)
+    chosen = chosen_inputs(graph, wrt)
     labels = {node.index: name_word(name) for name, node in graph.names.items()}
-    output = _output_name(graph, labels)
-    last = _single_output(graph)
+    output = output_name(graph, labels)
+    last = single_output(graph)
     if last is not None:
         labels[last.index] = output
     steps = [_step(graph, node, labels) for node in graph.nodes[len(graph.inputs) :]]
@@ -53,7 +53,7 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
         steps,
         finals,
     )
-    with np.errstate(**_QUIET):  # type: ignore[arg-type]
+    with np.errstate(**QUIET):  # type: ignore[arg-type]
         if mode != "backward":
             _fill_forward(graph, chosen, table)
         if mode != "forward":
@@ -69,7 +69,7 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
     return table
 
 
-def _chosen(graph: TracedGraph, wrt: str | Sequence[str] | None) -> list[Node]:
+def chosen_inputs(graph: TracedGraph, wrt: str | Sequence[str] | None) -> list[Node]:
     """The inputs that are named; the name of a container stands for its leaves."""
     if wrt is None:
         return list(graph.inputs)
@@ -91,7 +91,7 @@ def _chosen(graph: TracedGraph, wrt: str | Sequence[str] | None) -> list[Node]:
     return found
 
 
-def _output_name(graph: TracedGraph, labels: dict[int, Word]) -> Word:
+def output_name(graph: TracedGraph, labels: dict[int, Word]) -> Word:
     y = graph.outputs[0]
     if len(graph.outputs) == 1 and isinstance(y, Node) and y.index in labels:
         return labels[y.index]
@@ -107,29 +107,29 @@ def _step(graph: TracedGraph, node: Node, labels: dict[int, Word]) -> Row:
         labels.get(node.index),
         line=node.line,
     )
-    with np.errstate(**_QUIET):  # type: ignore[arg-type]
-        for a, positions in _by_predecessor(node).items():
+    with np.errstate(**QUIET):  # type: ignore[arg-type]
+        for a, positions in by_predecessor(node).items():
             rules = [graph.rule(node, k) for k in positions]
             values = [partial_value(node, k) for k in positions]
             whole = all(not isinstance(v, str) for v in values)
             row.partials.append(
                 Partial(
                     graph.words[a.index],
-                    _sum_of(rules),
-                    _total(values) if whole else values[-1],
+                    sum_of(rules),
+                    added(values) if whole else values[-1],
                 )
             )
     return row
 
 
-def _by_predecessor(node: Node) -> dict[Node, list[int]]:
+def by_predecessor(node: Node) -> dict[Node, list[int]]:
     found: dict[Node, list[int]] = {}
     for k, a in predecessors(node):
         found.setdefault(a, []).append(k)
     return found
 
 
-def _sum_of(words: Sequence[Word]) -> Word:
+def sum_of(words: Sequence[Word]) -> Word:
     """Partials of an argument that stands in several places add up."""
     text, latex = words[0]
     for word in words[1:]:
@@ -138,7 +138,7 @@ def _sum_of(words: Sequence[Word]) -> Word:
     return Word(text, latex)
 
 
-def _total(values: Sequence[Any]) -> Any:
+def added(values: Sequence[Any]) -> Any:
     total = values[0]
     for v in values[1:]:
         total = total + v
@@ -150,7 +150,7 @@ def _total(values: Sequence[Any]) -> Any:
 
 def _fill_forward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> None:
     """dξₙ/dw for each chosen input: one sweep for each of its elements."""
-    last = _single_output(graph)
+    last = single_output(graph)
     for number, w in enumerate(chosen):
         shape = np.shape(w.value)
         size = math.prod(shape)
@@ -166,18 +166,18 @@ def _fill_forward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> N
             tangents[w.index] = seed.reshape(shape)[()]
             sweeps.append(modes.forward(graph.nodes, 0, len(graph.inputs), len(graph), tangents))
         for row, node in zip(table.steps, graph.nodes[len(graph.inputs) :], strict=True):
-            row.forward[w.name] = _columns([s[node.index] for s in sweeps], node.value, shape)
+            row.forward[w.name] = columns([s[node.index] for s in sweeps], node.value, shape)
         if last is not None:
-            table.finals[number].forward[w.name] = _columns(
+            table.finals[number].forward[w.name] = columns(
                 [s[last.index] for s in sweeps], last.value, shape
             )
 
 
-def _columns(parts: Sequence[Any], value: Any, inner: tuple[int, ...]) -> Any:
+def columns(parts: Sequence[Any], value: Any, inner: tuple[int, ...]) -> Any:
     """The derivatives along each element of an input, as one array ξ.shape + w.shape."""
     if isinstance(value, tuple):
         return tuple(
-            _columns([None if p is None else p[k] for p in parts], v, inner)
+            columns([None if p is None else p[k] for p in parts], v, inner)
             for k, v in enumerate(value)
         )
     shape = np.shape(value)
@@ -192,7 +192,7 @@ def _columns(parts: Sequence[Any], value: Any, inner: tuple[int, ...]) -> Any:
 
 def _fill_backward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> None:
     """dL/dξₙ with what every reader of ξₙ contributes, and which values the rules read."""
-    last = _scalar_output(graph)
+    last = scalar_output(graph)
     kept: list[Any] = []
     seed = np.ones((), np.asarray(last.value).dtype if _is_float(last.value) else float)[()]
     modes.reverse(graph.nodes, 0, len(graph.inputs), [(last.index, seed)], keep=kept)
@@ -201,14 +201,14 @@ def _fill_backward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> 
     stored: set[Node] = set()
     varying = _varying(graph, chosen)
     for node in graph.nodes[len(graph.inputs) :]:
-        g = _whole(kept[node.index], node.value)
+        g = filled(kept[node.index], node.value)
         if kept[node.index] is None or is_step(node.fn):
             continue
         given = handed_back(node, g)
-        for a, positions in _by_predecessor(node).items():
+        for a, positions in by_predecessor(node).items():
             parts = [given[k] for k in positions if k in given]
             if parts:
-                total = parts[0] if isinstance(parts[0], list) else _total(parts)
+                total = parts[0] if isinstance(parts[0], list) else added(parts)
                 arriving[a.index].append((graph.words[node.index], total))
         wanted = {k for k, a in predecessors(node) if varying[a.index]}
         if wanted:
@@ -219,7 +219,7 @@ def _fill_backward(graph: TracedGraph, chosen: Sequence[Node], table: Table) -> 
     by_index |= dict(zip((n.index for n in chosen), table.finals, strict=True))
     for index, row in by_index.items():
         node = graph.nodes[index]
-        row.backward = _whole(kept[index], node.value)
+        row.backward = filled(kept[index], node.value)
         row.contributions = arriving[index]
         row.stored = node in stored
     for n in chosen:
@@ -255,15 +255,15 @@ def _varying(graph: TracedGraph, chosen: Sequence[Node]) -> list[bool]:
     return found
 
 
-def _whole(c: Any, value: Any) -> Any:
+def filled(c: Any, value: Any) -> Any:
     """A cotangent in the shape of its node; zero where nothing arrives."""
     if isinstance(value, tuple):
         parts = c if c is not None else [None] * len(value)
-        return [p if p is None else _whole(p, v) for p, v in zip(parts, value, strict=True)]
+        return [p if p is None else filled(p, v) for p, v in zip(parts, value, strict=True)]
     return np.broadcast_to(0.0 if c is None else c, np.shape(value))[()]
 
 
-def _single_output(graph: TracedGraph) -> Node | None:
+def single_output(graph: TracedGraph) -> Node | None:
     y = graph.outputs[0] if len(graph.outputs) == 1 else None
     return y if isinstance(y, Node) else None
 
@@ -272,14 +272,14 @@ def _is_float(value: Any) -> bool:
     return not isinstance(value, tuple) and np.asarray(value).dtype.kind == "f"
 
 
-def _scalar_output(graph: TracedGraph) -> Node:
+def scalar_output(graph: TracedGraph) -> Node:
     if not any(isinstance(y, Node) for y in graph.outputs):
         raise NoDependenceError(
             f"the result of {graph.title} does not depend on its arguments",
             got=", ".join(repr(y) for y in graph.outputs) or "no result",
             remedy="compute the result from the arguments with NumPy operations",
         )
-    y = _single_output(graph)
+    y = single_output(graph)
     if y is None or np.ndim(y.value):
         raise NotScalarError(
             "a backward table starts from one number",

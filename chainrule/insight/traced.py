@@ -16,6 +16,7 @@ from chainrule.insight.words import Word, digest, name_word, node_word, number, 
 from chainrule.tracing import flatten, paths_of, unflatten
 
 if TYPE_CHECKING:
+    from chainrule.insight.drawing import Direction, Drawing, Theme
     from chainrule.insight.table import Table
 
 _LETTERS = "abcd"
@@ -220,15 +221,60 @@ class TracedGraph(Graph):
 
     def to_dot(self, *, values: bool = True, partials: bool = False) -> str:
         """The graph for Graphviz."""
-        from chainrule.insight.drawing import dot
+        from chainrule.insight.drawing.markup import dot
 
         return dot(self, values, partials)
 
     def to_mermaid(self, *, values: bool = True, partials: bool = False) -> str:
         """The graph for Mermaid, which Markdown pages draw."""
-        from chainrule.insight.drawing import mermaid
+        from chainrule.insight.drawing.markup import mermaid
 
         return mermaid(self, values, partials)
+
+    def draw(
+        self,
+        mode: str | None = None,
+        wrt: str | Sequence[str] | None = None,
+        *,
+        direction: Direction = "auto",
+        theme: Theme = "auto",
+    ) -> Drawing:
+        """Draw the graph: values in the boxes, partial derivatives on the edges.
+
+        Each box also has the derivative that runs through the graph: dL/dξ from the result back,
+        or dξ/dw from the inputs on; its colour tells the size. Lines of the user's code name the
+        steps, and are shown where a pointer rests.
+
+        Args:
+            mode: "backward", "forward", "both", or "values" for no derivative. By default backward
+                where the function returns one number, else values, and the drawing says so.
+            wrt: the inputs to differentiate with respect to in forward mode; all by default.
+            direction: of the flow from inputs to results: "right", "down", or "auto" for right
+                where that fits a page.
+            theme: "light", "dark", or "auto" for the reader's own.
+
+        Returns:
+            A drawing: a notebook shows it, ``.svg`` is its text, ``.save`` writes SVG, PNG or PDF.
+
+        Raises:
+            ArgumentError: an unknown mode, name, direction or theme.
+            NotScalarError: backward mode where the function does not return one number.
+
+        >>> import chainrule as cr
+        >>> graph = cr.trace(lambda W, x: np.exp(-W * x))(3, 3.0)
+        >>> "dL/dW = −0.000370229" in graph.draw().svg
+        True
+        """
+        from chainrule.insight.drawing.composing import compose
+        from chainrule.insight.drawing.drawing import Drawing
+        from chainrule.insight.drawing.picturing import picture
+        from chainrule.insight.drawing.sweeps import sweep
+
+        sketch = picture(self, sweep(self, mode, wrt))
+        return Drawing(compose(sketch, direction), theme)
+
+    def _repr_svg_(self) -> str:
+        return self.draw().svg
 
     def table(self, mode: str = "backward", wrt: str | Sequence[str] | None = None) -> Table:
         """The trace table: every step with its partials, its values and the running derivative.

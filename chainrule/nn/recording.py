@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -43,15 +43,24 @@ class Note:
 
     @property
     def name(self) -> str:
-        return ".".join(self.path) or type(self.layer).__name__.lower()
+        return path_name(self.path, self.layer)
 
 
-def recorded(network: Layer) -> tuple[Layer, list[Note]]:
+def path_name(path: tuple[str, ...], layer: Layer) -> str:
+    """The names from a network down to a layer as one; the class where the network is the layer."""
+    return ".".join(path) or type(layer).__name__.lower()
+
+
+def recorded(network: Layer, leave: Collection[str] = ()) -> tuple[Layer, list[Note]]:
     """The network with every layer in it noting its calls, and the list of the notes.
 
     Containers (Sequential, Residual, Graph, and any layer of the user's that keeps its layers in
     its fields) are gone into; what is noted are the layers that hold no others. The results and
     the keys of the parameters stay the same.
+
+    Args:
+        network: a layer.
+        leave: the names of layers that are not noted, ``block.inner``.
 
     >>> from chainrule.nn import Dense, Sequential
     >>> network, notes = recorded(Sequential([Dense(2, "relu"), Dense(1)]))
@@ -61,30 +70,36 @@ def recorded(network: Layer) -> tuple[Layer, list[Note]]:
     [('dense', (4, 2)), ('dense_1', (4, 1))]
     """
     notes: list[Note] = []
-    return _within(network, (), notes), notes
+    return _within(network, (), notes, leave), notes
 
 
-def _within(layer: Layer, path: tuple[str, ...], notes: list[Note]) -> Layer:
+def _within(
+    layer: Layer, path: tuple[str, ...], notes: list[Note], leave: Collection[str]
+) -> Layer:
     changed: dict[str, Any] = {}
     for f in fields(layer):
         value = getattr(layer, f.name)
         if isinstance(value, Layer):
-            changed[f.name] = _within(value, (*path, f.name), notes)
+            changed[f.name] = _within(value, (*path, f.name), notes, leave)
         elif isinstance(value, Mapping) and any(isinstance(v, Layer) for v in value.values()):
             changed[f.name] = {
-                k: _within(v, (*path, str(k)), notes) if isinstance(v, Layer) else v
+                k: _within(v, (*path, str(k)), notes, leave) if isinstance(v, Layer) else v
                 for k, v in value.items()
             }
         elif isinstance(value, (list, tuple)) and any(isinstance(v, Layer) for v in value):
-            changed[f.name] = _several(value, path, notes)
+            changed[f.name] = _several(value, path, notes, leave)
     if changed:
         return replace(layer, **changed)
+    if path_name(path, layer) in leave:
+        return layer
     return _Noting(name=layer.name, inner=layer, path=path, notes=notes)
 
 
-def _several(layers: Sequence[Any], path: tuple[str, ...], notes: list[Note]) -> tuple[Any, ...]:
+def _several(
+    layers: Sequence[Any], path: tuple[str, ...], notes: list[Note], leave: Collection[str]
+) -> tuple[Any, ...]:
     return tuple(
-        _within(v, (*path, str(v.name or k)), notes) if isinstance(v, Layer) else v
+        _within(v, (*path, str(v.name or k)), notes, leave) if isinstance(v, Layer) else v
         for k, v in enumerate(layers)
     )
 

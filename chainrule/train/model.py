@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,6 +21,9 @@ from chainrule.train.feed import START
 from chainrule.train.labels import Labels
 from chainrule.train.loop import Run
 from chainrule.train.step import TrainState
+
+if TYPE_CHECKING:
+    from chainrule.insight.drawing import Drawing
 
 Array = NDArray[Any]
 Verbose = Literal["auto", 0, 1, 2]
@@ -445,6 +448,40 @@ class Model:
         from chainrule.train.summary import summary
 
         print_fn(summary(self))
+
+    def draw(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        unfold: bool | str | Sequence[str] = False,
+        direction: Literal["auto", "right", "down"] = "auto",
+        theme: Literal["auto", "light", "dark"] = "auto",
+    ) -> Drawing:
+        """Draw the network: layers with shapes and numbers of parameters; values and gradients.
+
+        Args:
+            x: inputs as for `fit`, to show what each layer gives for them.
+            y: their targets, to show the gradient of the loss at each layer as `fit` would have it
+                in a step with all these rows.
+            unfold: True for the elementary functions of every layer, or the names of some layers.
+            direction: of the flow; "auto" is to the right where that fits a page, else down.
+            theme: "light", "dark", or "auto" for the reader's own.
+
+        Returns:
+            A drawing: a notebook shows it, ``.svg`` is its text, ``.save`` writes SVG, PNG or PDF.
+
+        Raises:
+            ArgumentError: nothing is built and no data given; an unknown layer; y, but no loss.
+
+        >>> from chainrule import nn
+        >>> model = Model([nn.Dense(4, "relu"), nn.Dense(1)]).build((8,))
+        >>> "36 parameters" in model.draw().svg
+        True
+        """
+        from chainrule.train.drawing import draw_model
+
+        return draw_model(self, x, y, unfold, direction, theme)
 
     def save(self, path: Any, *, include_optimizer: bool = True) -> None:
         """Write the model to one safetensors file, which `load` reads.
