@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.optim import checks
 from chainrule.plot import (
+    adaptive,
     conditioning,
     convolutional,
     critical_points,
     descent,
     explosion,
+    initialization,
     minibatches,
+    normalization,
+    racing,
+    velocity,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ class Entry:
     """A figure of the lecture.
 
     Attributes:
-        draw: the function that makes its run and draws it: ``draw()`` or ``draw(axes)``.
+        draw: the function that makes its run and draws it: ``draw()`` or ``draw(ax)``.
         theme: the part of the lecture that it belongs to.
         seconds: about how long that takes on two cores, drawing included.
     """
@@ -62,12 +67,22 @@ FIGURES: dict[str, Entry] = {
     **_entries(
         "critical points",
         (critical_points.critical_surfaces, 1), (critical_points.saddle_escape, 1),
-        (convolutional.gradient_norm, 10),
+        (convolutional.gradient_norm, 8),
     ),
     **_entries("conditioning", (conditioning.ravine, 4), (conditioning.stability, 6)),
     **_entries(
         "exploding and vanishing",
         (explosion.linear_chain, 2), (explosion.gradients_by_layer, 4), (explosion.clipping, 1),
+    ),
+    **_entries("momentum", (velocity.momentum, 1), (velocity.nesterov, 1)),
+    **_entries("adaptive rates", (adaptive.effective_steps, 1), (racing.race, 7)),
+    **_entries(
+        "initialisation", (initialization.initializations, 1), (initialization.symmetry, 1)
+    ),
+    **_entries(
+        "normalisation",
+        (normalization.feature_normalization, 1), (normalization.batch_normalization, 3),
+        (normalization.running_averages, 1),
     ),
 }  # fmt: skip
 

@@ -100,13 +100,13 @@ def ravine_runs(
     return Ravines(runs, np.array(conditions, float), np.array(plain), np.array(faster))
 
 
-def ravine(axes: Any = None, runs: Ravines | None = None) -> list[Axes]:
+def ravine(ax: Any = None, runs: Ravines | None = None) -> list[Axes]:
     """A ravine: descent oscillates across it and creeps along it, the more so the larger κ.
 
     Look at the second path: the rate that the steep walls allow is tiny for the floor. Steps to
     come a thousand times nearer grow like κ, even at the best rate; momentum's grow like √κ.
     """
-    axes = style.panels(axes, 1, 3)
+    axes = style.panels(ax, 1, 3)
     runs = ravine_runs() if runs is None else runs
     for ax, run, color in zip(axes, runs.runs, style.CYCLE, strict=False):
         grid = style.surface(landscapes.ravine(run.condition), (-1.1, 1.2), (-1.3, 1.3))
@@ -118,8 +118,9 @@ def ravine(axes: Any = None, runs: Ravines | None = None) -> list[Axes]:
     ax, k = axes[-1], runs.conditions
     ax.loglog(k, runs.plain, "o-", color=style.BLUE, label="descent")
     ax.loglog(k, runs.momentum, "o-", color=style.GREEN, label="momentum")
-    ax.loglog(k, np.log(1000) / 2 * k, "--", color=style.GREY, label="~ κ and ~ √κ")
-    ax.loglog(k, np.log(1000) / 2 * np.sqrt(k), "--", color=style.GREY)
+    share = k / k[-1]
+    ax.loglog(k, runs.plain[-1] * share, "--", color=style.GREY, label="~ κ and ~ √κ")
+    ax.loglog(k, runs.momentum[-1] * np.sqrt(share), "--", color=style.GREY)
     style.dress(ax, title="Steps to a thousandth", x="condition number κ", y="steps",
                 legend="upper left")  # fmt: skip
     ax.xaxis.set_major_formatter("{x:g}")
@@ -133,9 +134,11 @@ class Stability:
 
     Attributes:
         products: α·λ, shape (n,).
-        momenta: shape (m,).
+        momenta: β, shape (m,).
         momentum, nesterov: the mean factor of a step, measured in runs, shape (m, n).
-        run: (α·λ₁, α·λ₂, momentum) of the ravine's run that is marked.
+        run: (α·λ₁, α·λ₂, β) of the runs on a ravine that are marked.
+        distances: of these runs, by method, the distance from the minimum after each step, as a
+            share of the first, shape (steps + 1,).
     """
 
     products: Array
@@ -143,6 +146,7 @@ class Stability:
     momentum: Array
     nesterov: Array
     run: tuple[float, float, float]
+    distances: dict[str, Array]
 
 
 def edge(momenta: Any, method: str) -> Any:
@@ -178,47 +182,77 @@ def growth(rule: Optimizer, products: Array, steps: int) -> Array:
 def stability_runs(
     products: Array | None = None, momenta: Array | None = None, steps: int = 120
 ) -> Stability:
-    """Runs of momentum and Nesterov on quadratics, each for many curvatures and momenta."""
+    """Runs of momentum and Nesterov on quadratics, each for many curvatures and momenta.
+
+    The marked runs go down a ravine of condition 30, at the rate 2.7 / 30 and with β = 0.6.
+    """
     products = np.linspace(0.02, 4.1, 103) if products is None else products
-    momenta = np.linspace(0.0, 0.98, 33) if momenta is None else momenta
+    momenta = np.linspace(0.0, 0.98, 50) if momenta is None else momenta
     factors = [
         np.array([growth(rule(1.0, float(b)), products, steps) for b in momenta])
         for rule in (Momentum, Nesterov)
     ]
-    return Stability(products, momenta, factors[0], factors[1], (0.09, 2.7, 0.6))
+    rate, condition, beta = 0.09, 30.0, 0.6
+    rules = {
+        "descent": SGD(rate),
+        "momentum": Momentum(rate, beta),
+        "nesterov": Nesterov(rate, beta),
+    }
+    paths = {name: ravine_path(condition, rule, 25) for name, rule in rules.items()}
+    distances = {
+        name: np.linalg.norm(path, axis=1) / np.linalg.norm(path[0]) for name, path in paths.items()
+    }
+    marks = (rate, rate * condition, beta)
+    return Stability(products, momenta, factors[0], factors[1], marks, distances)
 
 
-def stability(axes: Any = None, run: Stability | None = None) -> list[Axes]:
-    """Where momentum and Nesterov converge, over step × curvature and momentum; β = 0 is descent.
+def stability(ax: Any = None, run: Stability | None = None) -> list[Axes]:
+    """Where descent, momentum and Nesterov converge, over step × curvature and momentum.
 
-    Look at the edge, where the measured factor of a step is 1: at β = 0 it is descent's limit, 2.
-    Momentum pushes it outwards to 2(1 + β), Nesterov pulls it in to 2(1 + β)/(1 + 2β). The two
-    marks are one run on a ravine of condition 30: converging for the one, diverging for the other.
-    Darkest is fastest: both curvatures of a ravine should lie there.
+    Look at the dashed edge, where the measured factor of a step is 1. Descent is the line at the
+    bottom, β = 0, and stable up to 2. Momentum pushes the edge outwards, to 2(1 + β), Nesterov
+    pulls it in, to 2(1 + β)/(1 + 2β). The circles joined by a line are a run on a ravine of
+    condition 30, one for each curvature: both must lie in the blue. They do for momentum alone,
+    and the right panel shows what becomes of the three runs. Darkest is fastest.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 3)
     run = stability_runs() if run is None else run
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("factor", ["#0B3C5D", "#6FA8DC", "#F3F7FB"])
     shades.set_over("#F2C9B0")
+    low, high, at = run.run
     titles = {"momentum": "Momentum", "nesterov": "Nesterov"}
-    for ax, (method, title) in zip(axes, titles.items(), strict=True):
+    for ax, (method, title) in zip(axes, titles.items(), strict=False):
         factors = run.momentum if method == "momentum" else run.nesterov
         image = ax.pcolormesh(run.products, run.momenta, factors, cmap=shades, vmin=0.0, vmax=1.0,
                               shading="nearest", rasterized=True)  # fmt: skip
         beta = np.linspace(0, 0.98, 100)
-        ax.plot(edge(beta, method), beta, "--", color=style.VERMILION, linewidth=2.5,
-                label="theory: the edge")  # fmt: skip
-        ax.plot(2.0, 0.0, "D", color=style.VERMILION, markersize=9, clip_on=False,
-                label="descent's edge", zorder=5)  # fmt: skip
-        low, high, at = run.run
-        ax.plot([low, high], [at, at], "o-", color=style.ORANGE, markersize=9, linewidth=1.5,
-                markeredgecolor="white", label="a run: α·λ₁ and α·λ₂", zorder=5)  # fmt: skip
-        style.dress(ax, title=title, x="step × curvature, α·λ", y="momentum β", grid=False)
-        ax.set(xlim=(0, 4.1), ylim=(0, 0.98))
-    axes[0].legend(loc="lower right", fontsize=style.TEXT, framealpha=0.95, edgecolor="none")
-    bar = axes[0].figure.colorbar(image, ax=axes, extend="max", pad=0.02)
-    bar.set_label("factor of a step (1 and above diverges)", fontsize=style.LABEL)
+        ax.plot(edge(beta, method), beta, "--", color=style.VERMILION, linewidth=2.5)
+        ax.plot([0, 2], [0, 0], color=style.GREEN, linewidth=6, clip_on=False, zorder=4,
+                solid_capstyle="butt")  # fmt: skip
+        marks: Any = {"markersize": 9, "linewidth": 1.5, "zorder": 5, "clip_on": False}
+        ax.plot([low, high], [at, at], "o-", color=style.ORANGE, markeredgecolor="white", **marks)
+        ax.plot([low, high], [0, 0], "o", color=style.GREEN, markeredgecolor="white", **marks)
+        style.dress(ax, title=title, x="step × curvature, α·λ", grid=False,
+                    y="momentum β" if method == "momentum" else "")  # fmt: skip
+        ax.set(xlim=(0, 4.1), ylim=(0, 0.98), xticks=range(5))
+    style.note(axes[0], "2(1 + β)", (2.65, 0.2), ha="left", color=style.VERMILION)
+    style.note(axes[1], r"$\frac{2(1+\beta)}{1+2\beta}$", (1.85, 0.3), ha="left",
+               color=style.VERMILION, fontsize=18)  # fmt: skip
+    style.note(axes[1], "descent: 2", (2.25, 0.07), ha="left", color=style.GREEN)
+    bar = axes[0].figure.colorbar(
+        image, ax=axes[:2], extend="max", pad=0.02, location="bottom", aspect=40, shrink=0.9
+    )
+    bar.set_label("factor of a step: 1 and above diverges", fontsize=style.LABEL)
     bar.ax.tick_params(labelsize=style.TEXT)
+
+    right = axes[2]
+    colors = (style.GREEN, style.ORANGE, style.PURPLE)
+    for far, color, words in zip(
+        run.distances.values(), colors, ("descent, β = 0", "momentum", "Nesterov"), strict=True
+    ):
+        right.semilogy(far, "o-", color=color, markersize=4, label=words)
+    right.set_ylim(1e-8, 1e8)
+    style.dress(right, title="The marked runs", x="step", y="distance", legend="lower left")
     return axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.data import load_digits5k
-from chainrule.nn import Conv2D, Dense, Flatten
+from chainrule.nn import Conv2D, Dense, Flatten, MaxPooling2D
 from chainrule.optim import SGD
 from chainrule.plot import style
 from chainrule.plot.style import Array
@@ -39,7 +39,7 @@ class Convolutional:
 
 
 def gradient_norm_run(
-    rows: int = 4000, epochs: int = 12, batch_size: int = 32, rate: float = 0.003
+    rows: int = 2000, epochs: int = 10, batch_size: int = 32, rate: float = 0.005
 ) -> Convolutional:
     """Train two convolutions and a softmax by gradient descent, and validate after each epoch.
 
@@ -52,11 +52,13 @@ def gradient_norm_run(
     x, y = images[order, :, :, None].astype(np.float32) / 255, labels[order]
     model = Model([
         Conv2D(8, 5, strides=2, activation="relu"),
-        Conv2D(16, 3, strides=2, activation="relu"),
+        Conv2D(16, 3, activation="relu"),
+        MaxPooling2D(2),
         Flatten(),
         Dense(10, "softmax"),
     ])  # fmt: skip
-    model.compile(SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"],
+                  jit_compile=True)  # fmt: skip
     history = model.fit(
         x[:rows], y[:rows], batch_size, epochs, verbose=0,
         validation_data=(x[-1000:], y[-1000:]), callbacks=History(per_step=True),
@@ -65,14 +67,14 @@ def gradient_norm_run(
     return Convolutional(norms, len(norms) // epochs, 1 - np.array(history.history["val_accuracy"]))
 
 
-def gradient_norm(axes: Any = None, run: Convolutional | None = None) -> list[Axes]:
+def gradient_norm(ax: Any = None, run: Convolutional | None = None) -> list[Axes]:
     """A real convolutional network: its gradient grows while its validation error falls.
 
     Look at both panels together: if training went to a critical point, the gradient would shrink.
     Here its norm grows several times over, and yet the digits are read better and better. A large
     gradient isn't a sign of failure, nor does a run that learns well approach a minimum.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     run = gradient_norm_run() if run is None else run
     left, right = axes
     epochs = np.arange(1, len(run.norms) + 1) / run.steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,19 +57,27 @@ def critical_point_runs() -> list[CriticalPoint]:
     return [critical_point(quadratic(turn @ np.diag(c) @ turn.T)) for c in curvatures]
 
 
-def critical_surfaces(axes: Any = None, runs: Sequence[CriticalPoint] | None = None) -> list[Axes]:
+def critical_surfaces(ax: Any = None, runs: Sequence[CriticalPoint] | None = None) -> list[Axes]:
     """Minimum, maximum and saddle, with the eigenvectors of their Hessians.
 
-    Look at the two curves on each surface: they run along the eigenvectors and bend with the
-    eigenvalues, up where λ > 0 and down where λ < 0. The gradient is zero at all three points;
-    only the signs of λ tell them apart.
+    Look at the two curves on each surface, and at the arrows in the map below it: they run along
+    the eigenvectors. The curves bend with the eigenvalues, up where λ > 0 and down where λ < 0,
+    the more the larger |λ|. The gradient is zero at all three points; only the signs of λ tell
+    them apart.
     """
-    axes = style.panels(axes, 1, 3, projection="3d")
+    axes = style.panels(ax, 2, 3, surfaces=3)
     runs = critical_point_runs() if runs is None else runs
-    for ax, point in zip(axes, runs, strict=True):
-        _surface(ax, point)
-        ax.set_title(point.kind, fontsize=style.TITLE, color=style.INK)
+    for above, below, point in zip(axes[:3], axes[3:], runs, strict=True):
+        _surface(above, point)
+        _map(below, point)
+        above.set_title(point.kind, fontsize=style.TITLE, color=style.INK, y=1.03)
     return axes
+
+
+def _directions(point: CriticalPoint) -> Iterator[tuple[float, Array, str]]:
+    """Eigenvalue, eigenvector, and the colour of upwards or downwards."""
+    for value, vector in zip(point.eigenvalues, point.eigenvectors.T, strict=True):
+        yield float(value), vector, style.VERMILION if value > 0 else style.BLUE
 
 
 def _surface(ax: Any, point: CriticalPoint) -> None:
@@ -82,19 +90,31 @@ def _surface(ax: Any, point: CriticalPoint) -> None:
         rstride=3, cstride=2, shade=False, zorder=1,
     )  # fmt: skip
     span = np.linspace(-1, 1, 60)
-    for value, vector in zip(point.eigenvalues, point.eigenvectors.T, strict=True):
-        color = style.VERMILION if value > 0 else style.BLUE
+    for _, vector, color in _directions(point):
         path = span * vector[:, None]
-        style_of = "-" if abs(value) > 1.5 else "--"
-        ax.plot(*path, point.f(path), color=color, linewidth=3, linestyle=style_of, zorder=3,
-                label="λ = " + f"{value:+.3g}".replace("-", "−"))  # fmt: skip
+        ax.plot(*path, point.f(path), color=color, linewidth=3, zorder=3)
     ax.plot([0], [0], [0], "o", color=style.BLACK, markersize=6, zorder=4)
-    ax.view_init(elev=32, azim=-48)
+    ax.view_init(elev=28, azim=-48)
     ax.set(zlim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
-    ax.set_box_aspect((1, 1, 0.9), zoom=1.15)
-    ax.tick_params(labelsize=style.TEXT, pad=-2, colors=style.INK)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), fontsize=style.LABEL,
-              edgecolor="none")  # fmt: skip
+    ax.tick_params(labelbottom=False, labelleft=False, labelsize=style.TEXT)
+    ax.set_box_aspect((1, 1, 0.8), zoom=1.35)
+
+
+def _map(ax: Axes, point: CriticalPoint) -> None:
+    """Lines of equal height, and an arrow along each eigenvector with its eigenvalue."""
+    heights = style.surface(point.f, (-1.9, 1.9), (-1.3, 1.3))
+    style.contours(ax, heights, np.linspace(-2.0, 2.0, 17))
+    for value, vector, color in _directions(point):
+        # Upwards on the map, so that the words beside the arrow stay clear of the others.
+        step = 0.8 * vector * (1 if vector[1] > 0 else -1)
+        style.arrow(ax, (0.0, 0.0), step, color, width=3)
+        words = f"λ = {value:+.3g}".replace("-", "−")
+        style.note(ax, words, (step[0] * 1.1, step[1] * 1.1), color, va="center",
+                   ha="left" if step[0] > 0 else "right")  # fmt: skip
+    ax.plot(0, 0, "o", color=style.BLACK, markersize=6, zorder=5)
+    ax.set_aspect("equal")
+    ax.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    style.dress(ax, grid=False)
 
 
 @dataclass(frozen=True)
@@ -130,14 +150,14 @@ def saddle_escape_runs(noise: float = 0.05, steps: int = 80, seed: int = 1) -> E
     return Escape(newton.path, exact.path, np.array(noisy))
 
 
-def saddle_escape(axes: Any = None, run: Escape | None = None) -> list[Axes]:
+def saddle_escape(ax: Any = None, run: Escape | None = None) -> list[Axes]:
     """Gradient descent with noise escapes a saddle; Newton's method stops at it.
 
     Look at the paths: on the ridge the exact gradient has no part that leads off it, so descent
     ends at the saddle. A little noise is enough to leave, and then the slope does the rest.
     Newton's method goes to the nearest point of zero gradient, whatever that is.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     run = saddle_escape_runs() if run is None else run
     left, right = axes
     grid = style.surface(saddle, (-0.55, 1.4), (-1.4, 1.4))

@@ -55,21 +55,22 @@ def learning_rate_runs(rates: Sequence[float] = (0.1, 0.6, 2.1)) -> list[Descent
     return [descend(parabola, -1.8, rate, steps=4) for rate in rates]
 
 
-def learning_rates(axes: Any = None, runs: Sequence[Descent] | None = None) -> list[Axes]:
+def learning_rates(ax: Any = None, runs: Sequence[Descent] | None = None) -> list[Axes]:
     """A learning rate too small, good, and too large: tangents and steps on a curve.
 
     Look at the tangents: each step is the rate times their slope, so the steps shrink by
     themselves towards the minimum. Too small, and they creep. Too large, and each step lands
     higher on the other side, where the tangent is steeper still.
     """
-    axes = style.panels(axes, 1, 3)
+    axes = style.panels(ax, 1, 3)
     runs = learning_rate_runs() if runs is None else runs
     words = ("too small", "good", "too large")
     for ax, run, word in zip(axes, runs, words, strict=True):
         _tangents_and_steps(ax, run)
-        style.dress(ax, title=f"{word}: α·f″ = {run.product:g}", x="w", y="f(w)",
-                    legend="upper center")  # fmt: skip
+        style.dress(ax, title=f"{word}: α·f″ = {run.product:g}", x="w",
+                    y="f(w)" if ax is axes[0] else "")  # fmt: skip
         ax.set(xlim=(-3, 3), ylim=(-0.8, 4.9))
+    axes[0].legend(loc="upper center", fontsize=style.TEXT, edgecolor="none")
     return axes
 
 
@@ -115,33 +116,34 @@ def regime_runs(
     return Regimes([descend(parabola, 1.0, a, steps) for a in shown], products, factors)
 
 
-def rate_regimes(axes: Any = None, runs: Regimes | None = None) -> list[Axes]:
+def rate_regimes(ax: Any = None, runs: Regimes | None = None) -> list[Axes]:
     """The regimes of descent by α·f″: creeping, one step, to and fro, divergence.
 
     Look at the edges: at α·f″ = 1 a parabola is solved in one step, above 1 the point jumps from
     side to side, and above 2 each jump is longer than the one before. The measured factors lie on
     |1 − α·f″|.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     runs = regime_runs() if runs is None else runs
     left, right = axes
     for run, color in zip(runs.runs, style.CYCLE, strict=False):
         steps = np.arange(len(run.points))
-        left.plot(steps, run.points, "o-", color=color, label=f"α·f″ = {run.product:g}")
+        left.plot(steps, run.points, "o-", color=color, linewidth=2,
+                  label=f"α·f″ = {run.product:g}")  # fmt: skip
     left.set_ylim(-2.2, 3.3)
     style.dress(
         left, title="Where the steps lead", x="step", y="w", legend="upper center", columns=2
     )
 
-    h = np.linspace(0.0, 2.6, 200)
+    h = np.linspace(0.0, 2.63, 200)
     right.plot(h, np.abs(1 - h), color=style.GREY, label="theory: |1 − α·f″|")
     right.plot(runs.products, runs.factors, "o", color=style.BLUE, markersize=4, label="runs")
     spans = ((0, 1, style.GREEN, "creeps"), (1, 2, style.SKY, "to and fro"),
-             (2, 2.6, style.VERMILION, "diverges"))  # fmt: skip
+             (2, 2.63, style.VERMILION, "diverges"))  # fmt: skip
     for start, end, color, word in spans:
         right.axvspan(start, end, color=color, alpha=0.13, linewidth=0)
         right.text((start + end) / 2, 0.06, word, fontsize=style.LABEL, ha="center")
-    right.set(xlim=(0, 2.6), ylim=(0, 1.7))
+    right.set(xlim=(0, 2.63), ylim=(0, 1.7))
     style.dress(right, title="Change of the distance by a step", x="α·f″", y="factor",
                 legend="upper left")  # fmt: skip
     return axes
@@ -177,13 +179,13 @@ def restart_runs(restarts: int = 11, seed: int = 3) -> Restarts:
     return Restarts(waves, paths, np.array([run.fun for run in found.runs]))
 
 
-def local_minima(axes: Any = None, runs: Restarts | None = None) -> list[Axes]:
+def local_minima(ax: Any = None, runs: Restarts | None = None) -> list[Axes]:
     """Local minima: descent stops in the nearest; random restarts find better ones.
 
     Look at where each path ends: at the bottom of the valley that it started in. More starts make
     the best end lower or leave it, and nothing tells that the lowest of all was found.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     runs = restart_runs() if runs is None else runs
     left, right = axes
     w = np.linspace(-9.5, 9.5, 400)

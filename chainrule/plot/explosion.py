@@ -63,14 +63,14 @@ def linear_chain_runs() -> tuple[Chain, Chain]:
     return linear_chain_run(1.0, 2.0), linear_chain_run(0.5, 0.9)
 
 
-def linear_chain(axes: Any = None, runs: Sequence[Chain] | None = None) -> list[Axes]:
+def linear_chain(ax: Any = None, runs: Sequence[Chain] | None = None) -> list[Axes]:
     """The linear chain of n equal layers: gradients that explode, and gradients that vanish.
 
     Look at the straight lines on the logarithmic axis: every layer multiplies by a or b once more.
     Above 1 both the value and its gradient explode; below 1 they vanish, even for 0.9, though the
     gradient n·bⁿ⁻¹ first rises for ten layers. For a = 1 the gradient is n.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     runs = linear_chain_runs() if runs is None else runs
     for ax, run, word in zip(axes, runs, ("explodes", "vanishes"), strict=True):
         for i, (name, entry, color) in enumerate(
@@ -134,7 +134,7 @@ def gradients_by_layer_runs() -> list[LayerNorms]:
     ]
 
 
-def gradients_by_layer(axes: Any = None, runs: Sequence[LayerNorms] | None = None) -> list[Axes]:
+def gradients_by_layer(ax: Any = None, runs: Sequence[LayerNorms] | None = None) -> list[Axes]:
     """The gradient's norm in each layer of a deep network, for several weights and units.
 
     Look at both panels from right to left, the way that the gradient goes: each layer multiplies
@@ -143,7 +143,7 @@ def gradients_by_layer(axes: Any = None, runs: Sequence[LayerNorms] | None = Non
     small weights that vanishes the other way, so that all layers learn equally little; under
     sigmoids, whose output stays near ½, the first layers learn nothing and the last ones do.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     runs = gradients_by_layer_runs() if runs is None else runs
     titles = {"∂L/∂h": "The signal that goes back", "∂L/∂W": "What the weights get"}
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
@@ -153,21 +153,22 @@ def gradients_by_layer(axes: Any = None, runs: Sequence[LayerNorms] | None = Non
             ax.semilogy(layers, norms, "o-", color=color, markersize=4, label=run.label)
         ax.set_xticks((1, 5, 10, 15, 20))
         style.dress(ax, title=title, x="layer", y=f"‖{name}‖")
+    axes[1].set_ylim(1e-16)
     axes[1].legend(loc="lower right", fontsize=style.TEXT, framealpha=0.9, edgecolor="none")
     return axes
 
 
-def chain_loss(layers: int = 8) -> Landscape:
+def chain_loss(layers: int = 8, first: float = 3.0) -> Landscape:
     """(b wⁿ − 1)²: a linear chain of n equal weights w after a first one, b, that should give 1.
 
-    >>> chain_loss(3)([2.0, 0.5])
+    >>> chain_loss(3, first=0.5)(2.0)
     9.0
     """
 
-    def loss(weights: Any) -> Any:
-        h = weights[1]
+    def loss(w: Any) -> Any:
+        h = first
         for _ in range(layers):
-            h = weights[0] * h
+            h = w * h
         return (h - 1.0) ** 2
 
     return loss
@@ -175,12 +176,12 @@ def chain_loss(layers: int = 8) -> Landscape:
 
 @dataclass(frozen=True)
 class Cliff:
-    """Descent towards the cliff of `chain_loss`, with and without clipping.
+    """Descent from the top of the cliff of `chain_loss`, with and without clipping.
 
     Attributes:
         threshold: u.
-        plain, clipped: paths of (w, b), shape (steps + 1, 2).
-        plain_norms, clipped_norms: ‖g‖ along them, before clipping, shape (steps + 1,).
+        plain, clipped: w after each step, shape (steps + 1,).
+        plain_norms, clipped_norms: |g| along them, before clipping, shape (steps + 1,).
     """
 
     threshold: float
@@ -190,43 +191,45 @@ class Cliff:
     clipped_norms: Array
 
 
-def clipping_runs(rate: float = 0.03, threshold: float = 1.0, steps: int = 40) -> Cliff:
-    """Both from (0.75, 3): g ← g u/‖g‖ where ‖g‖ > u, or the gradient as it is."""
-    f, start = chain_loss(), np.array([0.75, 3.0])
+def clipping_runs(rate: float = 0.01, threshold: float = 2.0, steps: int = 30) -> Cliff:
+    """Both from w = 1: g ← g u/‖g‖ where ‖g‖ > u, or the gradient as it is."""
     options: Any = {"steps": steps, "tolerance": 0.0, "record": True}
-    plain = minimize(f, start, optimizer=SGD(rate), **options)
-    clipped = minimize(f, start, optimizer=Clipped(SGD(rate), threshold), **options)
+    plain = minimize(chain_loss(), 1.0, optimizer=SGD(rate), **options)
+    clipped = minimize(chain_loss(), 1.0, optimizer=Clipped(SGD(rate), threshold), **options)
     assert plain.gradient_norms is not None
     assert clipped.gradient_norms is not None
     return Cliff(threshold, plain.path, clipped.path, plain.gradient_norms, clipped.gradient_norms)
 
 
-def clipping(axes: Any = None, run: Cliff | None = None) -> list[Axes]:
+def clipping(ax: Any = None, run: Cliff | None = None) -> list[Axes]:
     """A cliff with and without clipping of the gradient.
 
-    Look at the fourth step: the valley's far wall is so steep that one step of plain descent is
-    flung across to the plain, where the gradient is nothing and the run is stuck. Clipped, the
-    step has length α·u at most, and the run stays at the foot of the cliff, if a little restless.
+    Look at the first step of each: on the cliff the slope is so steep that plain descent is flung
+    over the valley onto the plateau beyond it, where the gradient is nothing and the run is stuck.
+    Clipped, a step has length α·u at most: the run climbs down the cliff, and once the gradient
+    is below the threshold it is the very same method and comes to rest.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     run = clipping_runs() if run is None else run
     left, right = axes
-    loss, w = chain_loss(), np.linspace(-0.4, 1.06, 300)
-    left.plot(w, loss([w, run.plain[0, 1]]), color=style.GREY)
+    loss, w = chain_loss(), np.linspace(-0.4, 1.03, 300)
+    left.plot(w, loss(w), color=style.GREY)
     for path, color, label in (
         (run.plain, style.VERMILION, "without clipping"),
         (run.clipped, style.GREEN, f"clipped at u = {run.threshold:g}"),
     ):
-        style.trail(left, np.column_stack([path[:, 0], loss(path.T)]), color, label)
-    style.note(left, "plain", (0.3, 0.86), ha="center")
-    style.note(left, "cliff", (0.94, 1.9), ha="right")
-    left.set(xlim=(-0.4, 1.1), ylim=(-0.1, 2.6))
-    style.dress(left, title="The loss along w, for b = 3", x="w", y="loss", legend="upper left")
+        style.trail(left, np.column_stack([path, loss(path)]), color, label)
+    style.note(left, "plateau", (0.35, 1.1), ha="center", va="bottom")
+    style.note(left, "cliff", (0.9, 1.9), ha="right")
+    style.note(left, "start", (0.96, 4.1), ha="right", va="bottom")
+    left.set(xlim=(-0.4, 1.1), ylim=(-0.2, 5.4))
+    style.dress(left, title="(3w⁸ − 1)², a chain of eight layers", x="w", y="loss",
+                legend="upper left")  # fmt: skip
     steps = np.arange(len(run.plain_norms))
     right.semilogy(steps, run.plain_norms, "o-", color=style.VERMILION, markersize=4)
     right.semilogy(steps, run.clipped_norms, "o-", color=style.GREEN, markersize=4)
     right.axhline(run.threshold, color=style.GREY, linestyle="--")
     style.note(right, "threshold u", (steps[-1], run.threshold), color=style.GREY, ha="right",
-               va="top")  # fmt: skip
-    style.dress(right, title="Gradient before clipping", x="step", y="norm of g")
+               va="bottom")  # fmt: skip
+    style.dress(right, title="Gradient before clipping", x="step", y="|g|")
     return axes

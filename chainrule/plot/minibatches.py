@@ -114,14 +114,14 @@ def loss_curve_runs() -> tuple[LineFit, LineFit]:
     return fit_line(8), fit_line(ROWS)
 
 
-def loss_curves(axes: Any = None, runs: tuple[LineFit, LineFit] | None = None) -> list[Axes]:
+def loss_curves(ax: Any = None, runs: tuple[LineFit, LineFit] | None = None) -> list[Axes]:
     """The loss against steps and against epochs: of each batch, and of all rows.
 
     Look at the batch's own loss: it jumps although the loss of all rows falls smoothly, because
     each batch asks an easier or a harder question. Against epochs, which cost the same, small
     batches are ahead: they step eight times where the full batch steps once.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     small, full = loss_curve_runs() if runs is None else runs
     left, right = axes
     steps = np.arange(len(small.losses))
@@ -148,18 +148,18 @@ def path_runs() -> tuple[LineFit, ...]:
     return tuple(fit_line(size, epochs=10) for size in (ROWS, 8, 1))
 
 
-def minibatch_paths(axes: Any = None, runs: tuple[LineFit, ...] | None = None) -> list[Axes]:
+def minibatch_paths(ax: Any = None, runs: tuple[LineFit, ...] | None = None) -> list[Axes]:
     """Full-batch, mini-batch and single-row descent over the contours of the full loss.
 
     Look at the angle to the contours: the full batch crosses each at a right angle; a batch of 8
     strays a little and gets farther in as many epochs; single rows bounce, and never come to rest
     while the rate stays as it is.
     """
-    axes = style.panels(axes, 1, 3)
+    axes = style.panels(ax, 1, 3)
     runs = path_runs() if runs is None else runs
     for ax, run, color in zip(axes, runs, style.CYCLE, strict=False):
-        grid = style.surface(mean_squared(run.x, run.y), (-1.5, 3.3), (-2.6, 4.6), points=60)
-        style.contours(ax, grid, run.least + np.geomspace(0.05, 20, 12))
+        grid = style.surface(mean_squared(run.x, run.y), (-1.5, 3.3), (-3.4, 5.4), points=70)
+        style.contours(ax, grid, run.least + np.geomspace(0.05, 30, 13))
         looks: Any = {"markersize": 2, "linewidth": 1.0} if len(run.path) > 300 else {}
         style.trail(ax, run.path, color, **looks)
         size = run.batch_size
@@ -175,17 +175,17 @@ def batch_contour_runs(batch_size: int = 8) -> LineFit:
     return fit_line(batch_size, rate=0.15, epochs=1, shuffle=False)
 
 
-def batch_contours(axes: Any = None, run: LineFit | None = None) -> list[Axes]:
+def batch_contours(ax: Any = None, run: LineFit | None = None) -> list[Axes]:
     """Each batch's own contours beside those of all rows, and the step that it asks for.
 
     Look at how the coloured contours, those of one batch, lie around another minimum than the
     grey ones of all rows. The step goes straight down the batch's slope, which is down the full
     one too, roughly. Where the batch's minimum has been passed, it even leads back.
     """
-    axes = style.panels(axes, 2, 3)
+    axes = style.panels(ax, 2, 3)
     run = batch_contour_runs() if run is None else run
     assert isinstance(run.batch_size, int)
-    area = (-1.6, 3.8), (-2.2, 2.8)
+    area = (-1.9, 4.5), (-2.0, 2.7)
     full = style.surface(mean_squared(run.x, run.y), *area, points=50)
     for k, ax in enumerate(axes):
         rows = slice(k * run.batch_size, (k + 1) * run.batch_size)
@@ -197,9 +197,10 @@ def batch_contours(axes: Any = None, run: LineFit | None = None) -> list[Axes]:
         style.arrow(ax, run.path[k], run.path[k + 1] - run.path[k], style.BLUE)
         style.dress(ax, title=f"batch {k + 1}", x="slope" if k > 2 else "",
                     y="intercept" if k % 3 == 0 else "", grid=False)  # fmt: skip
+        ax.set_aspect("equal")  # so that steps cross contours at the angle that they have
     axes[0].plot([], [], color="#9AA7B5", label="all rows")
     axes[0].plot([], [], color=style.ORANGE, label="this batch")
-    axes[0].legend(loc="upper left", fontsize=style.TEXT, edgecolor="none")
+    axes[0].legend(loc="lower right", fontsize=style.TEXT, framealpha=0.95, edgecolor="none")
     return axes
 
 
@@ -213,7 +214,7 @@ def batch_growth_runs(epochs: int = 30) -> tuple[LineFit, LineFit, LineFit]:
 
 
 def batch_growth(
-    axes: Any = None, runs: tuple[LineFit, LineFit, LineFit] | None = None
+    ax: Any = None, runs: tuple[LineFit, LineFit, LineFit] | None = None
 ) -> list[Axes]:
     """Batches that grow: quick at first like small ones, quiet at the end like large ones.
 
@@ -221,7 +222,7 @@ def batch_growth(
     noise sets. All rows at once fall steadily, but in few steps. Growing batches leave the floor
     each time they double.
     """
-    axes = style.panels(axes, 1, 2)
+    axes = style.panels(ax, 1, 2)
     runs = batch_growth_runs() if runs is None else runs
     left, right = axes
     labels = ("4 rows", "all 512 rows", "4 rows, doubling")

@@ -29,13 +29,13 @@ SIZE = (10.0, 5.6)  # inches: a slide of 16:9
 TITLE, LABEL, TEXT = 14.0, 13.0, 12.0  # points
 
 
-def panels(given: Any, rows: int, columns: int, *, projection: str | None = None) -> list[Axes]:
+def panels(given: Any, rows: int, columns: int, *, surfaces: int = 0) -> list[Axes]:
     """The axes to draw on: those given, or those of a new figure of a slide's size.
 
     Args:
-        given: None, one Axes, or a sequence of rows · columns of them.
+        given: None, one Axes, or an array or sequence of rows · columns of them.
         rows, columns: the grid of a new figure.
-        projection: "3d" for surfaces.
+        surfaces: how many of the first axes are in three dimensions.
 
     Raises:
         ArgumentError: another number of axes, or not "3d" where that is needed.
@@ -48,10 +48,13 @@ def panels(given: Any, rows: int, columns: int, *, projection: str | None = None
     except ImportError:
         raise MissingExtraError("figures are drawn by matplotlib", "plot") from None
     count = rows * columns
+    kinds = ["3d"] * surfaces + ["rectilinear"] * (count - surfaces)
     if given is None:
         figure = Figure(figsize=SIZE, layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12))
-        grid = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": projection})
-        return list(grid.ravel())
+        return [
+            figure.add_subplot(rows, columns, k, projection=kind)
+            for k, kind in enumerate(kinds, start=1)
+        ]
     axes = list(np.ravel(np.asarray(given, dtype=object)))
     if len(axes) != count or not all(isinstance(ax, Axes) for ax in axes):
         raise ArgumentError(
@@ -60,12 +63,16 @@ def panels(given: Any, rows: int, columns: int, *, projection: str | None = None
             line=users_line(),
             remedy=f"give figure.subplots({rows}, {columns}), or leave them out",
         )
-    if projection and any(ax.name != projection for ax in axes):
+    if [ax.name for ax in axes] != kinds:
+        three = "surfaces and needs axes in three dimensions"
         raise ArgumentError(
-            "this figure shows surfaces and needs axes in three dimensions",
+            f"this figure shows {three}" if surfaces else "this figure needs axes in the plane",
             got=", ".join(ax.name for ax in axes),
             line=users_line(),
-            remedy=f"make them with subplot_kw={{'projection': '{projection}'}}",
+            remedy=f"make number k, from 1, by figure.add_subplot({rows}, {columns}, k, "
+            f"projection='3d') up to k = {surfaces}"
+            if surfaces
+            else f"give figure.subplots({rows}, {columns})",
         )
     return axes
 

@@ -43,15 +43,25 @@ def test_it_draws_on_a_slide_and_leaves_the_settings_alone(name: str) -> None:
     assert min(sizes) >= 11
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_takes_ax_and_the_runs(name: str) -> None:
+    first, second = inspect.signature(FIGURES[name].draw).parameters.values()
+    assert first.name == "ax"
+    assert second.name in ("run", "runs")
+    assert first.default is second.default is None
+
+
 def test_it_draws_on_the_axes_that_it_is_given() -> None:
     axes = Figure().subplots(1, 2)
-    assert list(axes) == cr.plot.rate_regimes(axes)
+    assert list(axes) == cr.plot.rate_regimes(ax=axes)
     assert all(ax.lines for ax in axes)
 
 
 def test_other_axes_are_refused() -> None:
     with pytest.raises(ArgumentError, match=r"drawn on 2 matplotlib axes\n  received: 1: Axes"):
         cr.plot.rate_regimes(Figure().subplots())
+    with pytest.raises(ArgumentError, match=r"axes in three dimensions\n  received: rectilinear"):
+        cr.plot.critical_surfaces(Figure().subplots(2, 3))
     with pytest.raises(ArgumentError, match="unknown figure"):
         cr.plot.figure("rate_regime")
 

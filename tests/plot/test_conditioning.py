@@ -50,3 +50,8 @@ def test_the_run_that_is_marked_lies_inside_for_momentum_alone() -> None:
     assert high / low == pytest.approx(30)
     assert at == 0.6
     assert run.momentum.max() < 1 < run.nesterov.max()
+    # Descent's larger factor is |1 − 2.7|; Nesterov's the larger root of z² + 2.72 z − 1.02.
+    np.testing.assert_allclose(run.distances["descent"][-1] * np.sqrt(2), 1.7**25, rtol=1e-9)
+    ratio = run.distances["nesterov"][-1] / run.distances["nesterov"][-2]
+    assert ratio == pytest.approx(np.abs(np.roots([1, 2.72, -1.02])).max(), rel=1e-6)
+    assert run.distances["momentum"][-1] < 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from chainrule.nn.initializers import Orthogonal
 from chainrule.plot import explosion
@@ -33,17 +34,18 @@ def test_what_the_figure_says_of_deep_networks() -> None:
 
 
 def test_the_loss_with_a_cliff() -> None:
-    w, b = 0.9, 3.0
-    np.testing.assert_allclose(explosion.chain_loss(8)([w, b]), (b * w**8 - 1) ** 2, rtol=1e-12)
+    w = np.array([0.9, 1.0])
+    np.testing.assert_allclose(explosion.chain_loss(8)(w), (3 * w**8 - 1) ** 2, rtol=1e-12)
 
 
 def test_clipped_steps_are_no_longer_than_the_rate_times_the_threshold() -> None:
-    run = explosion.clipping_runs(rate=0.03, threshold=1.0)
-    lengths = np.linalg.norm(np.diff(run.clipped, axis=0), axis=1)
-    np.testing.assert_allclose(lengths, 0.03 * np.minimum(run.clipped_norms[:-1], 1.0), rtol=1e-9)
-    plain = np.linalg.norm(np.diff(run.plain, axis=0), axis=1)
-    np.testing.assert_allclose(plain, 0.03 * run.plain_norms[:-1], rtol=1e-9)
+    rate, threshold = 0.01, 2.0
+    run = explosion.clipping_runs(rate, threshold)
+    steps = np.diff(run.clipped)
+    allowed = rate * np.minimum(run.clipped_norms[:-1], threshold)
+    np.testing.assert_allclose(np.abs(steps), allowed, rtol=1e-9)
+    assert run.plain_norms[0] == pytest.approx(2 * (3 - 1) * 24)  # the slope at w = 1
+    np.testing.assert_allclose(run.plain[1], 1 - rate * 96, rtol=1e-12)
     loss = explosion.chain_loss()
-    assert plain.max() > 1.0
     assert loss(run.plain[-1]) > 0.99
-    assert loss(run.clipped[-1]) < 0.1
+    assert run.clipped[-1] == pytest.approx(3 ** (-1 / 8), abs=1e-5)
