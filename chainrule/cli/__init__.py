@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from typing import Annotated
@@ -56,8 +57,15 @@ def main() -> None:
     try:
         app(prog_name="chainrule")
     except ChainruleError as error:
-        _show(error)
+        _show(_without_our_caller(error))
         sys.exit(2)
+
+
+def _without_our_caller(error: ChainruleError) -> ChainruleError:
+    """The error without its line, where that is the one in Typer which called the command."""
+    if not error.line.startswith(os.path.dirname(os.path.abspath(typer.__file__))):
+        return error
+    return ChainruleError(error.cause, got=error.got, remedy=error.remedy)
 
 
 def _show(error: ChainruleError) -> None:

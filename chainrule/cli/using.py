@@ -34,7 +34,8 @@ def evaluate(
     """Score a trained model on a table that has the target.
 
     Prints the loss and the accuracy, and how often each class is taken for
-    another; for a number RMSE, MAE and R², in its unit.
+    another; for a number RMSE, MAE and R², in its unit. Rows without a target
+    are left out.
 
     Example:
 
@@ -43,6 +44,7 @@ def evaluate(
     from chainrule.train.tabular import TableModel
 
     found, table = TableModel.load(model), read_table(data, encoding)
+    table = _with_target(table, found.target.name)
     scores = found.evaluate(table)
     if as_json:
         print(json.dumps({"rows": len(table), **scores}))
@@ -56,6 +58,17 @@ def evaluate(
     if found.target.classes:
         values = found.target.values(table)
         show_confusion(console, found.target, values, found.probabilities(table).argmax(axis=1))
+
+
+def _with_target(table: Table, name: str) -> Table:
+    """The rows that have a target; if none has, that is told when they are scored."""
+    present = np.flatnonzero(~table.missing(name))
+    dropped = len(table) - len(present)
+    if not dropped or not len(present):
+        return table
+    rows = "row" if dropped == 1 else "rows"
+    print(f"note: {dropped} {rows} left out, {name} is missing", file=sys.stderr)
+    return table.take(present)
 
 
 def predict(

@@ -39,7 +39,7 @@ Explain = Callable[[Run, Any, Report], DivergenceError | None]
 
 SMALLER = (
     "choose a smaller learning rate, or clip the gradients: "
-    "cr.optim.Clipped(optimizer, by_global_norm=1.0)"
+    "cr.optim.Clipped(optimizer, by_global_norm=1.0) (command line: --learning-rate, --clip-norm)"
 )
 
 

@@ -85,7 +85,7 @@ def test_rows_that_training_had_not(trained: Command, tmp_path: Path) -> None:
         (("predict", "run", "heart", "--out", "run"), "written to a file"),
         (("predict", "nothing", "heart"), "there is no such model file"),
         (("predict", "heart.csv", "heart"), "is not a whole model file"),
-        (("evaluate", "run", "gaps.csv"), "1 of 270 rows without disease"),
+        (("evaluate", "run", "none.csv"), "2 of 2 rows without disease"),
         (("evaluate", "run", "haert"), "did you mean 'heart'?"),
     ],
 )
@@ -94,8 +94,8 @@ def test_refusals(trained: Command, tmp_path: Path, args: tuple[str, ...], messa
     rows = list(zip(*(table.column(n) for n in table.names), strict=True))
     header = ",".join(table.names)
     (tmp_path / "heart.csv").write_text("\n".join([header, *map(",".join, rows)]))
-    rows[3] = (*rows[3][:-1], "")
-    (tmp_path / "gaps.csv").write_text("\n".join([header, *map(",".join, rows)]))
+    none = [(*row[:-1], "") for row in rows[:2]]
+    (tmp_path / "none.csv").write_text("\n".join([header, *map(",".join, none)]))
     (tmp_path / "short.csv").write_text("age,sex\n3,male\n")
     before = sorted(p.name for p in tmp_path.iterdir())
     ran = trained(*args)
@@ -104,6 +104,20 @@ def test_refusals(trained: Command, tmp_path: Path, args: tuple[str, ...], messa
     assert message in ran.err
     assert "  remedy:   " in ran.err
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_rows_without_a_target_are_left_out_of_an_evaluation(
+    trained: Command, tmp_path: Path
+) -> None:
+    table = load_heart()
+    rows = list(zip(*(table.column(n) for n in table.names), strict=True))
+    gap = [",".join((*rows[3][:-1], ""))]
+    some = [",".join(table.names), *map(",".join, rows[:3]), *map(",".join, rows[4:9])]
+    (tmp_path / "whole.csv").write_text("\n".join(some))
+    (tmp_path / "gap.csv").write_text("\n".join([*some, *gap]))
+    whole, gaps = (trained("evaluate", "run", f, "--json") for f in ("whole.csv", "gap.csv"))
+    assert gaps.out == whole.out
+    assert gaps.err == "note: 1 row left out, disease is missing\n"
 
 
 def test_confusion_counts_pairs() -> None:
