@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from chainrule.diagnose.critical import critical_point
     from chainrule.diagnose.curvature import curvature
     from chainrule.diagnose.health import gradient_health
+    from chainrule.diagnose.intermediates import intermediates
     from chainrule.diagnose.monitor import GradientMonitor
     from chainrule.diagnose.slices import loss_slice
     from chainrule.diagnose.trajectory import Trajectory
@@ -79,6 +80,7 @@ __all__ = [
     "gradient_health",
     "hessian",
     "hvp",
+    "intermediates",
     "jacobian",
     "jvp",
     "leaky_relu",
@@ -123,6 +125,7 @@ _LAZY = {
     "curvature": "chainrule.diagnose.curvature",
     "debug": "chainrule.insight.debugging",
     "examine": "chainrule.insight.examining",
+    "intermediates": "chainrule.diagnose.intermediates",
     "load": "chainrule.train",
     "loss_slice": "chainrule.diagnose.slices",
     "minimize": "chainrule.optim",

@@ -223,6 +223,11 @@ def user_code(depth: int) -> tuple[CodeType, int]:
         frame = frame.f_back
 
 
+def is_users(code: CodeType) -> bool:
+    """Is this the user's code, and not NumPy's, SciPy's or the library's own?"""
+    return not code.co_filename.startswith(_PACKAGES)
+
+
 def leaked(args: Sequence[Any], code: CodeType | None, lasti: int) -> LeakedTraceError:
     """The error for using a traced value whose trace has ended."""
     made = next((a for a in args if isinstance(a, Node) and a.tape.closed), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,13 +63,8 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
         from chainrule.insight.traced import TracedGraph  # the printers load when first needed
 
         with Trace() as run:
-            arguments, values = [], []
-            names = [*_names_of(f, len(args)), *kwargs]
-            for name, x in zip(names, [*args, *kwargs.values()], strict=True):
-                argument, tree = _enter(run, name, x)
-                arguments.append(argument)
-                values.append(tree)
-            result = f(*values[: len(args)], **dict(zip(kwargs, values[len(args) :], strict=True)))
+            names, arguments, values, named = entered(run, f, args, kwargs)
+            result = f(*values, **named)
             extra: Any = {}
             if has_aux:
                 if not (isinstance(result, tuple) and len(result) == 2):
@@ -92,6 +87,24 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
             )
 
     return record
+
+
+def entered(
+    run: Trace, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[list[str], list[Argument], list[Any], dict[str, Any]]:
+    """The arguments as inputs of a trace: their names, what is known of them, and what f gets."""
+    names = [*_names_of(f, len(args)), *kwargs]
+    arguments, values = [], []
+    for name, x in zip(names, [*args, *kwargs.values()], strict=True):
+        argument, tree = _enter(run, name, x)
+        arguments.append(argument)
+        values.append(tree)
+    return (
+        names,
+        arguments,
+        values[: len(args)],
+        dict(zip(kwargs, values[len(args) :], strict=True)),
+    )
 
 
 def _enter(run: Trace, name: str, x: Any) -> tuple[Argument, Any]:

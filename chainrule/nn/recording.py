@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -51,7 +51,17 @@ def path_name(path: tuple[str, ...], layer: Layer) -> str:
     return ".".join(path) or type(layer).__name__.lower()
 
 
-def recorded(network: Layer, leave: Collection[str] = ()) -> tuple[Layer, list[Note]]:
+class _Wanted(NamedTuple):
+    """What is to be noted, and where."""
+
+    notes: list[Note]
+    leave: Collection[str]
+    containers: bool
+
+
+def recorded(
+    network: Layer, leave: Collection[str] = (), *, containers: bool = False
+) -> tuple[Layer, list[Note]]:
     """The network with every layer in it noting its calls, and the list of the notes.
 
     Containers (Sequential, Residual, Graph, and any layer of the user's that keeps its layers in
@@ -61,6 +71,7 @@ def recorded(network: Layer, leave: Collection[str] = ()) -> tuple[Layer, list[N
     Args:
         network: a layer.
         leave: the names of layers that are not noted, ``block.inner``.
+        containers: note them too, each after the layers within it.
 
     >>> from chainrule.nn import Dense, Sequential
     >>> network, notes = recorded(Sequential([Dense(2, "relu"), Dense(1)]))
@@ -70,36 +81,34 @@ def recorded(network: Layer, leave: Collection[str] = ()) -> tuple[Layer, list[N
     [('dense', (4, 2)), ('dense_1', (4, 1))]
     """
     notes: list[Note] = []
-    return _within(network, (), notes, leave), notes
+    return _within(network, (), _Wanted(notes, leave, containers)), notes
 
 
-def _within(
-    layer: Layer, path: tuple[str, ...], notes: list[Note], leave: Collection[str]
-) -> Layer:
+def _within(layer: Layer, path: tuple[str, ...], wanted: _Wanted) -> Layer:
     changed: dict[str, Any] = {}
     for f in fields(layer):
         value = getattr(layer, f.name)
         if isinstance(value, Layer):
-            changed[f.name] = _within(value, (*path, f.name), notes, leave)
+            changed[f.name] = _within(value, (*path, f.name), wanted)
         elif isinstance(value, Mapping) and any(isinstance(v, Layer) for v in value.values()):
             changed[f.name] = {
-                k: _within(v, (*path, str(k)), notes, leave) if isinstance(v, Layer) else v
+                k: _within(v, (*path, str(k)), wanted) if isinstance(v, Layer) else v
                 for k, v in value.items()
             }
         elif isinstance(value, (list, tuple)) and any(isinstance(v, Layer) for v in value):
-            changed[f.name] = _several(value, path, notes, leave)
+            changed[f.name] = _several(value, path, wanted)
     if changed:
-        return replace(layer, **changed)
-    if path_name(path, layer) in leave:
+        layer = replace(layer, **changed)
+        if not wanted.containers:
+            return layer
+    elif path_name(path, layer) in wanted.leave:
         return layer
-    return _Noting(name=layer.name, inner=layer, path=path, notes=notes)
+    return _Noting(name=layer.name, inner=layer, path=path, notes=wanted.notes)
 
 
-def _several(
-    layers: Sequence[Any], path: tuple[str, ...], notes: list[Note], leave: Collection[str]
-) -> tuple[Any, ...]:
+def _several(layers: Sequence[Any], path: tuple[str, ...], wanted: _Wanted) -> tuple[Any, ...]:
     return tuple(
-        _within(v, (*path, str(v.name or k)), notes, leave) if isinstance(v, Layer) else v
+        _within(v, (*path, str(v.name or k)), wanted) if isinstance(v, Layer) else v
         for k, v in enumerate(layers)
     )
 
