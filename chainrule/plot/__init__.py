@@ -17,13 +17,16 @@ from __future__ import annotations
 
 from chainrule.plot.adaptive import effective_steps
 from chainrule.plot.catalogue import FIGURES, figure, save
+from chainrule.plot.classification import no_critical_point
 from chainrule.plot.conditioning import ravine, stability
 from chainrule.plot.convolutional import gradient_norm
 from chainrule.plot.critical_points import critical_surfaces, saddle_escape
 from chainrule.plot.descent import learning_rates, local_minima, rate_regimes
+from chainrule.plot.escaping import minibatch_escape
 from chainrule.plot.explosion import clipping, gradients_by_layer, linear_chain
 from chainrule.plot.initialization import initializations, symmetry
 from chainrule.plot.minibatches import batch_contours, batch_growth, loss_curves, minibatch_paths
+from chainrule.plot.minima import network_minima, saddles_by_dimension
 from chainrule.plot.normalization import (
     batch_normalization,
     feature_normalization,
@@ -49,14 +52,18 @@ __all__ = [
     "linear_chain",
     "local_minima",
     "loss_curves",
+    "minibatch_escape",
     "minibatch_paths",
     "momentum",
     "nesterov",
+    "network_minima",
+    "no_critical_point",
     "race",
     "rate_regimes",
     "ravine",
     "running_averages",
     "saddle_escape",
+    "saddles_by_dimension",
     "save",
     "stability",
     "symmetry",

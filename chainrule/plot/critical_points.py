@@ -131,6 +131,11 @@ class Escape:
     exact: Array
     noisy: Array
 
+    @property
+    def paths(self) -> dict[str, Array]:
+        """All three by name."""
+        return {"Newton": self.newton, "descent": self.exact, "descent with noise": self.noisy}
+
 
 def saddle_escape_runs(noise: float = 0.05, steps: int = 80, seed: int = 1) -> Escape:
     """Newton's method, descent, and descent with noise N(0, σ²) added to each gradient.
@@ -154,30 +159,35 @@ def saddle_escape(ax: Any = None, run: Escape | None = None) -> list[Axes]:
     """Gradient descent with noise escapes a saddle; Newton's method stops at it.
 
     Look at the paths: on the ridge the exact gradient has no part that leads off it, so descent
-    ends at the saddle. A little noise is enough to leave, and then the slope does the rest.
-    Newton's method goes to the nearest point of zero gradient, whatever that is.
+    ends at the saddle. A little noise is enough to leave, and then the slope does the rest: the
+    gradient gets small near the saddle, and grows again. Newton's method goes to the nearest point
+    of zero gradient, whatever that is.
     """
-    axes = style.panels(ax, 1, 2)
+    axes = style.panels(ax, 1, 3)
     run = saddle_escape_runs() if run is None else run
-    left, right = axes
+    left, middle, right = axes
     grid = style.surface(saddle, (-0.55, 1.4), (-1.4, 1.4))
     style.contours(left, grid, np.linspace(-0.24, 1.0, 14))
     left.plot([0, 0], [-1, 1], "*", color=style.BLACK, markersize=13, zorder=4)
     left.plot(0, 0, "X", color=style.BLACK, markersize=11, zorder=5)
-    style.note(left, "saddle", (-0.12, 0.0), ha="right", va="center")
-    style.note(left, "minimum", (-0.1, 1.0), ha="right", va="center")
-    style.note(left, "minimum", (-0.1, -1.0), ha="right", va="center")
-    paths = ((run.newton, style.VERMILION, "Newton"), (run.exact, style.ORANGE, "descent"),
-             (run.noisy, style.BLUE, "descent with noise"))  # fmt: skip
-    for path, color, label in paths:
+    style.note(left, "saddle", (-0.04, -0.1), ha="right", va="top")
+    style.note(left, "minimum", (0.14, 1.0), va="center")
+    style.note(left, "minimum", (0.14, -1.0), va="center")
+    colors = (style.VERMILION, style.ORANGE, style.BLUE)
+    for (label, path), color in zip(run.paths.items(), colors, strict=True):
         style.trail(left, path, color, label)
         heights = saddle(path.T)
         if len(heights) < len(run.exact):  # Newton has arrived: it stays
             heights = np.append(heights, np.full(len(run.exact) - len(heights), heights[-1]))
-        right.plot(heights, color=color, linewidth=2.5, label=label)
-    right.axhline(-0.25, color=style.GREY, linestyle="--", linewidth=1)
-    style.note(right, "the minima", (0, -0.235), color=style.GREY, va="bottom")
+        middle.plot(heights, color=color, linewidth=2.5, label=label)
+        norms = np.array([np.linalg.norm(grad(saddle)(at)) for at in path])
+        right.semilogy(np.maximum(norms, 1e-16), color=color, linewidth=2.5)
+    middle.axhline(-0.25, color=style.GREY, linestyle="--", linewidth=1)
+    style.note(middle, "the minima", (80, -0.235), color=style.GREY, ha="right", va="bottom")
+    middle.set_ylim(-0.3, 1.05)
+    right.set_ylim(1e-10, 3.0)
     left.set_xticks((-0.5, 0.0, 0.5, 1.0))
     style.dress(left, title="Paths", x="x", y="y", grid=False)
-    style.dress(right, title="Height, step by step", x="step", y="f", legend="upper right")
+    style.dress(middle, title="Height", x="step", y="f", legend="upper right")
+    style.dress(right, title="Gradient", x="step", y="its norm")
     return axes
