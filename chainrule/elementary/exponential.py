@@ -76,7 +76,7 @@ def _of_difference(logistic: Any, log_base: float, a: Any, b: Any) -> Any:
     """
     d = where(a == b, 0.0, a - b)
     t = d - a
-    error = where(isfinite(d), (a - (d - t)) - (b + t), 0.0)
+    error = where(isfinite(t), (a - (d - t)) - (b + t), 0.0)
     return logistic(d) * (1.0 + log_base * error * logistic(-d))
 
 
@@ -88,7 +88,7 @@ def _sum_of_powers(base_exp: Any, log_base: float) -> Any:
         with np.errstate(invalid="ignore"):  # ∞ − ∞, replaced
             d = np.where(top == low, 0.0, low - top)
             t = d - low
-            error = np.where(np.isfinite(d), (low - (d - t)) - (top + t), 0.0)
+            error = np.where(np.isfinite(t), (low - (d - t)) - (top + t), 0.0)
         e = base_exp(d) * (1.0 + log_base * error)
         return (top + np.log1p(e) / log_base if log_base != 1.0 else top + np.log1p(e))[()]
 

@@ -351,9 +351,17 @@ def tanh(b: Builder, x: Value) -> Value:
 
 
 def sigmoid(b: Builder, x: Value) -> Value:
+    """e / (1 + e), with the rounding errors of sum and quotient put back."""
     e = exp(b, b.fneg(absolute(b, x)))
-    top = b.select(less(b, x, const(x, 0.0)), e, const(x, 1.0))
-    return b.fdiv(top, b.fadd(e, const(x, 1.0)))
+    one = const(x, 1.0)
+    top = b.select(less(b, x, const(x, 0.0)), e, one)
+    d = b.fadd(e, one)
+    lost = b.fsub(e, b.fsub(d, one))
+    inverse = b.fdiv(one, d)
+    q = b.fmul(top, inverse)
+    minus = b.fneg(q)
+    error = fma(b, minus, lost, fma(b, minus, d, top))
+    return fma(b, error, inverse, q)
 
 
 def soft(b: Builder, x: Value) -> Value:

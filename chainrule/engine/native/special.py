@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
 
 from chainrule.engine.native.functions import (
     EMIT,
@@ -25,7 +29,7 @@ from chainrule.engine.native.functions import (
     polynomial,
     sigmoid,
 )
-from chainrule.engine.native.target import DOUBLE, FLOAT, I64
+from chainrule.engine.native.target import DOUBLE, FLOAT, I1, I32, I64
 
 # erf x = x P(x²) for |x| ≤ 1
 ERF_FLOAT = (
@@ -142,9 +146,19 @@ def _tail(b: Builder, a: Value) -> Value:
     return b.fmul(exp_of_minus_square(b, a), y)
 
 
+def _in_two(number: float) -> tuple[float, float]:
+    """A number as a float32 and what is left of it."""
+    high = float(np.float32(number))
+    return high, number - high
+
+
 def erf(b: Builder, x: Value) -> Value:
     a = absolute(b, x)
-    near = b.fmul(x, polynomial(b, b.fmul(x, x), ERF_DOUBLE if is_double(x) else ERF_FLOAT))
+    z = b.fmul(x, x)
+    first, *rest = ERF_DOUBLE if is_double(x) else ERF_FLOAT
+    high, low = (first, 1.533545961316588e-17) if is_double(x) else _in_two(first)
+    tail = fma(b, z, polynomial(b, z, rest), const(x, low))
+    near = fma(b, x, const(x, high), b.fmul(x, tail))  # the first coefficient has more digits
     far = intrinsic(b, "copysign", b.fsub(const(x, 1.0), _tail(b, a)), x)
     return b.select(b.fcmp_ordered(">", a, const(x, 1.0)), far, near)
 
@@ -189,7 +203,7 @@ def selu(b: Builder, x: Value) -> Value:
 
 
 def _circular(b: Builder, x: Value, turn: int) -> Value:
-    """sin(x + turn π/2); exact reduction up to |x| of about 10⁹."""
+    """sin(x + turn π/2), by a reduction that is exact up to |x| of about 10⁹."""
     if not is_double(x):
         wide = _circular(b, b.fpext(x, like(x, DOUBLE)), turn)
         return b.fptrunc(wide, x.type)
@@ -208,7 +222,54 @@ def _circular(b: Builder, x: Value, turn: int) -> Value:
     odd = b.icmp_signed("!=", b.and_(k, const(x, 1, I64)), const(x, 0, I64))
     value = b.select(odd, cosine, sine)
     below = b.icmp_signed("!=", b.and_(k, const(x, 2, I64)), const(x, 0, I64))
-    return b.select(below, b.fneg(value), value)
+    return _unless_far(b, x, b.select(below, b.fneg(value), value), "cos" if turn else "sin")
+
+
+def _unless_far(b: Builder, x: Value, y: Value, name: str) -> Value:
+    """y, or what the C library's function gives where |x| is too large for the reduction."""
+    size = absolute(b, x)
+    far = b.and_(
+        b.fcmp_ordered(">=", size, const(x, 1e9)), b.fcmp_ordered("<", size, const(x, math.inf))
+    )
+    lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
+    some = far
+    if lanes is not None:
+        bits = ir.IntType(lanes)
+        some = b.icmp_unsigned("!=", b.bitcast(far, bits), ir.Constant(bits, 0))
+    before = b.block
+    with b.if_then(some, likely=False):
+        found = b.call(_one_by_one(b.module, name, x.type), [x, y, far])
+        after = b.block
+    result = b.phi(x.type)
+    result.add_incoming(y, before)
+    result.add_incoming(found, after)
+    return result
+
+
+def _one_by_one(module: ir.Module, name: str, kind: Any) -> ir.Function:
+    """A function of (x, y, mask): the C library's function of x in the lanes of the mask."""
+    lanes = kind.count if isinstance(kind, ir.VectorType) else None
+    own = f"{name}_far_{lanes}"
+    if own in module.globals:
+        return module.globals[own]
+    library = module.globals.get(name)
+    if library is None:
+        library = ir.Function(module, ir.FunctionType(DOUBLE, [DOUBLE]), name)
+    mask = I1 if lanes is None else ir.VectorType(I1, lanes)
+    function = ir.Function(module, ir.FunctionType(kind, [kind, kind, mask]), own)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    x, y, far = function.args
+    b = ir.IRBuilder(function.append_basic_block())
+    if lanes is None:
+        b.ret(b.call(library, [x]))
+        return function
+    for j in range(lanes):
+        place = ir.Constant(I32, j)
+        one = b.call(library, [b.extract_element(x, place)])
+        y = b.insert_element(y, one, place)
+    b.ret(b.select(far, y, function.args[1]))
+    return function
 
 
 def sin(b: Builder, x: Value) -> Value:
