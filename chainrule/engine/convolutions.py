@@ -1,11 +1,16 @@
-"""Convolutions, and windows put back into place, written as matrix products and padded sums.
+"""Convolutions, and windows put back into place, in the terms that engines know.
 
-A convolution is a product of the matrix of all windows, one row for each position, by the weights
-as a matrix. The gradient of the weights is another product of the same matrix; that of the input
-puts the windows' gradients back to where they were read, one tap of the kernel after the other.
+Along one or two axes a convolution is a correlation, whose kernels read the image as it lies. The
+gradient of its weights is another kind of correlation; that of its input is one with the kernel
+turned round, of the gradient spread out by the stride.
 
-Source: Chellapilla, Puri & Simard, "High performance convolutional neural networks for document
-processing", IWFHR 2006 (unrolling).
+Along more axes it is a product of the matrix of all windows, one row for each position, by the
+weights as a matrix. The gradient of the weights is another product of the same matrix; that of the
+input puts the windows' gradients back to where they were read, one tap after the other.
+
+Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", 2016; Chellapilla,
+Puri & Simard, "High performance convolutional neural networks for document processing", IWFHR 2006
+(unrolling).
 """
 
 from __future__ import annotations
@@ -15,10 +20,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from chainrule.engine.geometry import Geometry
+
 if TYPE_CHECKING:
     from chainrule.engine.program import Builder, Op
 
 Shape = tuple[int, ...]
+WIDE = 48  # positions of a row from which on images are padded instead of edges left out
 FEW = 8  # channels, below which windows stand in columns: rows would be too short for vectors
 
 
@@ -61,7 +69,14 @@ def conv(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     if not _same(args, dtype):
         return None
     weights = b.op("reshape", (w,), (math.prod(w.shape[:-1]), w.shape[-1]), dtype)
-    y = _product(b, _matrix(b, x, w.shape[:-2], params), weights)
+    if len(shape) <= 4:
+        x, given = _plane(b, x, w.shape[:-2], params)
+        lows, highs = zip(*given["padding"], strict=True)
+        places = shape[1:-1] if len(shape) == 4 else (1, shape[1])
+        options = {k: given[k] for k in ("kernel", "stride", "dilation")}
+        y = _correlated(b, x, weights, places, lows, highs, options)
+    else:
+        y = _product(b, _matrix(b, x, w.shape[:-2], params), weights)
     return b.op("reshape", (y,), shape, dtype)
 
 
@@ -70,15 +85,30 @@ def conv_weight(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtyp
     if not _same(args, dtype):
         return None
     flat = b.op("reshape", (g,), (math.prod(g.shape[:-1]), g.shape[-1]), dtype)
-    y = _product(b, _turned(b, _matrix(b, x, params["kernel"], params)), flat)
+    if len(g.shape) <= 4:
+        places = g.shape[1:-1] if len(g.shape) == 4 else (1, g.shape[1])
+        x, given = _plane(b, x, params["kernel"], params)
+        lows, highs = zip(*given["padding"], strict=True)
+        x = _padded(b, x, lows, highs)
+        options = {k: given[k] for k in ("kernel", "stride", "dilation")}
+        where = Geometry(x.shape[0], x.shape[1:3], x.shape[3], places, **options)
+        y = b.op(
+            "correlate_weight", (x, flat), (where.elements, g.shape[-1]), dtype, geometry=where
+        )
+    else:
+        y = _product(b, _turned(b, _matrix(b, x, params["kernel"], params)), flat)
     return b.op("reshape", (y,), shape, dtype)
 
 
 def conv_input(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     g, w = args
-    if not _same(args, dtype) or any(s != 1 for s in params["stride"]):
+    if not _same(args, dtype):
         return None
     kernel = w.shape[:-2]
+    if len(shape) <= 4:
+        return _correlated_input(b, g, w, params, shape)
+    if any(s != 1 for s in params["stride"]):
+        return None
     flat = b.op("reshape", (g,), (math.prod(g.shape[:-1]), g.shape[-1]), dtype)
     weights = b.op("reshape", (w,), (math.prod(w.shape[:-1]), w.shape[-1]), dtype)
     columns = _product(b, flat, _turned(b, weights))
@@ -86,6 +116,62 @@ def conv_input(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
     columns = b.op("reshape", (columns,), whole, dtype)
     lows = tuple(low for low, _ in params["padding"])
     return _put_back(b, columns, len(kernel), params["dilation"], lows, shape)
+
+
+def _correlated_input(b: Builder, g: Any, w: Any, params: Any, shape: Shape) -> Any:
+    """Each pixel sums over the windows that it is in: a correlation with the turned kernel."""
+    g, given = _plane(b, g, w.shape[:-2], params)
+    kernel, dilation = given["kernel"], given["dilation"]
+    axes = tuple(range(len(w.shape) - 2))
+    turned = b.op("flip", (w,), w.shape, w.dtype, axis=axes)
+    swapped = (*w.shape[:-2], w.shape[-1], w.shape[-2])
+    order = (*axes, len(axes) + 1, len(axes))
+    turned = b.op("transpose", (turned,), swapped, w.dtype, axes=order)
+    weights = b.op("reshape", (turned,), (math.prod(swapped[:-1]), swapped[-1]), w.dtype)
+    places = shape[1:-1] if len(shape) == 4 else (1, shape[1])
+    lows = tuple(
+        d * (k - 1) - low for d, k, (low, _) in zip(dilation, kernel, given["padding"], strict=True)
+    )
+    highs = tuple(
+        max(n - 1 - low + d * (k - 1) - (size - 1), 0)
+        for n, low, d, k, size in zip(places, lows, dilation, kernel, g.shape[1:3], strict=True)
+    )
+    options = {"kernel": kernel, "dilation": dilation, "up": given["stride"]}
+    y = _correlated(b, g, weights, places, lows, highs, options)
+    return b.op("reshape", (y,), shape, w.dtype)
+
+
+def _plane(b: Builder, x: Any, kernel: Shape, params: Any) -> tuple[Any, dict[str, Any]]:
+    """Images with two axes, and the parameters for them: a line is an image of height 1."""
+    names = ("stride", "padding", "dilation")
+    if len(x.shape) == 4:
+        return x, {"kernel": kernel, **{k: params[k] for k in names}}
+    x = b.op("reshape", (x,), (x.shape[0], 1, *x.shape[1:]), x.dtype)
+    none = {"stride": 1, "padding": (0, 0), "dilation": 1}
+    return x, {"kernel": (1, *kernel), **{k: (none[k], *params[k]) for k in names}}
+
+
+def _padded(b: Builder, x: Any, lows: Any, highs: Any) -> Any:
+    """Images with zeros around them."""
+    if not any((*lows, *highs)):
+        return x
+    space = tuple(n + low + high for n, low, high in zip(x.shape[1:3], lows, highs, strict=True))
+    shape = (x.shape[0], *space, x.shape[3])
+    return b.op("pad", (x,), shape, x.dtype, lows=(0, *lows, 0), counts=x.shape)
+
+
+def _correlated(
+    b: Builder, x: Any, weights: Any, places: Any, lows: Any, highs: Any, options: dict[str, Any]
+) -> Any:
+    """The correlation as a matrix, one row for each position."""
+    spread = options.get("up", (1, 1)) != (1, 1)
+    if places[1] > WIDE and any((*lows, *highs)) and not spread and min(lows) >= 0:
+        x, lows = _padded(b, x, lows, highs), (0, 0)
+    where = Geometry(
+        x.shape[0], x.shape[1:3], x.shape[3], tuple(places), lows=tuple(lows), **options
+    )
+    shape = (where.rows, weights.shape[1])
+    return b.op("correlate", (x, weights), shape, x.dtype, geometry=where)
 
 
 def fold(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:

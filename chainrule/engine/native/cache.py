@@ -48,7 +48,8 @@ def version() -> str:
 
 def key(text: str, target: Target) -> str:
     """The name of the code for a text that describes it, on a processor."""
-    parts = (version(), llvmlite.__version__, target.triple, target.cpu, target.features, text)
+    machine = target.triple, target.cpu, target.features, str(target.bits)
+    parts = (version(), llvmlite.__version__, *machine, text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -17,16 +17,11 @@ from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import machine, tape
+from chainrule.engine.native.correlations import Correlation, WeightCorrelation
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops, divisible, take_rows
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
-from chainrule.engine.native.products import (
-    Product,
-    emit_product,
-    scratch_bytes,
-    tile,
-    turned,
-)
+from chainrule.engine.native.products import Product
 from chainrule.engine.native.target import I1, I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
 from chainrule.engine.program import RECORDS, Op, Program
@@ -261,11 +256,15 @@ class Compiled:
         return (slot, 0) if slot is not None else (self.arena_slot, self.offsets[op])
 
     def _scratch(self, group: Group) -> int:
-        return scratch_bytes(self._product(group), self.target) if group.kind == "product" else 0
+        return self.spec(group).scratch(self.target) if group.kind == "product" else 0
 
-    def _product(self, group: Group) -> Product:
+    def spec(self, group: Group) -> Product | Correlation | WeightCorrelation:
+        """What a group of the kind "product" begins with."""
         head = group.head
         assert head is not None
+        if head.name != "matmul":
+            kind = Correlation if head.name == "correlate" else WeightCorrelation
+            return kind(head.params["geometry"], head.shape[1], str(head.dtype))
         a, b = head.args
         first, second = (matrix_of(self.grouping.layout(x)) for x in (a, b))
         assert first is not None
@@ -358,9 +357,8 @@ class Compiled:
     def _is_split(self, group: Group) -> bool:
         """Is a group worth splitting among threads?"""
         if group.kind == "product":
-            spec = turned(self._product(group))
-            rows, _ = tile(spec, self.target)
-            return spec.n > 1 and spec.m >= 2 * rows and spec.m * spec.k * spec.n > SPLIT_PRODUCT
+            spec = self.spec(group)
+            return spec.parts(self.target)[0] > 1 and spec.multiplications > SPLIT_PRODUCT
         size = math.prod(group.space)
         if group.kind == "take":
             return size > SPLIT_LOOP
@@ -369,8 +367,7 @@ class Compiled:
     def _seconds(self, group: Group) -> float:
         """About how long a group takes in one thread."""
         if group.kind == "product":
-            spec = self._product(group)
-            return spec.m * spec.k * spec.n * PRODUCT
+            return self.spec(group).multiplications * PRODUCT
         if group.kind == "tape":
             return len(self.tapes[group].words) * tape.STEP
         return math.prod(group.space) * len(group.ops) * STEP
@@ -396,12 +393,12 @@ class Compiled:
         head = group.head
         assert head is not None
         layout, pointer = self.grouping.layout, place.pointer
-        spec = self._product(group)
+        spec = self.spec(group)
         epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
         operands = epilogue.operands if epilogue else []
         name = f"product_{group.index}"
-        function = emit_product(
-            self.module, name, spec, self.target, epilogue, extra=[POINTER] * len(operands)
+        function = spec.emit(
+            self.module, name, self.target, epilogue, extra=[POINTER] * len(operands)
         )
         address = [
             b.gep(
@@ -412,14 +409,14 @@ class Compiled:
             for a in head.args
         ]
         out = pointer(head) if head in group.stored else place.scratch
-        rows: Any = (ir.Constant(I64, 0), ir.Constant(I64, spec.m))
-        if place.part is not None:  # whole tiles for each thread, the rest for the last
-            high, _ = tile(spec, self.target)
-            first, last = share(b, spec.m // high, *place.part)
-            end = b.icmp_signed("==", last, ir.Constant(I64, spec.m // high))
-            last = b.mul(last, ir.Constant(I64, high))
-            last = b.select(end, ir.Constant(I64, spec.m), last)
-            rows = (b.mul(first, ir.Constant(I64, high)), last)
+        parts, unit, whole = spec.parts(self.target)
+        rows: Any = (ir.Constant(I64, 0), ir.Constant(I64, whole))
+        if place.part is not None:  # the last thread takes what is left
+            first, last = share(b, parts, *place.part)
+            end = b.icmp_signed("==", last, ir.Constant(I64, parts))
+            last = b.mul(last, ir.Constant(I64, unit))
+            last = b.select(end, ir.Constant(I64, whole), last)
+            rows = (b.mul(first, ir.Constant(I64, unit)), last)
         b.call(function, [*address, out, *rows, place.scratch, *map(pointer, operands)])
 
     def _emit_tape(self, b: ir.IRBuilder, group: Group, place: Place) -> None:

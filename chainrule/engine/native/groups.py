@@ -28,6 +28,7 @@ Shape = tuple[int, ...]
 VIEWS = frozenset(
     {"reshape", "transpose", "broadcast_to", "getitem", "flip", "diagonal", "windows"}
 )
+CORRELATIONS = frozenset({"correlate", "correlate_weight"})
 REDUCTIONS = frozenset({"sum", "max", "min"})
 INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
 COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
@@ -205,6 +206,9 @@ class Grouping:
         elif supported(op):
             if op.name == "matmul":
                 self._product(op)
+            elif op.name in CORRELATIONS:
+                op.args = tuple(self._flat(a) for a in op.args)
+                self._alone(op, "product")
             elif op.name == "take":
                 self._take(op)
             else:
@@ -264,8 +268,11 @@ class Grouping:
         group.add(op)
         self.place[op] = group.index
 
+    def _flat(self, a: Any) -> Any:
+        return a if self.layouts[a].is_flat() else self._copied(a)
+
     def _take(self, op: Op) -> None:
-        op.args = tuple(a if self.layouts[a].is_flat() else self._copied(a) for a in op.args)
+        op.args = tuple(self._flat(a) for a in op.args)
         self._alone(op, "take")
 
     def _product(self, op: Op) -> None:
@@ -471,6 +478,8 @@ def supported(op: Op) -> bool:
     if name == "take":
         index = sources[-1]
         return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
+    if name in CORRELATIONS:
+        return str(op.dtype) in FLOATS and all(a.dtype == op.dtype for a in sources)
     if name == "matmul":
         same = all(a.dtype == op.dtype for a in sources) and len(sources) == 2
         return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in sources)

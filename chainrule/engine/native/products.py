@@ -16,7 +16,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from chainrule.engine.native.target import I1, I8, I32, I64, TYPES, Target
+from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
+from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -26,10 +27,7 @@ from chainrule.engine.native.vectors import (
     splat,
 )
 
-POINTER = ir.PointerType()
 LARGE = 2**18  # bytes of B from which on it is packed
-WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
-Epilogue = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,26 @@ class Product:
     dtype: str
     transpose_a: bool = False
     transpose_b: bool = False
+
+    @property
+    def multiplications(self) -> int:
+        return self.m * self.k * self.n
+
+    def scratch(self, target: Target) -> int:
+        """The bytes of memory that a call needs for packing."""
+        return scratch_bytes(self, target)
+
+    def parts(self, target: Target) -> tuple[int, int, int]:
+        """(parts, rows of a part, rows): what threads can share; the last part takes the rest."""
+        if self.n == 1:
+            return 1, self.m, self.m
+        rows, _ = tile(turned(self), target)
+        return self.m // rows, rows, self.m
+
+    def emit(self, *given: Any, **options: Any) -> ir.Function:
+        """See :func:`emit_product`."""
+        module, name, *rest = given
+        return emit_product(module, name, self, *rest, **options)
 
 
 def scratch_bytes(spec: Product, target: Target) -> int:
@@ -67,12 +85,12 @@ def turned(spec: Product) -> Product:
 
 def tile(spec: Product, target: Target) -> tuple[int, int]:
     """(rows, vectors) of C that are in registers together."""
-    registers = 24 if target.bits == 512 or "aarch64" in target.triple else 12
+    most = registers(target)
     vectors = -(-spec.n // target.lanes(spec.dtype))
-    widest = 3 if spec.m >= 8 else max(1, registers // max(spec.m, 1))
+    widest = 3 if spec.m >= 8 else max(1, most // max(spec.m, 1))
     width = min(vectors, widest, 8)
-    rows = {1: 16, 2: 12, 3: 8}.get(width, registers // width)
-    rows = max(1, min(rows, registers // width, spec.m))
+    rows = {1: 16, 2: 12, 3: 8}.get(width, most // width)
+    rows = max(1, min(rows, most // width, spec.m))
     # Tiles that come out even need no code for a rest.
     even = next(r for r in range(rows, 0, -1) if spec.m % r == 0)
     return even if 3 * even >= 2 * rows or even * width >= 12 else rows, width
@@ -113,9 +131,7 @@ def emit_product(
     ``first`` is a multiple of the rows of a tile, ``last`` too or m. The sums do not depend on
     the range.
     """
-    kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64, POINTER, *extra])
-    function = ir.Function(module, kind, name)
-    b = ir.IRBuilder(function.append_basic_block())
+    function, b = begun(module, name, extra)
     swap = spec.n == 1 and spec.transpose_a
     emitter = _Emitter(b, function, turned(spec), target, epilogue, swap)
     if turned(spec).n == 1:
@@ -126,7 +142,7 @@ def emit_product(
     return function
 
 
-class _Emitter:
+class _Emitter(Tiles):
     def __init__(
         self,
         b: ir.IRBuilder,
@@ -136,23 +152,17 @@ class _Emitter:
         epilogue: Epilogue | None,
         swap: bool,
     ) -> None:
-        self.b, self.function, self.spec = b, function, spec
-        self.lanes = target.lanes(spec.dtype)
-        self.kind = TYPES[spec.dtype]
-        self.vector = ir.VectorType(self.kind, self.lanes)
-        self.size = 4 if spec.dtype == "float32" else 8
-        self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
+        super().__init__(b, function, spec.n, spec.dtype, target, epilogue)
+        self.spec = spec
         if swap:
             self.a, self.b_ = self.b_, self.a
-            self.first, self.last = _i(0), _i(1)
+            self.first, self.last = index(0), index(1)
         self.rows, self.width = tile(spec, target)
-        self.epilogue = epilogue
-        self.weight = int(getattr(epilogue, "weight", 1))
         self.packed = _packs(spec)
         self.strips: ir.Value | None = None
         if _strips(spec) and spec.n > 1:
             panel = spec.k * self.width * self.lanes if self.packed else 0
-            self.strips = b.gep(self.scratch, [_i(panel)], source_etype=self.kind)
+            self.strips = b.gep(self.scratch, [index(panel)], source_etype=self.kind)
 
     # Panels of columns -------------------------------------------------------------------------
 
@@ -165,7 +175,7 @@ class _Emitter:
         if whole < n:
             left = n - whole
             vectors = -(-left // self.lanes)
-            self._panel(_i(whole), vectors, left % self.lanes)
+            self._panel(index(whole), vectors, left % self.lanes)
 
     def _panel(self, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
         """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""
@@ -179,9 +189,9 @@ class _Emitter:
         m, rows = self.spec.m, self.rows
         b = self.b
         rest = m % rows
-        blocks = b.sub(self.last, _i(rest)) if rest else self.last
+        blocks = b.sub(self.last, index(rest)) if rest else self.last
         if rest:  # only the range that ends with m has a rest
-            whole = b.icmp_signed("==", self.last, _i(m))
+            whole = b.icmp_signed("==", self.last, index(m))
             blocks = b.select(whole, blocks, self.last)
         ranged(b, self.first, blocks, rows, lambda i: body(i, rows))
         if rest:
@@ -192,15 +202,15 @@ class _Emitter:
         b, spec, lanes = self.b, self.spec, self.lanes
 
         def column(p: ir.Value, _: Any) -> list[ir.Value]:
-            before = b.mul(p, _i(spec.m))
+            before = b.mul(p, index(spec.m))
 
             def part(i: ir.Value, rows: int) -> None:
                 source = b.add(before, i)
-                to = b.add(b.mul(i, _i(spec.k)), b.mul(p, _i(rows)))
+                to = b.add(b.mul(i, index(spec.k)), b.mul(p, index(rows)))
                 for r in range(0, rows, lanes):
-                    place = b.gep(self.a, [b.add(source, _i(r))], source_etype=self.kind)
-                    out = b.gep(self.strips, [b.add(to, _i(r))], source_etype=self.kind)
-                    mask = self._mask(min(rows - r, lanes))
+                    place = b.gep(self.a, [b.add(source, index(r))], source_etype=self.kind)
+                    out = b.gep(self.strips, [b.add(to, index(r))], source_etype=self.kind)
+                    mask = self.mask(min(rows - r, lanes))
                     x = masked_load(b, place, self.vector, self.size, mask)
                     masked_store(b, x, out, self.size, mask)
 
@@ -209,18 +219,15 @@ class _Emitter:
 
         counted(b, 0, spec.k, 1, [], column)
 
-    def _mask(self, tail: int) -> ir.Value:
-        return constant_lanes(I1, tuple(int(lane < tail) for lane in range(self.lanes)))
-
     def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
         """The sums of one tile, and what is done with them."""
         b, spec, lanes = self.b, self.spec, self.lanes
         source = self.a
-        across, down = (_i(spec.m), _i(1)) if spec.transpose_a else (_i(1), _i(spec.k))
+        across, down = (index(spec.m), index(1)) if spec.transpose_a else (index(1), index(spec.k))
         start = b.mul(i, down)
         if self.strips is not None:
-            source, across, start = self.strips, _i(rows), b.mul(i, _i(spec.k))
-        starts = [b.add(start, b.mul(_i(r), down)) for r in range(rows)]
+            source, across, start = self.strips, index(rows), b.mul(i, index(spec.k))
+        starts = [b.add(start, b.mul(index(r), down)) for r in range(rows)]
 
         def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             right = [self._right(p, j, v, vectors, tail) for v in range(vectors)]
@@ -230,7 +237,7 @@ class _Emitter:
                 at = b.gep(source, [b.add(starts[r], moved)], source_etype=self.kind)
                 x = splat(b, b.load(at, typ=self.kind, align=self.size), lanes)
                 for v in range(vectors):
-                    found[r * vectors + v] = self._fma(x, right[v], found[r * vectors + v])
+                    found[r * vectors + v] = self.fma(x, right[v], found[r * vectors + v])
             return found
 
         zero = ir.Constant(self.vector, None)
@@ -239,71 +246,26 @@ class _Emitter:
 
         def several(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             for u in range(times):
-                sums = step(b.add(p, _i(u)), sums)
+                sums = step(b.add(p, index(u)), sums)
             return list(sums)
 
         sums = counted(b, 0, turns, times, [zero] * (rows * vectors), several)
         sums = counted(b, turns, spec.k, 1, sums, step)
 
-        def finish(r: ir.Value, parts: Sequence[ir.Value]) -> list[ir.Value]:
-            for v, x in enumerate(parts):
-                mask = self._mask(tail) if tail and v == vectors - 1 else None
-                self._done(x, b.add(i, r), b.add(j, _i(v * lanes)), mask)
-            return []
-
-        if rows * vectors * self.weight <= WEIGHT or rows == 1:
-            for r in range(rows):
-                finish(_i(r), sums[r * vectors : (r + 1) * vectors])
-            return
-        # Much to do for each vector: its code stands once, in a loop over the rows of the tile.
-        with b.goto_entry_block():
-            tile_ = b.alloca(self.vector, size=_i(rows * vectors))
-        for k, x in enumerate(sums):
-            b.store(x, b.gep(tile_, [_i(k)], source_etype=self.vector), align=64)
-
-        def again(r: ir.Value, _: Any) -> list[ir.Value]:
-            first = b.mul(r, _i(vectors))
-            places = [b.add(first, _i(v)) for v in range(vectors)]
-            parts = [
-                b.load(b.gep(tile_, [at], source_etype=self.vector), typ=self.vector, align=64)
-                for at in places
-            ]
-            return finish(r, parts)
-
-        counted(b, 0, rows, 1, [], again)
+        self.finish(sums, i, j, rows, vectors, tail)
 
     def _right(self, p: ir.Value, j: ir.Value, v: int, vectors: int, tail: int) -> ir.Value:
         """The v-th vector of B's row p in the panel from column j on."""
         b = self.b
         if self.packed:
-            at = b.add(b.mul(p, _i(vectors * self.lanes)), _i(v * self.lanes))
+            at = b.add(b.mul(p, index(vectors * self.lanes)), index(v * self.lanes))
             return b.load(b.gep(self.scratch, [at], source_etype=self.kind), typ=self.vector,
                           align=self.size)  # fmt: skip
-        at = b.add(b.mul(p, _i(self.spec.n)), b.add(j, _i(v * self.lanes)))
+        at = b.add(b.mul(p, index(self.spec.n)), b.add(j, index(v * self.lanes)))
         place = b.gep(self.b_, [at], source_etype=self.kind)
         if tail and v == vectors - 1:
-            return masked_load(b, place, self.vector, self.size, self._mask(tail))
+            return masked_load(b, place, self.vector, self.size, self.mask(tail))
         return b.load(place, typ=self.vector, align=self.size)
-
-    def _fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
-        name = f"llvm.fma.v{self.lanes}f{self.size * 8}"
-        found = self.b.module.globals.get(name)
-        if found is None:
-            kind = ir.FunctionType(self.vector, [self.vector] * 3)
-            found = ir.Function(self.b.module, kind, name)
-        return self.b.call(found, [x, y, z])
-
-    def _done(self, x: ir.Value, row: ir.Value, column: ir.Value, mask: ir.Value | None) -> None:
-        if self.epilogue is not None:
-            self.epilogue(self.b, x, row, column, mask, self.function)
-            return
-        b = self.b
-        at = b.add(b.mul(row, _i(self.spec.n)), column)
-        place = b.gep(self.c, [at], source_etype=self.kind)
-        if mask is None:
-            b.store(x, place, align=self.size)
-        else:
-            masked_store(b, x, place, self.size, mask)
 
     # Packing -----------------------------------------------------------------------------------
 
@@ -327,26 +289,29 @@ class _Emitter:
 
     def _keep(self, x: ir.Value, p: ir.Value, v: int, vectors: int) -> None:
         b = self.b
-        at = b.add(b.mul(p, _i(vectors * self.lanes)), _i(v * self.lanes))
+        at = b.add(b.mul(p, index(vectors * self.lanes)), index(v * self.lanes))
         b.store(x, b.gep(self.scratch, [at], source_etype=self.kind), align=self.size)
 
     def _pack_transposed(self, j: ir.Value, v: int, vectors: int, tail: int) -> None:
         """One vector of columns of a transposed B, square by square through the registers."""
         b, lanes, k = self.b, self.lanes, self.spec.k
         square = square_function(b.module, self.spec.dtype, lanes)
-        start = b.mul(b.add(j, _i(v * lanes)), _i(k))
+        start = b.mul(b.add(j, index(v * lanes)), index(k))
 
         def body(p: ir.Value, count: int) -> list[ir.Value]:
             source = b.gep(self.b_, [b.add(start, p)], source_etype=self.kind)
-            at = b.add(b.mul(p, _i(vectors * lanes)), _i(v * lanes))
+            at = b.add(b.mul(p, index(vectors * lanes)), index(v * lanes))
             to = b.gep(self.scratch, [at], source_etype=self.kind)
-            b.call(square, [source, _i(k), to, _i(vectors * lanes), _i(tail or lanes), _i(count)])
+            b.call(
+                square,
+                [source, index(k), to, index(vectors * lanes), index(tail or lanes), index(count)],
+            )
             return []
 
         whole = k // lanes * lanes
         counted(b, 0, whole, lanes, [], lambda p, _: body(p, lanes))
         if whole < k:
-            body(_i(whole), k - whole)
+            body(index(whole), k - whole)
 
     # One column ----------------------------------------------------------------------------------
 
@@ -356,11 +321,11 @@ class _Emitter:
         whole = m // lanes * lanes
         counted(self.b, 0, whole, lanes, [], lambda i, _: self._dots(i, lanes))
         if whole < m:
-            self._dots(_i(whole), m - whole)
+            self._dots(index(whole), m - whole)
 
     def _dots(self, i: ir.Value, rows: int) -> list[ir.Value]:
         b, lanes, k = self.b, self.lanes, self.spec.k
-        starts = [b.mul(b.add(i, _i(r)), _i(k)) for r in range(rows)]
+        starts = [b.mul(b.add(i, index(r)), index(k)) for r in range(rows)]
 
         def part(p: ir.Value, sums: Sequence[ir.Value], count: int) -> list[ir.Value]:
             mask = None
@@ -375,23 +340,19 @@ class _Emitter:
 
             y = read(self.b_, p)
             rows_ = zip(starts, sums, strict=True)
-            return [self._fma(read(self.a, b.add(s, p)), y, z) for s, z in rows_]
+            return [self.fma(read(self.a, b.add(s, p)), y, z) for s, z in rows_]
 
         zero = ir.Constant(self.vector, None)
         whole = k // lanes * lanes
         sums = counted(b, 0, whole, lanes, [zero] * rows, lambda p, c: part(p, c, lanes))
         if whole < k:
-            sums = part(_i(whole), sums, k - whole)
+            sums = part(index(whole), sums, k - whole)
         sums += [zero] * (lanes - rows)
         mask = None
         if rows < lanes:
             mask = constant_lanes(I1, tuple(int(x < rows) for x in range(lanes)))
-        self._done(row_sums(b, sums), _i(0), i, mask)
+        self.done(row_sums(b, sums), index(0), i, mask)
         return []
-
-
-def _i(x: int) -> ir.Constant:
-    return ir.Constant(I64, x)
 
 
 def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
@@ -418,15 +379,15 @@ def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
     none = ir.Constant(inside.type, None)
     given = []
     for r in range(lanes):
-        there = b.icmp_signed("<", _i(r), rows)
-        place = b.gep(source, [b.mul(_i(r), down)], source_etype=kind)
+        there = b.icmp_signed("<", index(r), rows)
+        place = b.gep(source, [b.mul(index(r), down)], source_etype=kind)
         given.append(masked_load(b, place, vector, size, b.select(there, inside, none)))
     end = function.append_basic_block("end")
     for c, x in enumerate(transposed(b, given)):
         more = function.append_basic_block("more")
-        b.cbranch(b.icmp_signed("<", _i(c), columns), more, end)
+        b.cbranch(b.icmp_signed("<", index(c), columns), more, end)
         b.position_at_end(more)
-        b.store(x, b.gep(to, [b.mul(_i(c), across)], source_etype=kind), align=size)
+        b.store(x, b.gep(to, [b.mul(index(c), across)], source_etype=kind), align=size)
     b.branch(end)
     b.position_at_end(end)
     b.ret_void()
@@ -467,4 +428,4 @@ def row_sums(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> ir.Value:
     return found[0]
 
 
-__all__ = ["I8", "Product", "emit_product", "scratch_bytes", "tile", "turned"]
+__all__ = ["Product", "emit_product", "scratch_bytes", "tile", "turned"]

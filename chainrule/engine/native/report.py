@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.groups import Group, Grouping, space_of
+from chainrule.engine.native.groups import Group, space_of
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,18 @@ def report(compiled: Compiled, values: Sequence[Any], repeats: int = 20) -> Repo
     for stretch, found in zip(apart.stretches, times, strict=True):
         group = stretch.groups[0]
         seconds = max(min(found) - empty, 1e-8)
-        kernels.append(_kernel(group, apart.grouping, seconds))
+        kernels.append(_kernel(group, apart, seconds))
     return Report(kernels)
 
 
-def _kernel(group: Group, grouping: Grouping, seconds: float) -> Kernel:
+def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
+    grouping = compiled.grouping
     first = group.ops[0]
     work = 0
     touched: dict[Any, int] = {}
     for op in group.ops:
         if op is group.head and group.kind == "product":
-            work += 2 * op.args[0].shape[1] * op.size
+            work += 2 * compiled.spec(group).multiplications
         elif group.kind != "numpy":
             work += math.prod(space_of(op))
         for a in op.sources():

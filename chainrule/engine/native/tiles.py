@@ -1,0 +1,144 @@
+"""What products and correlations share: a tile of the result in registers, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from chainrule.engine.native.functions import intrinsic
+from chainrule.engine.native.target import I1, I64, TYPES, Target
+from chainrule.engine.native.vectors import (
+    constant_lanes,
+    counted,
+    masked_load,
+    masked_store,
+    splat,
+)
+
+POINTER = ir.PointerType()
+WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
+Epilogue = Callable[..., None]
+
+
+def index(x: int) -> ir.Constant:
+    """A number of elements."""
+    return ir.Constant(I64, x)
+
+
+def registers(target: Target) -> int:
+    """How many vectors of a result are held at once; some are left for the operands."""
+    return 24 if target.bits == 512 or "aarch64" in target.triple else 12
+
+
+class Tiles:
+    """Writes code that makes a matrix tile by tile.
+
+    Args:
+        b: where to write it.
+        function: ``void name(a, b, c, first, last, scratch, *extra)``.
+        columns: of the result.
+        dtype: of the matrices.
+        target: the processor.
+        epilogue: called for each finished vector, see :func:`products.emit_product`.
+    """
+
+    def __init__(
+        self,
+        b: ir.IRBuilder,
+        function: ir.Function,
+        columns: int,
+        dtype: str,
+        target: Target,
+        epilogue: Epilogue | None,
+    ) -> None:
+        self.b, self.function, self.columns = b, function, columns
+        self.lanes = target.lanes(dtype)
+        self.kind = TYPES[dtype]
+        self.vector = ir.VectorType(self.kind, self.lanes)
+        self.size = 4 if dtype == "float32" else 8
+        self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
+        self.epilogue = epilogue
+        self.weight = int(getattr(epilogue, "weight", 1))
+
+    def at(self, base: ir.Value, offset: ir.Value) -> ir.Value:
+        """The address of an element."""
+        return self.b.gep(base, [offset], source_etype=self.kind)
+
+    def read(self, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+        """A vector from memory."""
+        place = self.at(base, offset)
+        if mask is not None:
+            return masked_load(self.b, place, self.vector, self.size, mask)
+        return self.b.load(place, typ=self.vector, align=self.size)
+
+    def everywhere(self, base: ir.Value, offset: ir.Value) -> ir.Value:
+        """One element in every lane."""
+        x = self.b.load(self.at(base, offset), typ=self.kind, align=self.size)
+        return splat(self.b, x, self.lanes)
+
+    def fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
+        return intrinsic(self.b, "fma", x, y, z)
+
+    def mask(self, tail: int) -> ir.Value:
+        """The first so many lanes."""
+        return constant_lanes(I1, tuple(int(lane < tail) for lane in range(self.lanes)))
+
+    def finish(
+        self, sums: Sequence[ir.Value], i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int
+    ) -> None:
+        """Hand on the tile whose first row and column are i and j.
+
+        Of the last vector only ``tail`` lanes are columns of the result, if it is not 0.
+        """
+        b = self.b
+
+        def row(r: ir.Value, parts: Sequence[ir.Value]) -> list[ir.Value]:
+            for v, x in enumerate(parts):
+                mask = self.mask(tail) if tail and v == vectors - 1 else None
+                self.done(x, b.add(i, r), b.add(j, index(v * self.lanes)), mask)
+            return []
+
+        if rows * vectors * self.weight <= WEIGHT or rows == 1:
+            for r in range(rows):
+                row(index(r), sums[r * vectors : (r + 1) * vectors])
+            return
+        # Much to do for each vector: its code stands once, in a loop over the rows of the tile.
+        with b.goto_entry_block():
+            tile = b.alloca(self.vector, size=index(rows * vectors))
+        for k, x in enumerate(sums):
+            b.store(x, b.gep(tile, [index(k)], source_etype=self.vector), align=64)
+
+        def again(r: ir.Value, _: Any) -> list[ir.Value]:
+            before = b.mul(r, index(vectors))
+            places = [b.add(before, index(v)) for v in range(vectors)]
+            parts = [
+                b.load(b.gep(tile, [at], source_etype=self.vector), typ=self.vector, align=64)
+                for at in places
+            ]
+            return row(r, parts)
+
+        counted(b, 0, rows, 1, [], again)
+
+    def done(self, x: ir.Value, row: ir.Value, column: ir.Value, mask: ir.Value | None) -> None:
+        """A vector of the result is complete."""
+        if self.epilogue is not None:
+            self.epilogue(self.b, x, row, column, mask, self.function)
+            return
+        b = self.b
+        place = self.at(self.c, b.add(b.mul(row, index(self.columns)), column))
+        if mask is None:
+            b.store(x, place, align=self.size)
+        else:
+            masked_store(b, x, place, self.size, mask)
+
+
+def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Function, ir.IRBuilder]:
+    """``void name(a, b, c, first, last, scratch, *extra)`` and a builder at its beginning."""
+    kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64, POINTER, *extra])
+    function = ir.Function(module, kind, name)
+    return function, ir.IRBuilder(function.append_basic_block())
+
+
+__all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers"]
