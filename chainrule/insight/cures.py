@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.elementary.base import value_of
 from chainrule.graph import Node, predecessors
-from chainrule.insight.origins import Origin, kind_of
+from chainrule.insight.origins import Origin, is_finite, kind_of
 from chainrule.insight.slopes import cure_of_slope
 from chainrule.insight.stable import instead_of_exponential, stable_log
 from chainrule.insight.surroundings import (
@@ -26,6 +26,7 @@ from chainrule.insight.surroundings import (
     numbers,
 )
 
+_DOUBLE = np.log(np.finfo(np.float64).max)
 _POWERS = frozenset({"power", "square", "prod", "cumprod", "gammaln"})
 
 
@@ -57,9 +58,13 @@ def _given(scene: Scene) -> Cure:
             f"'{scene.name}' holds it already: nothing was computed yet",
             "look at where these numbers come from; np.isfinite(x) finds the rows",
         )
+    constants = [numbers(a) for a in scene.node.args if not isinstance(a, Node)]
+    kind = next((kind_of(c) for c in constants if not is_finite(c)), "inf")
     return Cure(
-        f"a constant that {scene.name} reads holds it",
-        "a mask of -inf is safe before softmax alone; elsewhere use np.where on the result",
+        f"a constant that {scene.name} reads holds {kind}",
+        "a mask of -inf is safe before softmax alone; elsewhere use np.where on the result"
+        if kind == "-inf"
+        else "it was computed outside of what is differentiated: look at the line that makes it",
     )
 
 
@@ -100,7 +105,10 @@ def _of_exponential(scene: Scene) -> Cure | None:
     top = np.log2(limit) if scene.name == "exp2" else np.log(limit)
     x = np.abs(x) if scene.name in ("sinh", "cosh") else x
     cause = f"{scene.name} of {np.nanmax(x):.4g} overflows; the largest it takes is {top:.3g}"
-    return Cure(cause, instead_of_exponential(scene.readers))
+    remedy = instead_of_exponential(scene.readers)
+    if np.asarray(scene.node.value).dtype != np.float64 and np.nanmax(x) < _DOUBLE:
+        remedy += "; in float64 it would not overflow"
+    return Cure(cause, remedy)
 
 
 def _of_root(scene: Scene) -> Cure | None:
@@ -132,7 +140,9 @@ def _of_division(scene: Scene) -> Cure | None:
     above = scene.argument() if scene.name != "reciprocal" else np.ones(())
     cause = "0/0" if kind_of(scene.bad) == "nan" and np.any(above == 0.0) else "division by 0"
     made = maker(below)
-    if made is not None and made.name == "norm":
+    factors = [] if made is None else [made, *map(maker, made.args)] if made.name == "multiply" \
+        else [made]  # fmt: skip
+    if any(f is not None and f.name == "norm" for f in factors):
         remedy = "a vector of length 0 has no direction: x/np.maximum(np.linalg.norm(x), 1e-12)"
     elif made is not None and (made.name == "sqrt" or "std" in made.line):
         remedy = "a spread of 0: add a small number under the root, x/np.sqrt(variance + 1e-8)"

@@ -21,7 +21,7 @@ from chainrule.insight.origins import (
     range_of,
 )
 from chainrule.insight.traced import TracedGraph
-from chainrule.insight.tracing import trace
+from chainrule.insight.tracing import trace_with_variables
 from chainrule.running import Quiet
 
 SHOWN = 4  # of the steps that carried it on
@@ -113,7 +113,7 @@ def debug(f: Callable[..., Any]) -> Callable[..., Diagnosis]:
     @functools.wraps(f)
     def examine(*args: Any, **kwargs: Any) -> Diagnosis:
         with Quiet():
-            return diagnosis_of(trace(f)(*args, **kwargs))
+            return diagnosis_of(trace_with_variables(f)(*args, **kwargs))
 
     return examine
 

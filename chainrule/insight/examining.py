@@ -20,7 +20,7 @@ from chainrule.insight.dead_ends import DeadEnd, dead_ends_of
 from chainrule.insight.kinks import Kink, kinks_of
 from chainrule.insight.origins import range_of
 from chainrule.insight.traced import TracedGraph
-from chainrule.insight.tracing import trace
+from chainrule.insight.tracing import trace_with_variables
 from chainrule.running import Quiet
 from chainrule.tracing import flatten
 
@@ -152,7 +152,7 @@ def examine(
             return result
 
         with Quiet():
-            graph = trace(watched)(*args, **kwargs)
+            graph = trace_with_variables(watched)(*args, **kwargs)
             cotangents = _cotangents(graph)
             findings: list[Finding] = []
             if kinks:

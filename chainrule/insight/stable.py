@@ -14,6 +14,12 @@ from chainrule.insight.surroundings import (
     maker,
 )
 
+_EXP = {"exp"}
+_of_product = Cure(
+    "the exponential in the product underflows",
+    "log a + b instead of log(a·exp(b)), as in the logarithm of a normal density",
+)
+
 
 def stable_log(inner: Any) -> Cure | None:
     """What stands for the log of this in a form that keeps its digits."""
@@ -44,6 +50,16 @@ def stable_log(inner: Any) -> Cure | None:
                 "tanh has saturated: 1 − tanh²(z) rounds to 0",
                 "2·(log 2 − z − cr.softplus(-2z)) instead of log(1 - tanh(z)**2)",
             )
+    if made.name in ("multiply", "divide") and made_by(made.args[0], _EXP):
+        return _of_product
+    if made.name == "multiply" and made_by(made.args[1], _EXP):
+        return _of_product
+    if made.name == "det":
+        return Cure(
+            "the determinant under- or overflows, or the matrix is singular",
+            "np.linalg.slogdet(A)[1] instead of np.log(np.linalg.det(A)); a singular matrix has no "
+            "finite logarithm",
+        )
     if made.name in ("sum", "mean", "add", "logaddexp") and any(
         made_by(a, {"exp"}) for a in made.args
     ):

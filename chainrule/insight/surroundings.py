@@ -72,7 +72,12 @@ def is_sigmoid(node: Node) -> bool:
 
 
 def is_quotient_of_exponentials(node: Node) -> bool:
-    return node.name == "divide" and made_by(node.args[0], {"exp"})
+    """exp(z)/sum(exp(z)), or exp(a)/(exp(a) + exp(b))."""
+    return (
+        node.name == "divide"
+        and made_by(node.args[0], {"exp"})
+        and made_by(node.args[1], {"sum", "add"})
+    )
 
 
 def inside_sigmoid(readers: Sequence[Node]) -> bool:

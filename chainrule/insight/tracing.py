@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.elementary.base import value_of
 from chainrule.errors import ArgumentError
+from chainrule.graph import Node
 from chainrule.tracing import (
     Trace,
     flatten,
@@ -85,6 +86,30 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
                 arguments,
                 tuple(kwargs),
             )
+
+    return record
+
+
+def trace_with_variables(f: Callable[..., Any]) -> Callable[..., TracedGraph]:
+    """As `trace`, with steps printed by the names of the user's variables that held them."""
+    from chainrule.insight.variables import Watch, unique_names
+    from chainrule.insight.words import name_word
+
+    @functools.wraps(f)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        with Watch() as watch:
+            result = f(*args, **kwargs)
+        inputs = {x.name for x in flatten((args, kwargs))[0] if isinstance(x, Node)}
+        made = [s for s in watch.sightings.values() if s.node.fn is not None]
+        return result, unique_names(made, inputs)
+
+    @functools.wraps(f)
+    def record(*args: Any, **kwargs: Any) -> TracedGraph:
+        graph = trace(watched, has_aux=True)(*args, **kwargs)
+        for name, node in graph.names.items():
+            if node.fn is not None:
+                graph.words[node.index] = name_word(name)
+        return graph
 
     return record
 

@@ -8,11 +8,12 @@ layers of the network for the names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from chainrule import modes
 from chainrule.elementary.base import value_of
 from chainrule.errors import DivergenceError
 from chainrule.graph import Node
@@ -25,13 +26,14 @@ from chainrule.insight.origins import (
     kind_of,
     range_of,
 )
+from chainrule.nn.layers import BatchNormalization, Embedding, Normalization
 from chainrule.nn.recording import Note, recorded
 from chainrule.running import Quiet
 from chainrule.tracing import Trace, flatten, paths_of
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.stopping import TerminateOnNaN
 from chainrule.train.compiled import Compiled
-from chainrule.train.feed import STEP
+from chainrule.train.feed import STEP, Rows
 from chainrule.train.loop import Report, Run
 from chainrule.train.step import Batch, TrainState
 
@@ -41,6 +43,8 @@ SMALLER = (
     "choose a smaller learning rate, or clip the gradients: "
     "cr.optim.Clipped(optimizer, by_global_norm=1.0) (command line: --learning-rate, --clip-norm)"
 )
+LARGE_INPUT = 10.0  # √mean square above which inputs are far from the scale of weights
+CHUNK = 2**16  # rows that are looked at together
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,18 @@ class Found:
     remedy: str = ""
 
 
-def explainer(compiled: Compiled, seed: int, callbacks: Sequence[Callback]) -> Explain:
+def explainer(
+    compiled: Compiled, seed: int, callbacks: Sequence[Callback], feed: Any = None,
+    columns: Sequence[str] | None = None,
+) -> Explain:  # fmt: skip
     """What the loop is to do about a step that is not finite.
+
+    Args:
+        compiled: how it trains.
+        seed: of the training.
+        callbacks: of the training.
+        feed: the batches: in arrays, the rows that are not finite are looked for.
+        columns: the names of the inputs' columns, where they have any.
 
     Returns:
         explain(run before the step, batch, report) → the error; None with `TerminateOnNaN`.
@@ -63,7 +77,8 @@ def explainer(compiled: Compiled, seed: int, callbacks: Sequence[Callback]) -> E
     def explain(run: Run, batch: Batch, report: Report) -> DivergenceError | None:
         if any(isinstance(c, TerminateOnNaN) for c in callbacks):
             return None
-        found = first_not_finite(compiled, run.state, batch, (seed, STEP, run.epoch, run.step))
+        key = (seed, STEP, run.epoch, run.step)
+        found = first_not_finite(compiled, run.state, batch, key, feed, columns)
         loss = np.isfinite(report.loss)
         what = "gradient is" if loss else "loss is"
         number = (
@@ -94,11 +109,17 @@ def _remedy(found: Found, first: bool) -> str:
 
 
 def first_not_finite(
-    compiled: Compiled, state: TrainState, batch: Batch, key: tuple[int, ...]
+    compiled: Compiled,
+    state: TrainState,
+    batch: Batch,
+    key: tuple[int, ...],
+    feed: Any = None,
+    columns: Sequence[str] | None = None,
 ) -> Found:
     """Where one step stopped being finite."""
     for tree, name in ((batch.x, "x"), (batch.y, "y"), (batch.weight, "sample_weight")):
         if tree is not None and (bad := _bad_leaf(tree, name)):
+            bad = _bad_rows(feed, columns) or bad
             return Found(
                 f"the batch itself is not finite: {bad}", remedy="look at those rows of the data"
             )
@@ -115,9 +136,34 @@ def first_not_finite(
         if origin is None:
             seed = (loss.index, loss.value.dtype.type(1))
             origin = backward_origin(nodes, trace.start, trace.inputs, [seed])
+        large = _large_inputs(batch.x, notes)
         if origin is None:
-            return Found("the step itself is finite when it is run again")
-        return _said(origin, nodes, notes)
+            return Found(_of_norm(trace, loss), remedy=large)
+        found = _said(origin, nodes, notes)
+        return replace(found, remedy="; ".join(filter(None, [found.remedy, large])))
+
+
+def _of_norm(trace: Trace, loss: Node) -> str:
+    """All numbers of the step are finite; the squares in the norm of the gradient need not be."""
+    seed = (loss.index, loss.value.dtype.type(1))
+    gradients = modes.reverse(trace.tape.nodes, trace.start, trace.inputs, [seed])
+    largest = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients if g is not None),
+                  default=0.0)  # fmt: skip
+    if largest > 1.0 and not np.isfinite(np.square(loss.value.dtype.type(largest))):
+        return f"its elements reach {largest:.4g}, and their squares overflow"
+    return "the step itself is finite when it is run again"
+
+
+def _large_inputs(x: Any, notes: Sequence[Note]) -> str:
+    """What to do about inputs that are far from the scale of weights; "" if they are not."""
+    if not notes or isinstance(notes[0].layer, (Normalization, BatchNormalization, Embedding)):
+        return ""
+    leaves = [np.asarray(leaf, np.float64) for leaf in flatten(x)[0]]
+    size = max((float(np.sqrt(np.mean(np.square(leaf)))) for leaf in leaves if leaf.size),
+               default=0.0)  # fmt: skip
+    if size <= LARGE_INPUT:
+        return ""
+    return f"the inputs are large (√mean square {size:.3g}): nn.Normalization as the first layer"
 
 
 def _said(origin: Origin, nodes: Sequence[Node], notes: Sequence[Note]) -> Found:
@@ -131,6 +177,30 @@ def _said(origin: Origin, nodes: Sequence[Node], notes: Sequence[Note]) -> Found
     else:
         where = f"first in the derivative of {part}: that of {node.name}{given}"
     return Found(where, node.line, cure.cause, cure.remedy if cure.specific else "")
+
+
+def _bad_rows(feed: Any, columns: Sequence[str] | None) -> str:
+    """The first number of the whole data that is not finite, by its row; "" for streams."""
+    if not isinstance(feed, Rows):
+        return ""
+    for tree, name in ((feed.x, "x"), (feed.y, "y"), (feed.weight, "sample_weight")):
+        for leaf, path in zip(flatten(tree)[0], paths_of(tree, name), strict=True):
+            if leaf is None or np.asarray(leaf[:1]).dtype.kind != "f":
+                continue
+            first, count = "", 0
+            for start in range(0, len(leaf), CHUNK):
+                part = np.asarray(leaf[start : start + CHUNK])
+                bad = np.argwhere(~np.isfinite(part))
+                if len(bad) and not first:
+                    row, *rest = bad[0].tolist()
+                    at = [str(start + row), *map(str, rest)]
+                    if columns is not None and name == "x" and len(rest) == 1:
+                        at[1] = repr(columns[rest[0]])
+                    first = f"{path}[{', '.join(at)}] is {part[tuple(bad[0])]}"
+                count += len(np.unique(bad[:, 0])) if len(bad) else 0
+            if first:
+                return f"{first}; {count:,} of {len(leaf):,} rows {'is' if count == 1 else 'are'}"
+    return ""
 
 
 def _bad_leaf(tree: Any, name: str) -> str:

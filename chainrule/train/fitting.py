@@ -140,7 +140,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     )  # fmt: skip
     run_epochs(
         run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,
-        explain=explainer(compiled, options.seed, callbacks), several=several,
+        explain=explainer(compiled, options.seed, callbacks, feed, model.columns), several=several,
     )  # fmt: skip
     history.interrupted = run.interrupted
     return history

@@ -152,7 +152,10 @@ class NativeSteps:
                 draws = self._drawn(state, data, first)
                 numbers = [np.random.default_rng(0).random(shape) for _, shape in draws]
                 example = (first, np.float64(0.0), numbers)
-                return Plan.of(self._step, state, data, example), example, draws
+                with np.errstate(
+                    all="ignore"
+                ):  # a step that is not finite is an error when it runs
+                    return Plan.of(self._step, state, data, example), example, draws
 
             compiled = self.compiled
             parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)

@@ -45,6 +45,17 @@ FORWARD: list[tuple[Callable[..., Any], Any, str, str, str, str]] = [
     (lambda x: 1 / x, 0.0, "divide", "inf", "division by 0", "np.where(b == 0"),
     (lambda x: np.arccos(x), 1.0 + 1e-15, "arccos", "nan", "-1 to 1", "np.clip"),
     (lambda x: x * 1e300, 1e300, "multiply", "inf", "overflows", "scale the inputs"),
+    (lambda s: np.log(np.exp(-900.0 / s**2) / s), 1.0, "log", "-inf", "product underflows",
+     "log a + b instead of log(a·exp(b))"),
+    (lambda A: np.log(np.linalg.det(A)), 1e-99 * np.eye(4), "log", "-inf", "determinant",
+     "np.linalg.slogdet"),
+    (lambda a: a @ np.ones(3) / (np.linalg.norm(a) * np.linalg.norm(np.ones(3))), np.zeros(3),
+     "divide", "nan", "0/0", "a vector of length 0"),
+    (lambda x: np.exp(x), np.float32(90.0), "exp", "inf", "exp of 90", "in float64 it would not"),
+    (lambda x: x * np.array([1.0, np.inf]), np.zeros(2), "multiply", "nan", "reads holds inf",
+     "outside of what is differentiated"),
+    (lambda x: x + np.array([1.0, -np.inf]), np.zeros(2), "add", "-inf", "reads holds -inf",
+     "a mask of -inf is safe before softmax"),
 ]  # fmt: skip
 
 
@@ -67,6 +78,8 @@ BACKWARD: list[tuple[Callable[..., Any], Any, str, str, str]] = [
     (lambda x: np.sqrt(x**2), 0.0, "sqrt", "infinite slope", "np.abs(x)"),
     (lambda x: x**0.5, 0.0, "power", "infinite slope at 0", "under the root"),
     (lambda x: np.arccos(x), 1.0, "arccos", "infinite slope at 1", "np.clip"),
+    (lambda x: np.arctan2(x, 2.0 * x), 0.0, "arctan2", "no derivative where both arguments are 0",
+     "the origin has no angle"),
 ]  # fmt: skip
 
 
@@ -84,14 +97,14 @@ def test_what_carries_is_told_from_what_produces() -> None:
         return np.sum(2.0 * low + 1.0)
 
     found = cr.debug(f)(np.array([[1.0, 0.0], [2.0, 3.0]]))
-    assert found.step == "ξ₁ = log(x)"
-    assert found.carried == ("ξ₂ = 2·ξ₁", "ξ₃ = ξ₂ + 1", "ξ₄ = sum(ξ₃)")
+    assert found.step == "low = log(x)"
+    assert found.carried == ("ξ₂ = 2·low", "ξ₃ = ξ₂ + 1", "ξ₄ = sum(ξ₃)")
     assert found.shape == "in 1 of 4 elements, first at [0, 1]"
     assert found.inputs == (("x", "0 to 3"),)
     assert found.line.endswith("low = np.log(x)  # -inf at 0")
     text = str(found)
-    assert "producer: ξ₁ = log(x) gave -inf in 1 of 4 elements, first at [0, 1]" in text
-    assert "carried:  ξ₂ = 2·ξ₁, ξ₃ = ξ₂ + 1, ξ₄ = sum(ξ₃) (not to blame)" in text
+    assert "producer: low = log(x) gave -inf in 1 of 4 elements, first at [0, 1]" in text
+    assert "carried:  ξ₂ = 2·low, ξ₃ = ξ₂ + 1, ξ₄ = sum(ξ₃) (not to blame)" in text
 
 
 def test_an_argument_that_is_bad_already() -> None:

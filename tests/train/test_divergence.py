@@ -76,11 +76,56 @@ def test_data_that_are_not_finite(value: float) -> None:
     x[23, 1] = value
     error = failure([nn.Dense(1)], x=x)
     assert "epoch 1, step 3" in error.cause
-    assert f"the batch itself is not finite: x[3, 1] is {value}" in error.got
+    assert f"the batch itself is not finite: x[23, 1] is {value}; 1 of 40 rows is" in error.got
     assert error.remedy == "look at those rows of the data"
     y = Y.copy()
     y[5, 0] = value
     assert f"y[5, 0] is {value}" in failure([nn.Dense(1)], y=y).got
+
+
+def test_rows_are_named_as_the_data_have_them() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(X, columns=["age", "height", "weight"])
+    frame.loc[7, "height"] = np.inf
+    frame.loc[21, "weight"] = -np.inf
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(DivergenceError, match=r"x\[7, 'height'\] is inf; 2 of 40 rows are"):
+        model.fit(frame, Y, batch_size=5, verbose=0)  # in a random order
+
+
+def test_inputs_of_another_scale_are_told() -> None:
+    error = failure([nn.Dense(8, "relu"), nn.Dense(1)], optim.SGD(0.1), 1e5 * X)
+    assert "the inputs are large (√mean square 8.6e+04)" in error.remedy
+    assert "nn.Normalization as the first layer" in error.remedy
+    batch_norm = [nn.BatchNormalization(), nn.Dense(1)]
+    assert "inputs are large" not in failure(batch_norm, optim.SGD(1e200), 1e5 * X).remedy
+
+
+def test_a_norm_that_overflows_while_the_gradient_does_not() -> None:
+    """Compiled, the norm is the root of a plain sum of squares."""
+    model = cr.Model([nn.Dense(16, "relu"), nn.Dense(1)])
+    model.compile(optim.SGD(50.0), "mse", jit_compile=True)
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(X, Y, batch_size=5, epochs=20, verbose=0)
+    assert "its gradient is no longer" in caught.value.cause
+    assert "and their squares overflow" in caught.value.got
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_both_engines_say_the_same(native: bool) -> None:
+    def by_hand(y: Any, p: Any) -> Any:
+        return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p), axis=-1)
+
+    model = cr.Model([nn.Dense(1, "sigmoid")])
+    model.compile("sgd", by_hand, jit_compile=native)
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(300.0 * X, (Y > 0).astype(float), batch_size=10, shuffle=False, verbose=0)
+    error = caught.value
+    assert "first in the loss: log of values from 0" in error.got
+    assert "cr.log_sigmoid" in error.remedy
+    assert "return -np.mean(y * np.log(p)" in error.line
 
 
 def test_a_validation_loss_that_is_not_finite() -> None:
