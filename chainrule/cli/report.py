@@ -16,6 +16,7 @@ from rich.text import Text
 
 from chainrule.data.target import Target
 from chainrule.report import words
+from chainrule.report.measures import confusion
 from chainrule.report.one_row import OneWeight, effect
 from chainrule.report.words import digits
 from chainrule.train.tabular import Study, Trained
@@ -135,8 +136,6 @@ def show_evaluation(console: Console, target: Target, rows: int, scores: Scores)
 
 def show_confusion(console: Console, target: Target, truth: Any, found: Any) -> None:
     """How often each class was taken for each."""
-    from chainrule.cli.using import confusion
-
     counts = confusion(truth, found, len(target.classes))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
     table.add_column(f"{target.name} \\ predicted", overflow="fold")

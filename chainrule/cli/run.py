@@ -37,6 +37,8 @@ def run(settings: Settings, folder: Path | None, *, resume: bool, quiet: bool) -
 
     from chainrule.cli import report
     from chainrule.report.one_row import one_weight
+    from chainrule.report.page import page, watcher
+    from chainrule.report.work import Work
 
     start = time.perf_counter()
     models: list[Trained] = []
@@ -52,16 +54,17 @@ def run(settings: Settings, folder: Path | None, *, resume: bool, quiet: bool) -
         if not resume:
             shutil.rmtree(checkpoints, ignore_errors=True)
         console = Console(highlight=False, markup=False, quiet=quiet)
-        title = bundled.title if bundled else os.path.basename(settings.data)
+        title, noun = os.path.basename(settings.data), "row"
+        if bundled:
+            title, noun = bundled.title, bundled.row
         report.show_data(console, study, title)
         least = baseline(study)
         with report.progress(console, study) as move:
-            for model in train_models(study, move, checkpoints):
+            for model in train_models(study, move, checkpoints, watcher(study)):
                 models.append(model)
         # First of all the files: whoever reads the output may have closed it, as `head` does.
-        files = save(study, least, models, folder)
+        files = save(study, least, models, folder, page(Work(study, least, models, title, noun)))
         report.show_scores(console, study, least, models)
-        noun = bundled.row if bundled else "row"
         report.show_row(console, study, one_weight(study, models[0]), models[0].name, noun)
         if quiet:
             print(folder)

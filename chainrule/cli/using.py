@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from chainrule.cli.tables import as_csv, read_table, write_table
@@ -122,14 +121,3 @@ def _own(table: Table, predicted: dict[str, Column]) -> dict[str, Column]:
     return {
         f"{name} (given)" if name in predicted else name: table.cell(name) for name in table.names
     }
-
-
-def confusion(truth: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
-    """How many rows of each class (first axis) were taken for each (second axis).
-
-    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
-    [[1, 1], [0, 1]]
-    """
-    table = np.zeros((classes, classes), np.int64)
-    np.add.at(table, (truth, found), 1)
-    return table

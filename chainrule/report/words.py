@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import floor, log10
+from math import floor, isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,30 @@ def digits(value: float) -> str:
     if value == round(value):
         return f"{value:.0f}"
     return f"{value:.{max(0, 3 - floor(log10(abs(value))))}f}"
+
+
+def short(value: float) -> str:
+    """As `digits`, without zeros at the end.
+
+    >>> [short(v) for v in (6.2, 0.4, 120.0, 1e-9)]
+    ['6.2', '0.4', '120', '1e-09']
+    """
+    text = digits(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def plus_minus(value: float, error: float) -> str:
+    """A number with its standard error of two digits, both to the same place.
+
+    >>> plus_minus(22.0737, 1.6512), plus_minus(1234.5, 56.7), plus_minus(3.0, 0.0)
+    ('22.1 ± 1.7', '1234 ± 57', '3')
+    """
+    if not isfinite(error) or error <= 0.0:
+        return digits(value)
+    place = 1 - floor(log10(error))
+    if not -1 <= place <= 6:
+        return f"{digits(value)} ± {error:.2g}"
+    return f"{value:.{max(place, 0)}f} ± {error:.{max(place, 0)}f}"
 
 
 def loss(value: float) -> str:

@@ -46,14 +46,7 @@ def summary(model: Model) -> str:
     ─────────────────┼────────┼────────────┼──────────────────────────────
      sum             │        │         41 │
     """
-    built = model.built
-    parts = _parts(model)
-    lines = []
-    for name, layer, shape, params in parts:
-        kind = type(layer).__name__
-        count = f"{_count(params):,}" if built else "?"
-        text = f"({', '.join(map(str, shape))})" if shape is not None else "?"
-        lines.append(Line(f"{name} ({kind})" if name else kind, text, count, _drawn(layer, params)))
+    built, lines = model.built, lines_of(model)
     total = f"{_count(model.training_state('summary').params):,}" if built else "?"
     table = _table([Line("layer", "output", "parameters", "kernel"), *lines])
     rule, last = table[1], _table([*lines, Line("sum", "", total, "")], like=table)[-1]
@@ -61,6 +54,17 @@ def summary(model: Model) -> str:
     if built and (rest := _count(model.training_state("summary").layers)):
         extra = f"\n {rest:,} more numbers are kept beside them, such as running averages"
     return "\n".join([model.name, *table, rule, last]) + extra
+
+
+def lines_of(model: Model) -> list[Line]:
+    """The layers of a model, one line for each."""
+    lines = []
+    for name, layer, shape, params in _parts(model):
+        kind = type(layer).__name__
+        count = f"{_count(params):,}" if model.built else "?"
+        text = f"({', '.join(map(str, shape))})" if shape is not None else "?"
+        lines.append(Line(f"{name} ({kind})" if name else kind, text, count, _drawn(layer, params)))
+    return lines
 
 
 def output_shape(layer: Layer, input_shape: Any) -> tuple[int, ...]:

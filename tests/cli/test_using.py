@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from chainrule.cli.using import confusion
 from chainrule.data import load_heart
+from chainrule.report.measures import confusion
 from chainrule.train.tabular import TableModel
 from tests.cli.conftest import Command
 

@@ -15,12 +15,16 @@ from typing import Any
 
 import chainrule
 from chainrule.errors import ArgumentError
+from chainrule.train.tabular.held_out import as_csv
 from chainrule.train.tabular.study import Baseline, Study
 from chainrule.train.tabular.table_model import TableModel
 from chainrule.train.tabular.training import Trained
 
 NETWORK, LINEAR_MODEL = "model.safetensors", "linear.safetensors"
-FILES = (NETWORK, LINEAR_MODEL, "metrics.json", "history.csv", "settings.toml")
+REPORT = "report.html"
+FILES = (
+    REPORT, NETWORK, LINEAR_MODEL, "metrics.json", "history.csv", "held_out.csv", "settings.toml",
+)  # fmt: skip
 CHECKPOINTS = ".checkpoints"
 
 
@@ -40,8 +44,14 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def save(study: Study, baseline: Baseline, models: Sequence[Trained], folder: Path) -> list[Path]:
-    """Write the models, the metrics, the history and the settings to a folder.
+def save(
+    study: Study,
+    baseline: Baseline,
+    models: Sequence[Trained],
+    folder: Path,
+    report: str | None = None,
+) -> list[Path]:
+    """Write the models, the metrics, the history, the predictions and the settings to a folder.
 
     The same settings and data give the same bytes. Each file is written beside its place and
     moved there when all are complete, so that a failure leaves an earlier run's files whole.
@@ -51,10 +61,12 @@ def save(study: Study, baseline: Baseline, models: Sequence[Trained], folder: Pa
         baseline: from `baseline`.
         models: from `train_models`.
         folder: made if it does not exist; files of the same names are replaced.
+        report: a page that shows the run, if there is one.
 
     Returns:
-        The files: model.safetensors, the network (the linear model where there is no other), and
-        beside it linear.safetensors; metrics.json; history.csv; settings.toml.
+        The files: report.html, if given; model.safetensors, the network (the linear model where
+        there is no other), and beside it linear.safetensors; metrics.json; history.csv;
+        held_out.csv, what the models say of each held-out row; settings.toml.
 
     Raises:
         ArgumentError: the folder cannot be written to.
@@ -62,7 +74,9 @@ def save(study: Study, baseline: Baseline, models: Sequence[Trained], folder: Pa
     contents = {
         "metrics.json": _json(_metrics(study, baseline, models)),
         "history.csv": _history(models).encode(),
-        "settings.toml": _settings(study).encode(),
+        "held_out.csv": as_csv(study, models).encode(),
+        "settings.toml": settings_file(study).encode(),
+        **({} if report is None else {REPORT: report.encode()}),
     }
     check_folder(folder)
     try:
@@ -141,7 +155,8 @@ def fingerprint(study: Study) -> str:
     return found.hexdigest()
 
 
-def _settings(study: Study) -> str:
+def settings_file(study: Study) -> str:
+    """The settings.toml that repeats the run."""
     settings = study.settings
     if settings.optimizer == "sgd":  # as it was found from the data
         settings = replace(settings, learning_rate=settings.learning_rate or study.learning_rate)
@@ -166,4 +181,4 @@ def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-__all__ = ["CHECKPOINTS", "check_folder", "fingerprint", "save"]
+__all__ = ["CHECKPOINTS", "REPORT", "check_folder", "fingerprint", "save", "settings_file"]

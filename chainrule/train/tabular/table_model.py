@@ -94,15 +94,7 @@ class TableModel:
                 got=f"{self.target.name}, which is a number",
                 remedy="use predict",
             )
-        return self._probabilities(self.outputs(table))
-
-    def _probabilities(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.target.kind == "binary":
-            with np.errstate(over="ignore"):
-                p = 1.0 / (1.0 + np.exp(-outputs[:, 0]))
-            return np.stack([1.0 - p, p], axis=1)
-        e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return np.asarray(e / e.sum(axis=1, keepdims=True))
+        return probabilities(self.target.kind, self.outputs(table))
 
     def predict(self, table: Table) -> dict[str, Column]:
         """The prediction of each row under the target's name, and each class's probability.
@@ -113,7 +105,7 @@ class TableModel:
         outputs = self.outputs(table)
         if not self.target.classes:
             return {self.target.name: outputs[:, 0] * self.target.std + self.target.mean}
-        p, classes = self._probabilities(outputs), self.target.classes
+        p, classes = probabilities(self.target.kind, outputs), self.target.classes
         columns: dict[str, Column] = {
             self.target.name: tuple(classes[k] for k in np.argmax(p, axis=1))
         }
@@ -166,4 +158,14 @@ class TableModel:
             ) from None
 
 
-__all__ = ["TableModel"]
+def probabilities(kind: str, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The probability of each class from a network's logits, shape (rows, classes)."""
+    if kind == "binary":
+        with np.errstate(over="ignore"):
+            p = 1.0 / (1.0 + np.exp(-outputs[:, 0]))
+        return np.stack([1.0 - p, p], axis=1)
+    e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+__all__ = ["TableModel", "probabilities"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _LOSSES = {
     "numeric": "mse",
 }
 OnEpoch = Callable[[str, Scores], None]
+Watch = Callable[[str], Sequence[Callback]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Trained:
         train, test: its scores on the training and on the held-out rows.
         interrupted: Ctrl-C ended it.
         starts: of each start its last record; one where there were no restarts.
+        watchers: the callbacks that `train_models` was asked to watch it with.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Trained:
     test: Scores
     interrupted: bool = False
     starts: list[Scores] = field(default_factory=list)
+    watchers: tuple[Callback, ...] = ()
 
 
 def architectures(study: Study) -> dict[str, tuple[int, ...]]:
@@ -69,7 +72,10 @@ def architectures(study: Study) -> dict[str, tuple[int, ...]]:
 
 
 def train_models(
-    study: Study, on_epoch: OnEpoch | None = None, checkpoints: Path | None = None
+    study: Study,
+    on_epoch: OnEpoch | None = None,
+    checkpoints: Path | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Trained]:
     """Train each of `architectures` in turn.
 
@@ -77,6 +83,7 @@ def train_models(
         study: from `prepare`.
         on_epoch: is given the model's name and each epoch's record, to show progress.
         checkpoints: a folder for what a training needs to go on after it was killed.
+        watch: gives callbacks for a training of a model, such as a monitor of its gradients.
 
     Yields:
         Each model when it is ready. After an interruption the one interrupted is the last.
@@ -91,7 +98,8 @@ def train_models(
         for start in range(starts):
             seed = int(np.random.SeedSequence((study.settings.seed, i, start)).generate_state(1)[0])
             folder = None if checkpoints is None else checkpoints / f"model-{i}-start-{start}"
-            found = _train(study, name, hidden, seed, on_epoch, folder)
+            watchers = () if watch is None else tuple(watch(name))
+            found = _train(study, name, hidden, seed, on_epoch, folder, watchers)
             if found.history:
                 records.append({**found.history[-1], "epochs": len(found.history)})
             if best is None or _judged(found) < _judged(best):
@@ -116,13 +124,14 @@ def _train(
     seed: int,
     on_epoch: OnEpoch | None,
     folder: Path | None,
+    watchers: tuple[Callback, ...],
 ) -> Trained:
     settings, target = study.settings, study.target
     model = Model(_layers(settings, hidden, target.outputs), name=name)
     metrics = ["accuracy"] if target.classes else []
     model.compile(optimizer(study), _LOSSES[target.kind], metrics)
     judged = study.validation or study.test
-    callbacks = _callbacks(settings, folder)
+    callbacks = [*_callbacks(settings, folder), *watchers]
 
     def note(epoch: int, logs: Any) -> None:
         if on_epoch is not None:
@@ -135,7 +144,9 @@ def _train(
         callbacks=callbacks, verbose=0, seed=seed,
     )  # fmt: skip
     train, test = study.scores(lambda x: np.asarray(model.predict(x, batch_size=1024)))
-    return Trained(name, model, list(model.run.history), train, test, history.interrupted)
+    return Trained(
+        name, model, list(model.run.history), train, test, history.interrupted, watchers=watchers
+    )
 
 
 def _layers(settings: Settings, hidden: tuple[int, ...], outputs: int) -> list[nn.Layer]:

@@ -30,7 +30,8 @@ def test_the_files_hold_the_run(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     study, (logistic, network) = write(folder)
     assert sorted(os.listdir(folder)) == [
-        "history.csv", "linear.safetensors", "metrics.json", "model.safetensors", "settings.toml",
+        "held_out.csv", "history.csv", "linear.safetensors", "metrics.json", "model.safetensors",
+        "settings.toml",
     ]  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     assert metrics["rows"] == {"train": 202, "validation": 0, "held_out": 68}
