@@ -53,7 +53,7 @@ def read_text(text: str, source: str = "<text>", *, delimiter: str | None = None
             remedy="give a CSV file: a header line with the column names, then one line a row",
         )
     if delimiter is None:
-        delimiter = max(DELIMITERS, key=lambda d: len(next(_rows(text, d, source))[1]))
+        delimiter = max(DELIMITERS, key=lambda d: _columns(text, d, source))
     elif delimiter not in DELIMITERS:
         raise ArgumentError(
             "the delimiter of a CSV file must be a comma, a semicolon or a tab",
@@ -133,6 +133,14 @@ def _decoded(data: bytes, source: str, encoding: str) -> str:
             got=repr(encoding),
             remedy="use utf-8, cp1252, latin-1 or utf-16",
         ) from None
+
+
+def _columns(text: str, delimiter: str, source: str) -> int:
+    """How many cells the header has, were this the delimiter; none where it then makes no sense."""
+    try:
+        return len(next(_rows(text, delimiter, source))[1])
+    except DataError:  # such as "a","b" with semicolons: text follows a closing quote
+        return 0
 
 
 def _rows(text: str, delimiter: str, source: str) -> Iterator[tuple[int, list[str]]]:

@@ -142,6 +142,14 @@ def test_a_missing_header(file: Path) -> None:
     )
 
 
+def test_a_header_all_in_quotes() -> None:
+    """As R and others write it: no other delimiter than the true one makes sense of it."""
+    table = read_text('"x, y";"b"\n"1,5";2\n')
+    assert table.names == ("x, y", "b")
+    assert table.numbers("x, y").tolist() == [1.5]
+    assert read_text('"x","b"\n1,2\n').names == ("x", "b")
+
+
 def test_an_unclosed_quote_names_the_line_it_opens_on(file: Path) -> None:
     assert refused(file, b'a,b\n1,2\n3,"4\n5,6\n') == (
         "a row of t.csv cannot be read as CSV\n"
