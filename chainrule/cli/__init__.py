@@ -1,4 +1,4 @@
-"""The command line: ``chainrule train``, ``evaluate``, ``predict``, ``explain`` and ``figures``."""
+"""The command line: ``chainrule train``, ``evaluate``, ``predict``, ``report``, ``explain``, …"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from chainrule import __version__
+from chainrule.cli.comparing import compare
 from chainrule.cli.explain import explain
 from chainrule.cli.figures import figures
 from chainrule.cli.train import train
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command("report")(compare)
 app.command()(explain)
 app.command()(figures)
 

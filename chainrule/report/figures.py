@@ -70,5 +70,12 @@ def remark_list(remarks: Iterable[Any]) -> Html:
         remedy = None
         if remark.remedy:
             remedy = tag("span", tag("b", "What helps: "), remark.remedy, class_="remedy")
-        lines.append(tag("li", remark.words, remedy, class_="warn" if remark.remedy else "fine"))
+        lines.append(
+            tag(
+                "li",
+                remark.words[:1].upper() + remark.words[1:],
+                remedy,
+                class_="warn" if remark.remedy else "fine",
+            )
+        )
     return tag("ul", *lines, class_="remarks")

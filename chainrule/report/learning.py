@@ -133,14 +133,13 @@ def _nothing_learned(c: Curves) -> Iterator[Remark]:
 
 
 def _over_fitting(c: Curves) -> Iterator[Remark]:
-    judged = np.asarray(c.judged, float)
-    last, _ = _tenths(c.judged)
-    best, least = c.best, float(judged.min())
+    judged, level = np.asarray(c.judged, float), _smooth(c.judged)
+    best, least, last = c.best, float(judged.min()), float(level[-1])
     noise = float(np.median(np.abs(np.diff(judged))))
     trained, then = _tenths(c.training)[0], float(c.training[best - 1])
     if best > len(judged) - max(2, len(judged) // 20) or not trained < then:
         return
-    if last - least > max(RISE * least, CLEAR * noise):
+    if last - level.min() > max(RISE * level.min(), CLEAR * noise):
         name = "Over-fitting" if last > (1.0 + SLIGHT) * least else "Slight over-fitting"
         kept = (
             f" The weights of epoch {best} were kept." if c.keeps_best else

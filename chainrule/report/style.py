@@ -43,6 +43,11 @@ figure { margin: 0; padding: .9rem 1rem .7rem; background: var(--card); border-r
 figcaption b { font-weight: 600; overflow-wrap: anywhere; }
 figcaption p { font-size: .9rem; margin: .15rem 0 .5rem; line-height: 1.4; }
 figure svg { display: block; width: 100%; height: auto; overflow: visible; }
+.beside { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: flex-start; }
+.beside > * { max-width: 100%; }
+.beside > :last-child { flex: 1 1 21rem; min-width: 0; }
+.drawing { max-height: 44rem; overflow: auto; }
+.drawing svg { display: block; max-width: none !important; }
 details { margin-top: .5rem; font-size: .9rem; }
 summary { cursor: pointer; color: var(--link); }
 details .wide { max-height: 22rem; overflow: auto; }
@@ -56,6 +61,8 @@ th:first-child, td:first-child { padding-left: 0; }
 .n { text-align: right; } td.n { white-space: nowrap; }
 .main tbody tr:last-child > * { font-weight: 600; }
 .tight td, .tight tbody th { white-space: nowrap; }
+.columns td { white-space: nowrap; }
+.columns td:last-child { white-space: normal; min-width: 16rem; }
 .steps td, .steps tbody th { white-space: pre; }
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 6px;
   padding: .7rem .9rem; overflow-x: auto; font-size: .88rem; line-height: 1.45; }
@@ -64,25 +71,25 @@ code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu 
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .9rem; max-width: none; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
-svg text { font-size: 12.5px; fill: var(--ink); font-family: inherit;
+.chart text { font-size: 12.5px; fill: var(--ink); font-family: inherit;
   font-variant-numeric: tabular-nums; }
-svg .label, svg .note { fill: var(--soft); }
-svg .mid { text-anchor: middle; }
-svg .end { text-anchor: end; }
-svg .grid { stroke: var(--grid); fill: none; }
-svg .axis { stroke: var(--soft); fill: none; }
-svg .line { stroke: var(--c); fill: none; stroke-width: 2; stroke-linejoin: round; }
-svg .dash { stroke-dasharray: 6 4; }
-svg .bar { stroke: var(--c); stroke-width: 1.4; opacity: .7; }
-svg .dot, svg .area { fill: var(--c); }
-svg .cloud circle { fill: var(--c); fill-opacity: .45; }
-svg .ring { fill: var(--card); stroke: var(--c); stroke-width: 2; }
-svg .heat { fill: var(--heat); }
-svg .on { fill: var(--paper); }
+.chart .label, .chart .note { fill: var(--soft); }
+.chart .mid { text-anchor: middle; }
+.chart .end { text-anchor: end; }
+.chart .grid { stroke: var(--grid); fill: none; }
+.chart .axis { stroke: var(--soft); fill: none; }
+.chart .line { stroke: var(--c); fill: none; stroke-width: 2; stroke-linejoin: round; }
+.chart .dash { stroke-dasharray: 6 4; }
+.chart .bar { stroke: var(--c); stroke-width: 1.4; opacity: .7; }
+.chart .dot, .chart .area { fill: var(--c); }
+.chart .cloud circle { fill: var(--c); fill-opacity: .45; }
+.chart .ring { fill: var(--card); stroke: var(--c); stroke-width: 2; }
+.chart .heat { fill: var(--heat); }
+.chart .on { fill: var(--paper); }
 .c0 { --c: var(--k0); } .c1 { --c: var(--k1); } .c2 { --c: var(--k2); } .c3 { --c: var(--k3); }
 .c4 { --c: var(--k4); } .c5 { --c: var(--k5); } .grey { --c: var(--soft); }
 @media (max-width: 34rem) { body { padding: 1rem .9rem 3rem; } figure { padding: .7rem .6rem; }
-  h1 { font-size: 1.55rem; } svg text { font-size: 14px; }
+  h1 { font-size: 1.55rem; } .chart text { font-size: 14px; }
   dl { grid-template-columns: 1fr; } dt { margin-top: .4rem; } }
 @media print { :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --rule: #bbb;
   --grid: #ddd; --link: #000; --warn: #9a4a00; --k0: #0072b2; --k1: #d55e00; --k2: #00805c;
@@ -95,5 +102,6 @@ svg .on { fill: var(--paper); }
   tr { break-inside: avoid; }
   .figures { grid-template-columns: 1fr 1fr; gap: .7rem; }
   .area, .heat, .dot, .line { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .drawing { max-height: none; } .drawing svg { max-width: 100% !important; }
   .wide { overflow: visible; } pre { white-space: pre-wrap; } }
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import ceil
 
 from chainrule.report.charts.frame import (
     HEIGHT,
@@ -22,6 +23,7 @@ from chainrule.report.markup import Html, join, tag
 
 Series = tuple[str, Sequence[float]]  # its name, and a value for each bar
 _THICK, _MOST_LABEL = 22.0, 150.0
+SHORT = 32.0  # a name, such as a number, that is not slanted
 DARK = 0.65  # a shade on which light letters are read more easily than dark ones
 
 
@@ -123,12 +125,14 @@ def heat(
     left = min(max(map(room, rows)), 110.0) + 12
     wide = min((WIDTH - left - 8) / len(columns), 120.0)
     high = min(max(wide * 0.6, 15.0), 62.0)
-    slanted = max(map(room, columns)) > wide - 4
-    top = LINE + (min(max(map(room, columns)), 90.0) * 0.72 + 14 if slanted else LINE) + 2
+    longest = max(map(room, columns))
+    slanted = longest > max(wide - 4, SHORT)
+    every = ceil((LINE if slanted else longest + 6) / wide)  # names that have room beside others
+    top = LINE + (min(longest, 90.0) * 0.72 + 14 if slanted else LINE) + 2
     parts = [tag("text", row_label, x=2.0, y=top - 6, class_="label")]
     middle = left + wide * len(columns) / 2
     parts.append(tag("text", column_label, x=middle, y=LINE - 4, class_="mid label"))
-    for j, name in enumerate(columns):
+    for j, name in list(enumerate(columns))[::every]:
         x = left + wide * (j + 0.5)
         if slanted:
             turn = f"translate({x:.1f} {top - 5:.1f}) rotate(-46)"

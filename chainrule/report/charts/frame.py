@@ -151,6 +151,7 @@ def picture(label: str, height: float, *parts: Html) -> Html:
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {WIDTH:g} {height:g}",
         role="img",
+        class_="chart",
         aria_label=label,
     )
 

@@ -59,13 +59,13 @@ def linear(
     low, high = _ends(values) if bounds is None else bounds
     if zero and bounds is None:
         low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
     step = _step((high - low) / (most - 1))
     if bounds is None:
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    ticks = tuple(round(k * step, 12) + 0.0 for k in range(first, last + 1))
+    ticks = tuple(float(f"{k * step:.12g}") + 0.0 for k in range(first, last + 1))
     written = form or _form(step, max(abs(low), abs(high)))
     return Scale(low, high, ticks, tuple(map(written, ticks)))
 
@@ -76,7 +76,7 @@ def whole(low: int, high: int, most: int = 6) -> Scale:
     >>> whole(1, 100).ticks, whole(0, 3).labels
     ((20.0, 40.0, 60.0, 80.0, 100.0), ('0', '1', '2', '3'))
     """
-    if low == high:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         return Scale(low - 0.5, high + 0.5, (float(low),), (str(low),))
     step = max(1, round(_step((high - low) / (most - 1))))
     ticks = tuple(float(t) for t in range(-(-low // step) * step, high + 1, step))
@@ -150,7 +150,8 @@ def _step(least: float) -> float:
 def _form(step: float, largest: float) -> Callable[[float], str]:
     """As many decimals as the step needs; powers of ten where numbers would be long."""
     if largest >= 1e6 or largest < 1e-3:
-        return lambda value: f"{value:.4g}"
+        digits = max(4, math.ceil(math.log10(largest / step)) + 2)
+        return lambda value: f"{value:.{digits}g}"
     decimals = next((d for d in range(8) if abs(round(step, d) - step) < 1e-9 * step), 8)
     return lambda value: f"{value:,.{decimals}f}"
 

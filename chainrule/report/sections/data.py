@@ -108,7 +108,10 @@ def _columns(work: Work) -> Html:
     more = len(names) - len(rows)
     return join(
         [
-            table(["column", "read as", "missing", "inputs", "values"], rows, words=(0, 1, 4)),
+            table(
+                ["column", "read as", "missing", "inputs", "values"], rows, words=(0, 1, 4),
+                class_="columns",
+            ),
             tag("p", f"and {more} more columns", class_="soft") if more > 0 else None,
             tag(
                 "p", "Values are those of all rows. Means, spreads and medians that the models "

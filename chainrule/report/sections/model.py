@@ -11,29 +11,37 @@ from chainrule.diagnose.monitor import GradientMonitor
 from chainrule.diagnose.showing import NOTES, TITLES, caption, cells, used
 from chainrule.report import charts
 from chainrule.report.charts.scales import percent
-from chainrule.report.figures import figure, figures, remark_list
+from chainrule.report.figures import figure, figures, remark_list, thinned
 from chainrule.report.importance import importances
 from chainrule.report.markup import Html, join, table, tag
 from chainrule.report.work import Work
 from chainrule.train.summary import lines_of
 
-MOST_LINES, MOST_BARS, MOST_COLUMNS = 6, 15, 100
+MOST_LINES, MOST_BARS, MOST_COLUMNS, MOST_ROWS = 6, 15, 100, 256
 
 
 def model_section(work: Work) -> Html:
-    """The layers of the model that the report is about."""
-    lines = lines_of(work.main.model)
-    rows = [[x.layer, x.output, x.parameters, x.drawn] for x in lines]
+    """The model that the report is about, drawn by its layers, and the layers as a table."""
+    main, study = work.main, work.study
+    rows = [[x.layer, x.output, x.parameters, x.drawn] for x in lines_of(main.model)]
     head = ["layer", "output", "parameters", "kernel at the start"]
-    inputs = len(work.study.encoder.names)
-    text = f"{work.main.name}: {inputs} inputs for a row."
-    return join([tag("p", text), table(head, rows, words=(0, 3))])
+    shown = thinned(range(len(study.train.x)), MOST_ROWS)
+    drawn = Html(main.model.draw(study.train.x[shown], study.train.y[shown]).svg)
+    text = (
+        f"{main.name} after its training, and what flows through it for {len(shown)} training "
+        "rows: forward the outputs of each layer, backward the mean loss's derivatives by them."
+    )
+    numbers = table(head, rows, words=(0, 3))
+    box = tag("div", drawn, class_="wide drawing", tabindex=0)
+    return join([tag("p", text), tag("div", box, numbers, class_="beside")])
 
 
 # Gradient health ----------------------------------------------------------------------------------
 
 
-def gradients_section(monitor: GradientMonitor | None, health: GradientHealth) -> Html:
+def gradients_section(
+    monitor: GradientMonitor | None, health: GradientHealth, schedule: str = "constant"
+) -> Html:
     """Gradients and updates over the epochs, the state at the end, and a verdict."""
     parts = []
     if monitor is not None and len(monitor.epochs) > 1:
@@ -47,7 +55,8 @@ def gradients_section(monitor: GradientMonitor | None, health: GradientHealth) -
         words=[k for k, i in enumerate(columns) if i < 2],
         class_="tight",
     )
-    verdicts = health.verdicts
+    # The last steps of a schedule that lowers the rate are short by intent.
+    verdicts = [v for v in health.verdicts if schedule == "constant" or v.kind != "small steps"]
     said = (
         remark_list(verdicts)
         if verdicts
