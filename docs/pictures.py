@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from html import escape
 from pathlib import Path
 
 IMAGES = Path(__file__).parent / "images"
 LOSS = "L = -(y*log(p) + (1-y)*log(1-p)); p = 1/(1 + exp(-W*x))"
+SHOWN = ("Loss", "ROC", "Calibration", "Columns")  # of the report
 STEP, LINE, MARGIN = 8.0, 21.0, 18.0  # width of a character, height of a line, border, in px
 STYLE = """
   .paper { fill: #fbfbf8; stroke: #d8d8d0; }
@@ -64,6 +66,38 @@ def terminal(name: str, *arguments: str) -> None:
     (IMAGES / name).write_text(drawn([f"$ chainrule {shown}", "", *text.splitlines()]), "utf-8")
 
 
+def report(name: str, *arguments: str) -> None:
+    """Run ``chainrule train`` and put four charts of its report side by side."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "chainrule", "train", *arguments, "-q", "--out", folder]
+        subprocess.run(command, capture_output=True, check=True)
+        page = Path(folder, "report.html").read_text("utf-8")
+    figures = re.findall(r"<figure><figcaption><b>(.*?)</b>.*?(<svg .*?</svg>)", page, re.DOTALL)
+    # Of two pictures with the same title the later one is the network's.
+    drawn = dict(figures)
+    wide, high = 460.0, 402.0
+    parts, bottom = [], 0.0
+    for k, (title, svg) in enumerate((t, s) for t, s in drawn.items() if t.startswith(SHOWN)):
+        x, y = MARGIN + k % 2 * (wide + 40), MARGIN + k // 2 * (high + 40)
+        height = float(re.search(r'viewBox="0 0 \S+ (\S+)"', svg)[1])
+        parts.append(f'<text x="{x:g}" y="{y + 14:g}" class="title">{title}</text>')
+        placed = f'<svg x="{x:g}" y="{y + 26:g}" width="{wide:g}" height="{height:g}"'
+        parts.append(svg.replace("<svg", placed, 1))
+        bottom = max(bottom, y + 26 + height)
+    style = re.search("<style>(.*?)@media .max-width", page, re.DOTALL)[1]
+    colours = style[: style.index("* {")]  # the light and the dark ones
+    rules = "\n".join(re.findall(r"\.(?:chart[^{]*|c\d |grey )\{[^}]*\}", style))
+    rules += "\n.title { font-weight: 600; font-size: 15px; fill: var(--ink); }"
+    (IMAGES / name).write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * wide + 80:g} {bottom + 8:g}">\n'
+        f"<style>{colours}{rules}\n"
+        "svg { font-family: system-ui, sans-serif; } .paper { fill: var(--card); }</style>\n"
+        f'<rect class="paper" width="100%" height="100%" rx="8"/>\n{"".join(parts)}</svg>\n',
+        "utf-8",
+    )
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     terminal("explain.svg", "explain", LOSS, "--at", "W=3,x=3,y=1", "--wrt", "W", "--mode", "both")
+    report("report.svg", "heart")
