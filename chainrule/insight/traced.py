@@ -17,6 +17,7 @@ from chainrule.tracing import flatten, paths_of, unflatten
 
 if TYPE_CHECKING:
     from chainrule.insight.drawing import Direction, Drawing, Theme
+    from chainrule.insight.drawing.grouping import Unfold
     from chainrule.insight.table import Table
 
 _LETTERS = "abcd"
@@ -236,8 +237,10 @@ class TracedGraph(Graph):
         mode: str | None = None,
         wrt: str | Sequence[str] | None = None,
         *,
+        unfold: Unfold = None,
         direction: Direction = "auto",
         theme: Theme = "auto",
+        frames: bool = False,
     ) -> Drawing:
         """Draw the graph: values in the boxes, partial derivatives on the edges.
 
@@ -249,15 +252,21 @@ class TracedGraph(Graph):
             mode: "backward", "forward", "both", or "values" for no derivative. By default backward
                 where the function returns one number, else values, and the drawing says so.
             wrt: the inputs to differentiate with respect to in forward mode; all by default.
+            unfold: a graph of more than 120 steps is drawn in groups, named after the functions
+                and lines that made them. True draws every step; (first, last) those from ξ first
+                to ξ last; the name of a function, or several, the steps that it made.
             direction: of the flow from inputs to results: "right", "down", or "auto" for right
                 where that fits a page.
             theme: "light", "dark", or "auto" for the reader's own.
+            frames: the forward and the backward pass step by step: an animation, and its
+                ``frames``, a drawing for each step.
 
         Returns:
-            A drawing: a notebook shows it, ``.svg`` is its text, ``.save`` writes SVG, PNG or PDF.
+            A drawing: a notebook shows it, ``.svg`` is its text, ``.save`` writes SVG, PNG or PDF;
+            with frames SVG, GIF or WebP.
 
         Raises:
-            ArgumentError: an unknown mode, name, direction or theme.
+            ArgumentError: an unknown mode, name, step, direction or theme.
             NotScalarError: backward mode where the function does not return one number.
 
         >>> import chainrule as cr
@@ -265,13 +274,13 @@ class TracedGraph(Graph):
         >>> "dL/dW = −0.000370229" in graph.draw().svg
         True
         """
-        from chainrule.insight.drawing.composing import compose
-        from chainrule.insight.drawing.drawing import Drawing
+        from chainrule.insight.drawing import drawn
+        from chainrule.insight.drawing.grouping import groups_of
         from chainrule.insight.drawing.picturing import picture
         from chainrule.insight.drawing.sweeps import sweep
 
-        sketch = picture(self, sweep(self, mode, wrt))
-        return Drawing(compose(sketch, direction), theme)
+        sketch = picture(self, sweep(self, mode, wrt), groups_of(self, unfold))
+        return drawn(sketch, direction, theme, frames)
 
     def _repr_svg_(self) -> str:
         return self.draw().svg

@@ -11,8 +11,7 @@ import numpy as np
 from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError
 from chainrule.graph import Node
-from chainrule.insight.drawing import Direction, Drawing, Theme
-from chainrule.insight.drawing.composing import compose
+from chainrule.insight.drawing import Direction, Drawing, Theme, drawn
 from chainrule.insight.drawing.picturing import Group, picture
 from chainrule.insight.drawing.sketch import Line
 from chainrule.insight.drawing.sweeps import sweep
@@ -40,6 +39,7 @@ def draw_network(
     unfold: Unfold = False,
     direction: Direction = "auto",
     theme: Theme = "auto",
+    frames: bool = False,
     title: str = "network",
 ) -> Drawing:
     """Draw a network with parameters.
@@ -51,7 +51,7 @@ def draw_network(
         loss: its name, and the function from the outputs to one number, to show gradients.
         training, rng: how the layers are called.
         unfold: True for the elementary functions of all layers, or the names of some.
-        direction, theme: see ``TracedGraph.draw``.
+        direction, theme, frames: see ``TracedGraph.draw``.
         title: the heading.
     """
     examples = zeros(input_shape, 1) if x is None else x
@@ -70,7 +70,7 @@ def draw_network(
             f"Not differentiated: {given} given; draw(x, y) shows values and gradients."
         ]
     graph.title = f"{title}: {_count(params):,} parameters"
-    return Drawing(compose(picture(graph, sweeps, groups, values=values), direction), theme)
+    return drawn(picture(graph, sweeps, groups, values=values), direction, theme, frames)
 
 
 class _Run:

@@ -26,7 +26,7 @@ KEY = (0, 3)  # of the random numbers (dropout) of a pass that looks only
 
 
 def draw_model(
-    model: Model, x: Any, y: Any, unfold: Unfold, direction: Direction, theme: Theme
+    model: Model, x: Any, y: Any, unfold: Unfold, direction: Direction, theme: Theme, frames: bool
 ) -> Drawing:
     """See `Model.draw`. The model stays as it is; without parameters, some are drawn for this."""
     network, loss = model.layer, None
@@ -47,7 +47,7 @@ def draw_model(
         loss = _loss(model, compiled, x, y)
     return draw_network(
         network, params, state, shape, x=x, loss=loss, training=y is not None, rng=KEY,
-        unfold=unfold, direction=direction, theme=theme, title=model.name,
+        unfold=unfold, direction=direction, theme=theme, frames=frames, title=model.name,
     )  # fmt: skip
 
 

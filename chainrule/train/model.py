@@ -457,6 +457,7 @@ class Model:
         unfold: bool | str | Sequence[str] = False,
         direction: Literal["auto", "right", "down"] = "auto",
         theme: Literal["auto", "light", "dark"] = "auto",
+        frames: bool = False,
     ) -> Drawing:
         """Draw the network: layers with shapes and numbers of parameters; values and gradients.
 
@@ -467,6 +468,7 @@ class Model:
             unfold: True for the elementary functions of every layer, or the names of some layers.
             direction: of the flow; "auto" is to the right where that fits a page, else down.
             theme: "light", "dark", or "auto" for the reader's own.
+            frames: the forward and the backward pass layer by layer, as an animation.
 
         Returns:
             A drawing: a notebook shows it, ``.svg`` is its text, ``.save`` writes SVG, PNG or PDF.
@@ -481,7 +483,7 @@ class Model:
         """
         from chainrule.train.drawing import draw_model
 
-        return draw_model(self, x, y, unfold, direction, theme)
+        return draw_model(self, x, y, unfold, direction, theme, frames)
 
     def save(self, path: Any, *, include_optimizer: bool = True) -> None:
         """Write the model to one safetensors file, which `load` reads.

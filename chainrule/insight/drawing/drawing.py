@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import user_code
-from chainrule.insight.drawing.palette import DARK, LIGHT
+from chainrule.insight.drawing.palette import DARK, LIGHT, Palette
 from chainrule.insight.drawing.shapes import Scene
 from chainrule.insight.drawing.svg import Theme, svg
 
@@ -19,18 +19,21 @@ class Drawing:
     Attributes:
         scene: its shapes, without colours.
         theme: "light", "dark", or "auto" for the reader's own (SVG; others are light).
+        frames: with ``frames=True`` a drawing of every step of the run; else empty.
+        captions: what is done in each of these steps.
     """
 
-    def __init__(self, scene: Scene, theme: Theme = "auto") -> None:
-        if theme not in ("auto", "light", "dark"):
-            raise ArgumentError(
-                "a drawing has the themes auto, light and dark",
-                got=f"theme={theme!r}",
-                line=code_line(*user_code(2)),
-                remedy="leave it out: auto is light or dark as the page is",
-            )
+    def __init__(
+        self,
+        scene: Scene,
+        theme: Theme = "auto",
+        frames: tuple[Drawing, ...] = (),
+        captions: tuple[str, ...] = (),
+    ) -> None:
         self.scene = scene
         self.theme: Theme = theme
+        self.frames = frames
+        self.captions = captions
 
     @property
     def svg(self) -> str:
@@ -56,10 +59,9 @@ class Drawing:
         if kind == ".svg":
             path.write_text(self.svg, "utf-8")
         elif kind in (".png", ".pdf"):
-            from chainrule.insight.drawing.painting import painted
+            from chainrule.insight.drawing.painting import save_painted
 
-            figure = painted(self.scene, DARK if self.theme == "dark" else LIGHT)
-            figure.savefig(path, dpi=dpi)
+            save_painted(self.scene, palette_of(self.theme), path, dpi)
         else:
             raise ArgumentError(
                 "a drawing is saved as SVG, PNG or PDF",
@@ -75,3 +77,8 @@ class Drawing:
     def __repr__(self) -> str:
         width, height = round(self.scene.width), round(self.scene.height)
         return f"<drawing of {self.scene.title}: {width} × {height} px; .save('name.svg')>"
+
+
+def palette_of(theme: Theme) -> Palette:
+    """The colours where no reader chooses."""
+    return DARK if theme == "dark" else LIGHT

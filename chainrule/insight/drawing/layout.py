@@ -11,6 +11,7 @@ Coordinates are (across, along): along the flow from the inputs to the results, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,8 +21,8 @@ import numpy as np
 
 from chainrule.insight.drawing.ordering import Layers, Segment, ordered
 
-ACROSS_GAP, ALONG_GAP = 18.0, 20.0  # px between neighbours, and between ranks
-STEEPEST = 0.22  # ranks stand further apart where an edge goes far across
+ACROSS_GAP, ALONG_GAP = 18.0, 22.0  # px between neighbours, and between ranks
+STEEPEST = 0.36  # ranks stand further apart where an edge goes far across
 PASSING = 8.0  # width of the box that an edge without a label has in the ranks it passes
 
 
@@ -140,11 +141,16 @@ def _with_passing(
             chain.append(len(boxes) - 1)
         chains.append([*chain, link.head])
         labels.append(label)
-    segments = [
-        Segment(a, b, (1, 2, 8)[(a >= real) + (b >= real)])
-        for chain in chains
-        for a, b in pairwise(chain)
-    ]
+    leaving = Counter(link.tail for link in links)
+    segments = []
+    for chain, label in zip(chains, labels, strict=True):
+        for a, b in pairwise(chain):
+            weight = (2, 4, 16)[(a >= real) + (b >= real)]
+            # One bend for each edge: the label stands below its tail, or, where edges part, above
+            # its head.
+            if label == (b if leaving[chain[0]] == 1 else a):
+                weight += 1
+            segments.append(Segment(a, b, weight))
     return boxes, chains, labels, segments
 
 
@@ -174,8 +180,8 @@ def _across(boxes: Sequence[Size], layers: Layers, segments: Sequence[Segment]) 
     for layer in layers:
         for a, b in pairwise(layer):
             at_least([(b, 1), (a, -1)], (boxes[a].across + boxes[b].across) / 2 + ACROSS_GAP)
-            pull[b] += 1e-2
-            pull[a] -= 1e-2
+            pull[b] += 0.1
+            pull[a] -= 0.1
     for k, s in enumerate(segments):
         at_least([(count + k, 1), (s.tail, 1), (s.head, -1)], 0.0)
         at_least([(count + k, 1), (s.tail, -1), (s.head, 1)], 0.0)
@@ -183,7 +189,7 @@ def _across(boxes: Sequence[Size], layers: Layers, segments: Sequence[Segment]) 
     weights = np.array([s.weight for s in segments], float)
     room = sum(box.across + ACROSS_GAP for box in boxes)
     total = np.zeros(count)
-    for side in (1e-4, -1e-4):
+    for side in (0.02 / count, -0.02 / count):
         # One box is held, so that sideways means against it.
         limits = [(0.0, 0.0)] + [(-room, room)] * (count - 1) + [(0.0, None)] * many
         cost = np.concatenate([pull + side, weights])

@@ -27,7 +27,7 @@ def assigned_names(nodes: Sequence[Node]) -> dict[int, str]:
     """
     stores: dict[CodeType, dict[int, str]] = {}
     found: dict[int, str] = {}
-    for node, following in zip(nodes, [*nodes[1:], None], strict=True):
+    for node, following in zip(nodes, [*nodes[1:], None], strict=False):
         code = node.code
         if code is None or node.fn is None:
             continue

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chainrule.errors import MissingExtraError
 from chainrule.insight.drawing.palette import Palette
@@ -13,6 +17,42 @@ if TYPE_CHECKING:
 
 PX = 1 / 96  # of an inch, as CSS has it
 POINT = 0.75  # px in points, by the same rule
+
+
+# Widths as measured, without rounding to pixels; letters in a PDF that can be searched and edited.
+_SETTINGS: Any = {"text.hinting": "none", "pdf.fonttype": 42}
+
+
+def save_painted(scene: Scene, palette: Palette, path: Path, dpi: float) -> None:
+    """Write a scene as PNG or PDF, by the ending of the path."""
+    figure = painted(scene, palette)
+    from matplotlib import rc_context
+
+    with rc_context(_SETTINGS):
+        figure.savefig(path, dpi=dpi)
+
+
+def save_animation(
+    scenes: Sequence[Scene], seconds: Sequence[float], palette: Palette, path: Path, dpi: float
+) -> None:
+    """Write scenes of one size as an animated GIF or WebP, each for so many seconds."""
+    figures = [painted(scene, palette) for scene in scenes]
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    images = []
+    with rc_context(_SETTINGS):
+        for figure in figures:
+            figure.set_dpi(dpi)
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    if path.suffix.lower() == ".gif":  # few flat colours: an adaptive palette without dots
+        images = [i.quantize(256, dither=Image.Dither.NONE) for i in images]
+    times = [round(1000 * s) for s in seconds]
+    options: dict[str, Any] = {"lossless": True} if path.suffix.lower() == ".webp" else {}
+    images[0].save(path, save_all=True, append_images=images[1:], duration=times, loop=0, **options)
 
 
 def painted(scene: Scene, palette: Palette) -> Figure:
@@ -65,14 +105,14 @@ def _artist(shape: Shape, palette: Palette, order: float) -> Any:
 
 
 def _path(curve: Curve) -> Any:
-    from matplotlib.path import Path
+    from matplotlib.path import Path as Outline
 
     points, codes = [], []
     for k, piece in enumerate(curve.pieces):
         points += [(p.x, p.y) for p in piece]
-        code = Path.MOVETO if k == 0 else Path.LINETO if len(piece) == 1 else Path.CURVE4
+        code = Outline.MOVETO if k == 0 else Outline.LINETO if len(piece) == 1 else Outline.CURVE4
         codes += [code] * len(piece)
     if curve.fill:
         points.append(points[0])
-        codes.append(Path.CLOSEPOLY)
-    return Path(points, codes)
+        codes.append(Outline.CLOSEPOLY)
+    return Outline(points, codes)

@@ -58,7 +58,7 @@ LIGHT = _palette(
         "edge": "#7d8590", "box": "#f3f5f8", "border": "#8c959f", "accent": "#b3480a",
         "level-zero": "#ffffff", "level-none": "#eceef0", "level-bad": "#c2410c",
     },
-    ("#e6f0fa", "#9ecae8", "#3f8fc9", "#0b3c78"), "#111111", "#ffffff",
+    ("#e8f1fa", "#a9d0ee", "#5ea9dc", "#0b3c78"), "#111111", "#ffffff",
 )  # fmt: skip
 DARK = _palette(
     {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +14,17 @@ from chainrule.graph import Node, predecessors
 from chainrule.insight.building import QUIET, added, by_predecessor, sum_of
 from chainrule.insight.drawing.names import assigned_names
 from chainrule.insight.drawing.palette import scale
-from chainrule.insight.drawing.sketch import Arrow, Item, Kind, Line, Sketch
+from chainrule.insight.drawing.sketch import Arrow, Item, Kind, Line, Sketch, Stage, derivative
 from chainrule.insight.drawing.sweeps import Sweeps, norm
 from chainrule.insight.edges import partial_value
-from chainrule.insight.words import Word, digest, number
+from chainrule.insight.words import digest, number
 
 if TYPE_CHECKING:
     from chainrule.insight.traced import TracedGraph
 
 DIGITS = 6
 NAME, TEXT = 13.0, 12.0
+MOST_READERS = 3  # groups that an input has arrows to; more of them name it instead
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Group:
         members: positions of nodes; no way may lead out of the group and back into it.
         kind: "group" or "layer".
         hint: for a pointer that rests on it.
+        word: what it is called in formulas; by default the names of what it hands on.
     """
 
     lines: tuple[Line, ...]
     members: Sequence[int]
     kind: Kind = "group"
     hint: str = ""
+    word: str = ""
 
 
 def picture(
@@ -59,156 +63,136 @@ class _Picture:
     def __init__(
         self, graph: TracedGraph, sweeps: Sweeps, groups: Sequence[Group], values: bool
     ) -> None:
-        self.graph, self.sweeps, self.groups, self.values = graph, sweeps, groups, values
+        self.graph, self.sweeps, self.values = graph, sweeps, values
         self.home: dict[int, Group] = {k: g for g in groups for k in g.members}
         self.labels = assigned_names(graph.nodes)
         self.labels |= {node.index: name for name, node in graph.names.items()}
         self.results = {y.index for y in graph.outputs if isinstance(y, Node)}
+        self.ends = self._ends(groups)
+        single = [n for n in graph.nodes if n.index not in self.home]
+        sizes = [sweeps.size(n.index) for n in single]
+        sizes += [self.size_at(ends) for ends in self.ends.values()]
+        self.colours = scale(sizes) if sweeps.differentiated else None
+
+    def _ends(self, groups: Sequence[Group]) -> dict[int, list[Node]]:
+        """For each group the members whose values are used outside, or are results."""
+        found: dict[int, set[int]] = {id(g): self.results.intersection(g.members) for g in groups}
+        for node in self.graph.nodes:
+            home = self.home.get(node.index)
+            for _, a in predecessors(node):
+                there = self.home.get(a.index)
+                if there is not None and there is not home:
+                    found[id(there)].add(a.index)
+        return {key: [self.graph.nodes[k] for k in sorted(ends)] for key, ends in found.items()}
 
     def sketch(self) -> Sketch:
-        single = [n for n in self.graph.nodes if n.index not in self.home]
-        ends = {id(g): self.ends(g) for g in self.groups}
-        sizes = [self.sweeps.size(n.index) for n in single]
-        sizes += [self.size_at(ends[id(g)]) for g in self.groups]
-        colours = scale(sizes) if self.sweeps.differentiated else None
         items: list[Item] = []
-        number_of: dict[Any, int] = {}
+        number_of: dict[int, int] = {}  # the node, or the id of its group -> the item
         # In the order of the graph, so that the layout begins with it.
         for node in self.graph.nodes:
             group = self.home.get(node.index)
-            key = node.index if group is None else id(group)
-            if key in number_of:
-                continue
-            number_of[key] = len(items)
-            size = self.sweeps.size(node.index) if group is None else self.size_at(ends[key])
-            level = colours.level(size) if colours else ""
-            items.append(
-                self.node_item(node, level) if group is None
-                else self.group_item(group, ends[key], level)
-            )  # fmt: skip
+            if self.key(node) not in number_of:
+                number_of[self.key(node)] = len(items)
+                items.append(self.node_item(node) if group is None else self.group_item(group))
+        items, arrows = _without_stars(items, self.arrows(number_of))
         return Sketch(
             self.graph.title,
             tuple(items),
-            tuple(self.arrows(number_of)),
+            tuple(arrows),
             self.caption(),
             tuple(self.sweeps.notes),
-            colours,
+            self.colours,
             self.measure(),
+            "adjoint" if self.sweeps.backward else "tangent",
+            self.sweeps.output.text,
+            tuple(self.sweeps.tangents),
         )
+
+    def key(self, node: Node) -> int:
+        group = self.home.get(node.index)
+        return node.index if group is None else id(group)
+
+    def level(self, size: float | None) -> str:
+        return self.colours.level(size) if self.colours else ""
 
     # Items -----------------------------------------------------------------------------------
 
-    def node_item(self, node: Node, level: str) -> Item:
-        word = self.graph.words[node.index]
+    def node_item(self, node: Node) -> Item:
+        word = self.graph.words[node.index].text
         if node.fn is None:
-            lines = [Line(word.text, NAME, bold=True)]
+            lines = [Line(word, NAME, bold=True)]
         else:
             names = [self.labels[node.index]] if node.index in self.labels else []
-            text = " = ".join([*names, word.text, self.graph.formula(node).text])
-            lines = [Line(text, NAME)]
-        if self.values:
-            lines.append(Line(brief(node.value), TEXT))
-        lines += self.derivatives(node, word)
+            lines = [Line(" = ".join([*names, word, self.graph.formula(node).text]), NAME)]
         return Item(
-            tuple(lines),
+            word,
+            (*lines, *self.numbers([node], word)),
             "input" if node.fn is None else "step",
-            level,
+            self.level(self.sweeps.size(node.index)),
             node.index in self.results,
             self.hint(node),
         )
 
-    def group_item(self, group: Group, ends: Sequence[Node], level: str) -> Item:
-        lines = list(group.lines)
-        if self.values and len(ends) == 1:
-            lines.append(Line(brief(ends[0].value), TEXT))
-        if self.sweeps.backward:
-            size = self.size_at(ends)
-            what = "output" if group.kind == "layer" else self.names_of(ends)
-            lines.append(self.sized(derivative(self.sweeps.output.text, what), size))
-            weights = [
-                self.sweeps.adjoints[k] for k in group.members if self.graph.nodes[k].fn is None
-            ]
-            if weights:
-                name = derivative(self.sweeps.output.text, "weights")
-                lines.append(self.sized(name, norm(weights)))
-        output = any(k in self.results for k in group.members)
-        return Item(tuple(lines), group.kind, level, output, group.hint)
-
-    def sized(self, name: str, size: float | None) -> Line:
-        if size is None:
-            return Line(f"{name}: none arrives", TEXT)
-        return Line(f"‖{name}‖ = {number(size, DIGITS - 2)}", TEXT)
-
-    def names_of(self, ends: Sequence[Node]) -> str:
+    def group_item(self, group: Group) -> Item:
+        ends = self.ends[id(group)]
         words = [self.graph.words[n.index].text for n in ends]
-        return words[0] if len(words) == 1 else "(" + ", ".join(words) + ")"
+        few = words if len(words) <= 3 else [words[0], "…", words[-1]]
+        word = group.word or (words[0] if len(words) == 1 else f"({', '.join(few)})")
+        lines = [*group.lines, *self.numbers(ends, "output" if group.kind == "layer" else word)]
+        inputs = [k for k in group.members if self.graph.nodes[k].fn is None]
+        if inputs and self.sweeps.backward and group.kind == "layer":
+            size = norm([self.sweeps.adjoints[k] for k in inputs])
+            lines.append(_sized(derivative(self.sweeps.output.text, "weights"), size, "adjoint"))
+        return Item(
+            word,
+            tuple(lines),
+            group.kind,
+            self.level(self.size_at(ends)),
+            any(n.index in self.results for n in ends),
+            group.hint,
+        )
 
-    def derivatives(self, node: Node, word: Word) -> list[Line]:
-        """The running derivatives, or that none arrives."""
+    def numbers(self, ends: Sequence[Node], word: str) -> list[Line]:
+        """The value and the running derivatives of a node, or of what a group hands on."""
         s = self.sweeps
         lines = []
+        if self.values and len(ends) == 1:
+            lines.append(Line(brief(ends[0].value), TEXT, stage="value"))
         for name, column in s.tangents.items():
-            lines.append(self.derivative(derivative(word.text, name), column[node.index]))
+            values = [column[n.index] for n in ends]
+            lines.append(_derivative(derivative(word, name), values, "tangent"))
         if s.backward:
-            name = derivative(s.output.text, word.text)
-            lines.append(self.derivative(name, s.adjoints[node.index]))
+            values = [s.adjoints[n.index] for n in ends]
+            lines.append(_derivative(derivative(s.output.text, word), values, "adjoint"))
         return lines
-
-    def derivative(self, name: str, value: Any) -> Line:
-        if value is None:
-            return Line(f"{name}: none arrives", TEXT)
-        if isinstance(value, (list, tuple)) or np.ndim(value):
-            return Line(f"‖{name}‖ = {number(norm(value), DIGITS)}", TEXT)
-        return Line(f"{name} = {brief(value)}", TEXT)
-
-    def hint(self, node: Node) -> str:
-        """All digits, and the user's line."""
-        lines = [f"{self.graph.words[node.index].text} = {digest(node.value)}"] * self.values
-        where, _, source = node.line.partition(": ")
-        if where and os.path.exists(where.rpartition(":")[0]):
-            lines.append(f"{os.path.basename(where)}: {source}")
-        return "\n".join(lines)
-
-    # Groups ----------------------------------------------------------------------------------
-
-    def ends(self, group: Group) -> list[Node]:
-        """The members whose values are used outside, or are results."""
-        members = set(group.members)
-        read = {
-            a.index
-            for node in self.graph.nodes
-            if node.index not in members
-            for _, a in predecessors(node)
-            if a.index in members
-        }
-        return [self.graph.nodes[k] for k in sorted(read | (members & self.results))]
 
     def size_at(self, ends: Sequence[Node]) -> float | None:
         sizes = [self.sweeps.size(n.index) for n in ends]
         known = [s for s in sizes if s is not None]
         return max(known) if known else None
 
+    def hint(self, node: Node) -> str:
+        """All digits, and the user's line."""
+        lines = [f"{self.graph.words[node.index].text} = {digest(node.value)}"] * self.values
+        where = user_line(node)
+        return "\n".join([*lines, where] if where else lines)
+
     # Arrows ----------------------------------------------------------------------------------
 
-    def arrows(self, number_of: dict[Any, int]) -> list[Arrow]:
+    def arrows(self, number_of: dict[int, int]) -> list[Arrow]:
         found: dict[tuple[int, int], Arrow] = {}
         for node in self.graph.nodes:
             for a, positions in by_predecessor(node).items():
-                ends = [self.home.get(k.index) for k in (a, node)]
-                if ends[0] is not None and ends[0] is ends[1]:
+                tail, head = number_of[self.key(a)], number_of[self.key(node)]
+                if tail == head:
                     continue
-                tail, head = (
-                    number_of[k.index if g is None else id(g)]
-                    for k, g in zip((a, node), ends, strict=True)
-                )
-                single = ends == [None, None]
-                back = self.runs_back(a, node)
+                single = a.index not in self.home and node.index not in self.home
                 old = found.get((tail, head))
                 found[tail, head] = Arrow(
                     tail,
                     head,
                     self.partial(node, positions) if single else (),
-                    back or (old is not None and old.back),
+                    self.runs_back(a, node) or (old is not None and old.back),
                 )
         return list(found.values())
 
@@ -234,39 +218,63 @@ class _Picture:
         s = self.sweeps
         lines = []
         if s.backward:
-            lines.append(
-                f"backward: d{s.output.text}/dξ from the result back; each edge multiplies by its "
-                "partial derivative, what meets adds up"
-            )
+            lines.append(f"backward mode: {self.measure()} from the result back to the inputs")
         if s.tangents:
-            names = ", ".join(s.tangents)
-            lines.append(f"forward: dξ/d{names} from the inputs on, along the same edges")
-        used = {id(a) for n in self.graph.nodes if n.index not in self.home for a in n.args} & set(
-            self.graph.constants
-        )
+            names = ", ".join(derivative("ξ", name) for name in s.tangents)
+            lines.append(f"forward mode: {names} from the inputs on to the result")
+        used = {id(a) for n in self.graph.nodes if n.index not in self.home for a in n.args}
         lines += [
-            f"{w.text} = {digest(v)}" for k, (w, v) in self.graph.constants.items() if k in used
+            f"{word.text} = {digest(value)}"
+            for key, (word, value) in self.graph.constants.items()
+            if key in used
         ]
         return tuple(lines)
 
     def measure(self) -> str:
         s = self.sweeps
         if s.backward:
-            return f"size of d{s.output.text}/dξ"
-        return "size of dξ/d" + ", ".join(s.tangents)
+            return derivative(s.output.text, "ξ")
+        return ", ".join(derivative("ξ", name) for name in s.tangents)
 
 
-def derivative(of: str, by: str) -> str:
-    """dL/dW; with a space where a long name would swallow the d.
+def _without_stars(
+    items: Sequence[Item], arrows: Sequence[Arrow]
+) -> tuple[list[Item], list[Arrow]]:
+    """Groups name the inputs that many of them read, instead of an arrow from there to each."""
+    inputs = {k for k, item in enumerate(items) if item.kind == "input"}
+    inputs |= {k for k, _ in enumerate(items)} - {a.head for a in arrows} - inputs
+    into_groups = [a for a in arrows if a.tail in inputs and items[a.head].kind == "group"]
+    read_by = Counter(a.tail for a in into_groups)
+    gone = {(a.tail, a.head) for a in into_groups if read_by[a.tail] > MOST_READERS}
+    found = list(items)
+    for head in {head for _, head in gone}:
+        words = [items[tail].word for tail, end in sorted(gone) if end == head]
+        few = words if len(words) <= 3 else [*words[:2], "…", words[-1]]
+        line = Line(f"reads {', '.join(few)}", TEXT)
+        own = items[head].lines
+        place = next((k for k, x in enumerate(own) if x.stage != "name"), len(own))
+        found[head] = replace(items[head], lines=(*own[:place], line, *own[place:]))
+    return found, [a for a in arrows if (a.tail, a.head) not in gone]
 
-    >>> derivative("L", "W"), derivative("L", "dense.kernel")
-    ('dL/dW', 'dL/d dense.kernel')
-    """
-    return f"{_differential(of)}/{_differential(by)}"
+
+def user_line(node: Node) -> str:
+    """The user's line that made a node, without the folders of its file; "" where there is none."""
+    where, _, source = node.line.partition(": ")
+    if not os.path.exists(where.rpartition(":")[0]):
+        return ""
+    return f"{os.path.basename(where)}: {source}"
 
 
-def _differential(name: str) -> str:
-    return f"d {name}" if len(name) > 3 and name[0].isascii() and name[0].isalpha() else f"d{name}"
+def _derivative(name: str, values: Sequence[Any], stage: Stage) -> Line:
+    """A derivative, or its size where it is not one number; or that none arrives."""
+    if len(values) == 1 and values[0] is not None and not np.ndim(values[0]):
+        return Line(f"{name} = {brief(values[0])}", TEXT, stage=stage)
+    return _sized(name, norm(list(values)), stage)
+
+
+def _sized(name: str, size: float | None, stage: Stage) -> Line:
+    text = f"{name}: none arrives" if size is None else f"‖{name}‖ = {brief(size)}"
+    return Line(text, TEXT, stage=stage)
 
 
 def brief(x: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 Anchor = Literal["start", "middle", "end"]
@@ -75,6 +75,14 @@ class Scene:
     width: float
     height: float
     title: str
+
+
+def moved(shape: Shape, x: float, y: float) -> Shape:
+    """The shape at another place."""
+    if isinstance(shape, Curve):
+        pieces = tuple(tuple(Point(p.x + x, p.y + y) for p in piece) for piece in shape.pieces)
+        return replace(shape, pieces=pieces)
+    return replace(shape, x=shape.x + x, y=shape.y + y)
 
 
 def corners(shape: Shape) -> tuple[float, float, float, float]:

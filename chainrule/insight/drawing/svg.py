@@ -11,13 +11,14 @@ from chainrule.insight.drawing.palette import DARK, LIGHT, Palette
 from chainrule.insight.drawing.shapes import Box, Curve, Point, Scene, Shape, Words
 
 Theme = Literal["auto", "light", "dark"]
+Extra = Callable[[Shape], tuple[str, str]]
 
 FONTS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 # What XML 1.0 has no place for, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def svg(scene: Scene, theme: Theme = "auto", extra: Callable[[Shape], str] | None = None) -> str:
+def svg(scene: Scene, theme: Theme = "auto", extra: Extra | None = None) -> str:
     """The scene as an ``<svg>`` element.
 
     Colours stand in the elements themselves, for readers that know no style sheets. With "auto"
@@ -27,10 +28,10 @@ def svg(scene: Scene, theme: Theme = "auto", extra: Callable[[Shape], str] | Non
     Args:
         scene: the drawing.
         theme: "light", "dark", or "auto" for the reader's own.
-        extra: what stands inside of a shape's element, such as an animation.
+        extra: for a shape, attributes of its element, and what stands inside of it: its animation.
     """
     palette = DARK if theme == "dark" else LIGHT
-    writer = _Writer(palette, theme == "auto", extra or (lambda shape: ""))
+    writer = _Writer(palette, theme == "auto", extra or (lambda shape: ("", "")))
     width, height = _n(scene.width), _n(scene.height)
     style = f"\n<style>{_dark_style(scene.shapes)}</style>" if theme == "auto" else ""
     drawn = "\n".join(map(writer.shape, _of(scene.shapes, Box, Curve)))
@@ -51,21 +52,21 @@ def _of(shapes: Iterable[Shape], *kinds: type) -> list[Shape]:
 class _Writer:
     """Shapes as elements, in the colours of one palette."""
 
-    def __init__(self, palette: Palette, classes: bool, extra: Callable[[Shape], str]) -> None:
+    def __init__(self, palette: Palette, classes: bool, extra: Extra) -> None:
         self.palette = palette
         self.classes = classes
         self.extra = extra
 
     def shape(self, shape: Shape) -> str:
-        inside = self.extra(shape)
+        more, inside = self.extra(shape)
         if isinstance(shape, Words):
             anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
             bold = ' font-weight="bold"' if shape.bold else ""
             return (
                 f'<text x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}"'
-                f"{anchor}{bold}{self.colours(shape.fill)}>{_text(shape.text)}{inside}</text>"
+                f"{anchor}{bold}{self.colours(shape.fill)}{more}>{_text(shape.text)}{inside}</text>"
             )
-        look = self.colours(shape.fill or "none", shape.stroke, shape.line, shape.dashed)
+        look = self.colours(shape.fill or "none", shape.stroke, shape.line, shape.dashed) + more
         if isinstance(shape, Curve):
             element, look = "path", f'd="{_path(shape)}"{look}'
         else:

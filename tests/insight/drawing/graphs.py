@@ -37,7 +37,7 @@ def tangled() -> TracedGraph:
     def f(x: Any) -> Any:
         made = [x[i] for i in range(6)]
         rng = np.random.default_rng(1)
-        for _ in range(30):
+        for _ in range(20):
             a, b, c = rng.integers(0, len(made), 3)
             made.append(np.sin(made[a]) + made[b] * made[c])
         return sum(made)

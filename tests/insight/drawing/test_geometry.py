@@ -26,9 +26,12 @@ def inside(a: Corners, b: Corners) -> bool:
 
 
 def boxes(scene: Scene) -> list[Box]:
-    """The boxes of nodes: those with a border, without the paper and the key's little squares."""
+    """The boxes of nodes: those with a border, without the key's squares and inner borders."""
     found = [s for s in scene.shapes if isinstance(s, Box) and s.stroke == "border"]
-    return [s for s in found if s.width > 14 and s.fill != "paper"]
+    found = [s for s in found if s.width > 14]
+    return [
+        s for s in found if not any(inside(corners(s), corners(b)) for b in found if b is not s)
+    ]
 
 
 def labels(scene: Scene) -> list[Box]:

@@ -55,7 +55,7 @@ def test_themes() -> None:
     assert "<style>" not in light + dark
     assert f'fill="{LIGHT["paper"]}"' in light
     assert f'fill="{DARK["paper"]}"' in dark
-    with pytest.raises(ArgumentError, match="a drawing has the themes auto, light and dark"):
+    with pytest.raises(ArgumentError, match="a drawing has no theme 'blue'"):
         graph.draw(theme="blue")  # type: ignore[arg-type]
 
 
