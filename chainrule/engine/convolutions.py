@@ -93,7 +93,7 @@ def conv_weight(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtyp
         options = {k: given[k] for k in ("kernel", "stride", "dilation")}
         where = Geometry(x.shape[0], x.shape[1:3], x.shape[3], places, **options)
         y = b.op(
-            "correlate_weight", (x, flat), (where.elements, g.shape[-1]), dtype, geometry=where
+            "correlate2d_weight", (x, flat), (where.elements, g.shape[-1]), dtype, geometry=where
         )
     else:
         y = _product(b, _turned(b, _matrix(b, x, params["kernel"], params)), flat)
@@ -171,7 +171,7 @@ def _correlated(
         x.shape[0], x.shape[1:3], x.shape[3], tuple(places), lows=tuple(lows), **options
     )
     shape = (where.rows, weights.shape[1])
-    return b.op("correlate", (x, weights), shape, x.dtype, geometry=where)
+    return b.op("correlate2d", (x, weights), shape, x.dtype, geometry=where)
 
 
 def fold(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:

@@ -263,7 +263,7 @@ class Compiled:
         head = group.head
         assert head is not None
         if head.name != "matmul":
-            kind = Correlation if head.name == "correlate" else WeightCorrelation
+            kind = Correlation if head.name == "correlate2d" else WeightCorrelation
             return kind(head.params["geometry"], head.shape[1], str(head.dtype))
         a, b = head.args
         first, second = (matrix_of(self.grouping.layout(x)) for x in (a, b))

@@ -28,7 +28,7 @@ Shape = tuple[int, ...]
 VIEWS = frozenset(
     {"reshape", "transpose", "broadcast_to", "getitem", "flip", "diagonal", "windows"}
 )
-CORRELATIONS = frozenset({"correlate", "correlate_weight"})
+CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
 REDUCTIONS = frozenset({"sum", "max", "min"})
 INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
 COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
