@@ -151,6 +151,7 @@ def run_epochs(
                         _epoch(run, pieces, callbacks, evaluate, explain, interrupts)
             except KeyboardInterrupt:
                 run.interrupted = True
+            callbacks.settle()
             callbacks.on_train_end(_values(run.history[-1]) if run.history else None)
         finally:
             callbacks.close()

@@ -301,7 +301,7 @@ def test_the_bar_shows_where_the_training_is() -> None:
         assert part in shown
 
 
-@pytest.mark.parametrize(("width", "lines"), [(120, 1), (60, 2), (40, 4)])
+@pytest.mark.parametrize(("width", "lines"), [(140, 1), (75, 2), (40, 4)])
 def test_values_that_do_not_fit_beside_the_bar_come_below_it(width: int, lines: int) -> None:
     text = io.StringIO()
     bar = ProgressBar(Console(file=text, force_terminal=True, width=width))

@@ -182,6 +182,45 @@ def test_after_control_c_the_checkpoint_stays(tmp_path: Path) -> None:
     assert (tmp_path / "backup" / "checkpoint").exists()
 
 
+@pytest.mark.parametrize("place", [(1, 4), (3, 6)])
+def test_control_c_leaves_the_last_step_and_not_the_best_weights(
+    tmp_path: Path, place: tuple[int, int]
+) -> None:
+    class Interrupt(Killer):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if (self.epoch, batch) == self.place:
+                raise KeyboardInterrupt
+
+    def trained(folder: Path, place: tuple[int, int]) -> Any:
+        model = cr.Model([nn.Dense(4, "relu"), nn.Dense(1)])
+        model.compile("adam", "binary_crossentropy")
+        best = EarlyStopping("loss", mode="max", patience=99)  # the first epoch has the best loss
+        callbacks = [best, Interrupt(*place, kill=False), BackupAndRestore(folder)]
+        history = model.fit(X, Y, batch_size=10, epochs=5, verbose=0, callbacks=callbacks)
+        return model.get_weights(), history, model, best
+
+    stopped = trained(tmp_path / "b", place)
+    assert stopped[1].interrupted
+    again, whole = trained(tmp_path / "b", (-1, 0)), trained(tmp_path / "w", (-1, 0))
+    equal(again[:3], whole[:3])
+    assert again[3].best_epoch == 0
+    for a, b in zip(stopped[0], whole[0], strict=True):  # what one goes on with meanwhile
+        assert a.tobytes() == b.tobytes()
+
+
+def test_an_interruption_before_the_checkpoint_is_read_leaves_it(tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(tmp_path, Killer(2, 5, kill=False))
+    before = (tmp_path / "backup" / "checkpoint").read_bytes()
+
+    class Early(Killer):
+        def on_train_begin(self, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    train(tmp_path, Early(-1, 0, kill=False))
+    assert (tmp_path / "backup" / "checkpoint").read_bytes() == before
+
+
 def test_how_often() -> None:
     with pytest.raises(ArgumentError, match=r"(?s)save_freq is 'epoch' or a number.*save_freq=0"):
         BackupAndRestore("backup", save_freq=0)

@@ -32,7 +32,7 @@ class BackupAndRestore(Callback):
     it goes on from there, in the middle of an epoch too. The checkpoint holds parameters,
     optimizer state, layers' state, position, history, and the state of all callbacks. It is
     written beside its place, synced and renamed, so a crash at any moment leaves a whole one; the
-    one before is kept too, should the disk lose the newest.
+    one before is kept too, should the disk lose the newest. Ctrl-C leaves one of the last step.
 
     Args:
         backup_dir: the folder.
@@ -65,16 +65,18 @@ class BackupAndRestore(Callback):
         self.before = self.folder / "checkpoint-before"
         self.save_freq, self.delete_checkpoint = save_freq, delete_checkpoint
         self._steps = 0
+        self._ready = False
         self._training: dict[str, str] = {}
 
     # What the loop calls ---------------------------------------------------------------------
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._steps = 0
+        self._steps, self._ready = 0, False
         self._training = self._fingerprint()
         found = self._read()
         if found is not None:
             self._restore(found)
+        self._ready = True
 
     @property
     def hears_steps(self) -> bool:
@@ -87,6 +89,12 @@ class BackupAndRestore(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if self.save_freq == "epoch":
+            self.save()
+
+    def settle(self) -> None:
+        # What others do at the end, such as putting the best weights back, is no part of the way.
+        # An interruption before the checkpoint was read must not replace it.
+        if self._ready and self.model.run.interrupted:
             self.save()
 
     def on_train_end(self, logs: Logs = None) -> None:

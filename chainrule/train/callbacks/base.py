@@ -96,6 +96,9 @@ class Callback:
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         """After a batch of a prediction, with its ``outputs``."""
 
+    def settle(self) -> None:
+        """After the last step, before any ``on_train_end``: the weights are those of that step."""
+
     def close(self) -> None:
         """Called last, whatever happened: let go of files and terminals here."""
 
@@ -187,6 +190,10 @@ class CallbackList(Callback):
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         for member in self.members:
             member.on_predict_batch_end(batch, logs)
+
+    def settle(self) -> None:
+        for member in self.members:
+            member.settle()
 
     def close(self) -> None:
         for member in self.members:

@@ -23,9 +23,13 @@ class Checkpoints(BackupAndRestore):
             self.save()
             self._last = time.monotonic()
 
-    def on_train_end(self, logs: Logs = None) -> None:
-        if self.model.run.interrupted or time.monotonic() - self._began > EVERY:
+    def settle(self) -> None:
+        interrupted = self.model.run.interrupted
+        if self._ready and (interrupted or time.monotonic() - self._began > EVERY):
             self.save()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """The checkpoints stay until the whole run is written."""
 
 
 __all__ = ["Checkpoints"]
