@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from chainrule.diagnose.data_health import DataHealth, data_health
 from chainrule.diagnose.passing import (
     KEY,
     LayerPass,
     NetworkPass,
     batch_of,
+    chosen_rows,
     pass_through,
     ready_state,
 )
@@ -102,12 +105,14 @@ class GradientHealth:
         loss: on the rows that were looked at.
         rows: how many.
         steps: that the network has been trained for.
+        data: what is to be seen of the data.
     """
 
     layers: tuple[LayerHealth, ...]
     loss: float
     rows: int
     steps: int
+    data: DataHealth | None = None
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -192,13 +197,29 @@ def gradient_health(
     neural networks", for variances over depth; Goodfellow et al., *Deep Learning*, section 8.4.
     """
     batch = batch_of(model, x, y, rows=rows, sample_weight=sample_weight, seed=seed)
-    return measured(model.compiled("gradient_health"), ready_state(model), batch, model.override)
+    positions = chosen_rows(len(y), rows, seed)
+    return measured(
+        model.compiled("gradient_health"), ready_state(model), batch, model.override, positions,
+        None if model.labels is None else model.labels.classes,
+    )  # fmt: skip
 
 
 def measured(
-    compiled: Compiled, state: TrainState, batch: Batch, learning_rate: Any = None
+    compiled: Compiled,
+    state: TrainState,
+    batch: Batch,
+    learning_rate: Any = None,
+    positions: NDArray[Any] | None = None,
+    classes: Sequence[Any] | None = None,
 ) -> GradientHealth:
-    """The health of a network in one state on one batch."""
+    """The health of a network in one state on one batch.
+
+    Args:
+        compiled, state, batch: the network and the rows.
+        learning_rate: in place of the optimizer's own.
+        positions: of the rows in the user's data.
+        classes: the names of the classes.
+    """
     found = pass_through(compiled, state, batch)
     with Quiet():
         after = compiled.step(state, batch, KEY, learning_rate)[0].params
@@ -206,7 +227,10 @@ def measured(
     layers = tuple(
         _health(part, found, [leaves[place] for place in part.places]) for part in found.layers
     )
-    return GradientHealth(layers, found.loss, found.rows, int(getattr(state.optimizer, "step", 0)))
+    with Quiet():
+        data = data_health(compiled, batch, found, positions, classes)
+    steps = int(getattr(state.optimizer, "step", 0))
+    return GradientHealth(layers, found.loss, found.rows, steps, data)
 
 
 def _health(part: LayerPass, whole: NetworkPass, after: Sequence[Any]) -> LayerHealth:

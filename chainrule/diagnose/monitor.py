@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.diagnose.data_health import restored
 from chainrule.diagnose.health import GradientHealth, LayerHealth, NormGap, measured
 from chainrule.diagnose.passing import batch_of, ready_state
 from chainrule.errors import ArgumentError
@@ -115,6 +116,7 @@ class GradientMonitor(Callback):
             "epochs": self.epochs,
             "records": [
                 {"loss": r.loss, "rows": r.rows, "steps": r.steps,
+                 "data": None if r.data is None else asdict(r.data),
                  "layers": [asdict(layer) for layer in r.layers]}
                 for r in self.records
             ],
@@ -124,7 +126,11 @@ class GradientMonitor(Callback):
         self.epochs = list(state["epochs"])
         self.records = [
             GradientHealth(
-                tuple(_layer(layer) for layer in r["layers"]), r["loss"], r["rows"], r["steps"]
+                tuple(_layer(layer) for layer in r["layers"]),
+                r["loss"],
+                r["rows"],
+                r["steps"],
+                None if r["data"] is None else restored(r["data"]),
             )
             for r in state["records"]
         ]

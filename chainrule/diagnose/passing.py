@@ -62,11 +62,12 @@ class LayerPass:
 
 @dataclass(frozen=True)
 class NetworkPass:
-    """One pass: the loss, its layers in the order in which they ran, and the number of rows."""
+    """One pass: the loss, the layers in the order in which they ran, the rows, the outputs."""
 
     loss: float
     layers: list[LayerPass]
     rows: int
+    outputs: Any
 
 
 def pass_through(
@@ -82,7 +83,7 @@ def pass_through(
         seed = (loss.index, loss.value.dtype.type(1))
         modes.reverse(trace.tape.nodes, trace.start, trace.inputs, [seed], keep=kept)
         layers = [_layer_pass(note, kept, trace.start) for note in notes]
-        return NetworkPass(float(loss.value), layers, len(batch.y))
+        return NetworkPass(float(loss.value), layers, len(batch.y), value_of(outputs))
 
 
 def _layer_pass(note: Note, kept: Sequence[Any], start: int) -> LayerPass:
@@ -136,15 +137,19 @@ def batch_of(
     encoded = model.labels.encode(y, dtype=model.dtype)
     same_rows(x, encoded, "y")
     weight = row_weight(sample_weight, x, model.dtype)
-    count = rows_of(x)
-    chosen: Any = slice(None)
-    if rows is not None and rows < count:
-        chosen = np.sort(np.random.default_rng(seed).choice(count, rows, replace=False))
+    chosen = chosen_rows(rows_of(x), rows, seed)
     return Batch(
         take(x, chosen, model.dtype),
         encoded[chosen],
         None if weight is None else weight[chosen],
     )
+
+
+def chosen_rows(count: int, rows: int | None, seed: int) -> Array:
+    """So many of the rows at random, in their order; all of them if there are no more."""
+    if rows is None or rows >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, rows, replace=False))
 
 
 def ready_state(model: Model) -> TrainState:

@@ -15,6 +15,7 @@ SATURATED = 0.3  # of the outputs
 FADING = 1e-3  # of the gradient, from the last layer to the first
 GROWING = 10.0  # of the signal, from the first layer to the last
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-2
+UNLIKE = 100.0  # the spreads of two features, one over the other
 LARGE_UPDATE, SMALL_UPDATE = 0.3, 1e-7
 OFF, ENOUGH_UNITS = 4.0, 16  # from what the initialiser predicts, which is an average over units
 MEAN_GAP, VARIANCE_GAP = 0.5, 2.0
@@ -26,7 +27,8 @@ class Verdict(NamedTuple):
     Attributes:
         kind: "not finite", "symmetric", "dead", "saturated", "no gradient", "vanishing",
             "exploding", "inputs", "growing signal", "fading signal", "initialiser", "large steps",
-            "small steps" or "batch norm".
+            "small steps", "batch norm", "last layer", "targets", "classes", "labels" or
+            "no better".
         layer: the layer that it is about; "" for the whole network.
         words: what is the matter, with numbers.
         remedy: what helps.
@@ -48,12 +50,14 @@ class Verdict(NamedTuple):
 
 def verdicts_on(health: GradientHealth) -> list[Verdict]:
     """All ailments of a network, the gravest first."""
-    broken = list(_not_finite(health))
+    broken = [*_not_finite(health), *_nothing_comes_in(health)]
     if broken:
         return broken
+    from chainrule.diagnose.data_verdicts import data_verdicts
+
     rules = (
         _symmetric, _dead, _saturated, _no_gradient, _over_depth, _inputs, _signal, _initialiser,
-        _updates, _batch_norm,
+        _updates, _batch_norm, data_verdicts,
     )  # fmt: skip
     return [verdict for rule in rules for verdict in _merged(list(rule(health)))]
 
@@ -81,6 +85,12 @@ def _not_finite(health: GradientHealth) -> Iterator[Verdict]:
             "model.fit names the step that made them, and cr.debug for a function; a smaller "
             "learning rate, or cr.optim.Clipped",
         )
+
+
+def _nothing_comes_in(health: GradientHealth) -> Iterator[Verdict]:
+    first = health.layers[0] if health.layers else None
+    if first is not None and first.input_rms == 0.0 and first.kind != "Embedding":
+        yield Verdict("inputs", first.name, "the inputs are all 0", "look at how x is made or read")
 
 
 def _symmetric(health: GradientHealth) -> Iterator[Verdict]:
@@ -137,6 +147,11 @@ def _saturated(health: GradientHealth) -> Iterator[Verdict]:
             "kernel_initializer='glorot_uniform' (smaller weights), or BatchNormalization before "
             "the activation; in hidden layers relu does not saturate"
         )
+        if health.steps:
+            remedy = (
+                "start again with a smaller learning rate (large steps throw units onto the flat "
+                "ends) or clipped gradients; BatchNormalization before the activation"
+            )
         if place == 0 and layer.input_rms > 3.0:
             remedy = f"the inputs are large (√mean square {layer.input_rms:.3g}): normalise them " \
                 "(nn.Normalization)"  # fmt: skip
@@ -199,13 +214,24 @@ def _inputs(health: GradientHealth) -> Iterator[Verdict]:
     first = next((x for x in health.layers if x.weight_norm is not None), None)
     if first is None or first.kind in ("BatchNormalization", "Embedding", "Normalization"):
         return
-    if not SMALL_INPUT < first.input_rms < LARGE_INPUT and first.input_rms > 0.0:
+    words = []
+    if not SMALL_INPUT < first.input_rms < LARGE_INPUT:
         size = "large" if first.input_rms > 1.0 else "small"
+        words.append(
+            f"the inputs are {size}: √mean square {first.input_rms:.3g}, mean "
+            f"{first.input_mean:.3g}"
+        )
+    data = health.data
+    if data is not None and data.narrow and data.wide and data.wide[1] > UNLIKE * data.narrow[1]:
+        words.append(
+            f"the features have very different scales: the spread is {data.wide[1]:.3g} in column "
+            f"{data.wide[0]} and {data.narrow[1]:.3g} in column {data.narrow[0]}"
+        )
+    if words:
         yield Verdict(
             "inputs",
             first.name,
-            f"the inputs are {size}: √mean square {first.input_rms:.3g}, mean "
-            f"{first.input_mean:.3g}",
+            "; ".join(words),
             "bring the features to mean 0 and spread 1: nn.Normalization as the first layer",
         )
 
@@ -265,7 +291,7 @@ def _updates(health: GradientHealth) -> Iterator[Verdict]:
             most.name,
             f"one step changes no layer's parameters by more than {most.update_ratio:.1g} of their "
             "size; about 0.001 is usual",
-            "a larger learning rate; cr.optim has a range test that finds one",
+            "a larger learning rate: model.range_test finds one",
         )
 
 
