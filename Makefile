@@ -22,8 +22,9 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-pictures: $(VENV)/run.stamp
+pictures: $(VENV)/test.stamp
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/gallery.py
 
 # The benchmarks compare with other libraries, which are installed beside the environment.
 bench: $(VENV)-bench/bench.stamp

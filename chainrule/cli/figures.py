@@ -5,12 +5,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from textwrap import fill
 from time import perf_counter
 from typing import Annotated
 
 import typer
 
 from chainrule.errors import ArgumentError
+
+INDENT = " " * 6
 
 
 class Format(StrEnum):
@@ -39,7 +42,7 @@ def figures(
     list_only: Annotated[
         bool,
         typer.Option(
-            "--list", "-l", help="Name the figures, what they show and how long each takes."
+            "--list", "-l", help="Name the figures and what they show; with NAMEs, what to look at."
         ),
     ] = False,
 ) -> None:
@@ -52,7 +55,7 @@ def figures(
     wanted = list(dict.fromkeys(names or FIGURES))
     _check(wanted, tuple(FIGURES))
     if list_only:
-        _show_list(wanted)
+        _show_list(wanted, looks=bool(names))
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -81,8 +84,8 @@ def _check(wanted: list[str], names: tuple[str, ...]) -> None:
             )
 
 
-def _show_list(names: list[str]) -> None:
-    """A line for each figure under the heading of its theme."""
+def _show_list(names: list[str], looks: bool) -> None:
+    """A line for each figure under the heading of its theme, and what to look at if wanted."""
     from chainrule.plot import FIGURES
 
     width = max(map(len, names))
@@ -94,5 +97,7 @@ def _show_list(names: list[str]) -> None:
             typer.echo(f"\n{theme}")
         long = f"  [about {entry.seconds} s]" if entry.seconds >= 10 else ""
         typer.echo(f"  {name:<{width}}  {entry.title}{long}")
+        if looks:
+            typer.echo(fill(entry.look, 88, initial_indent=INDENT, subsequent_indent=INDENT))
     total = sum(FIGURES[name].seconds for name in names)
     typer.echo(f"\n{len(names)} figures, about {total} s on two cores.")

@@ -70,6 +70,11 @@ def effective_steps(ax: Any = None, runs: Sequence[EffectiveSteps] | None = None
     above goes straight down instead of to and fro. AdaGrad's steps only ever shrink; RMSProp
     forgets old gradients, so its steps grow again where the slope becomes gentle; Adam's memory of
     squares is longer still, and its bias correction makes the first steps no smaller than the rest.
+
+    >>> [ax.get_title() for ax in effective_steps()][:3]
+    ['AdaGrad, ε = 0.2', 'RMSProp, ε = 0.03', 'Adam, ε = 0.05']
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.5.
     """
     axes = style.panels(ax, 2, 3)
     runs = effective_steps_runs() if runs is None else runs

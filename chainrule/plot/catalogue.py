@@ -52,6 +52,11 @@ class Entry:
         """The first line of the function's documentation."""
         return (inspect.getdoc(self.draw) or "").splitlines()[0]
 
+    @property
+    def look(self) -> str:
+        """The paragraph of its documentation that says what to look at, in one line."""
+        return " ".join((inspect.getdoc(self.draw) or "").split("\n\n")[1].split())
+
 
 def _entries(theme: str, *figures: tuple[Callable[..., Any], int]) -> dict[str, Entry]:
     return {draw.__name__: Entry(draw, theme, seconds) for draw, seconds in figures}

@@ -74,6 +74,12 @@ def no_critical_point(ax: Any = None, runs: Sequence[Logistic] | None = None) ->
     Look at the first curve: where a threshold divides the classes, a larger weight is always
     surer and always better, so the slope is nowhere 0, and w grows like the logarithm of the
     steps. One observation on the wrong side is enough to make a minimum, where the run ends.
+
+    >>> no_critical_point(runs=no_critical_point_runs(steps=50))[1].get_title()
+    'Where w is'
+
+    Source: Soudry, Hoffer, Nacson, Gunasekar & Srebro, "The implicit bias of gradient descent on
+    separable data", JMLR 19 (2018).
     """
     axes = style.panels(ax, 1, 3)
     runs = no_critical_point_runs() if runs is None else runs

@@ -105,6 +105,11 @@ def ravine(ax: Any = None, runs: Ravines | None = None) -> list[Axes]:
 
     Look at the second path: the rate that the steep walls allow is tiny for the floor. Steps to
     come a thousand times nearer grow like κ, even at the best rate; momentum's grow like √κ.
+
+    >>> [ax.get_title() for ax in ravine()][1]
+    'κ = 30, α·λ₂ = 1.9'
+
+    Source: Nocedal & Wright, *Numerical Optimization* (2nd ed., 2006), section 3.3; Polyak (1964).
     """
     axes = style.panels(ax, 1, 3)
     runs = ravine_runs() if runs is None else runs
@@ -214,13 +219,20 @@ def stability(ax: Any = None, run: Stability | None = None) -> list[Axes]:
     pulls it in, to 2(1 + β)/(1 + 2β). The circles joined by a line are a run on a ravine of
     condition 30, one for each curvature: both must lie in the blue. They do for momentum alone,
     and the right panel shows what becomes of the three runs. Darkest is fastest.
+
+    >>> coarse = stability_runs(np.linspace(0.1, 4.0, 9), np.linspace(0.0, 0.9, 4), steps=40)
+    >>> [ax.get_title() for ax in stability(run=coarse)]
+    ['Momentum', 'Nesterov', 'The marked runs']
+
+    Source: Polyak (1964); Lessard, Recht & Packard, "Analysis and design of optimization algorithms
+    via integral quadratic constraints", SIAM Journal on Optimization 26 (2016).
     """
     axes = style.panels(ax, 1, 3)
     run = stability_runs() if run is None else run
     from matplotlib.colors import LinearSegmentedColormap
 
-    shades = LinearSegmentedColormap.from_list("factor", ["#0B3C5D", "#6FA8DC", "#F3F7FB"])
-    shades.set_over("#F2C9B0")
+    blues = LinearSegmentedColormap.from_list("factor", ["#0B3C5D", "#6FA8DC", "#F3F7FB"])
+    shades = blues.with_extremes(over="#F2C9B0")
     low, high, at = run.run
     titles = {"momentum": "Momentum", "nesterov": "Nesterov"}
     for ax, (method, title) in zip(axes, titles.items(), strict=False):

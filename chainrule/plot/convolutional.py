@@ -73,6 +73,11 @@ def gradient_norm(ax: Any = None, run: Convolutional | None = None) -> list[Axes
     Look at both panels together: if training went to a critical point, the gradient would shrink.
     Here its norm grows several times over, and yet the digits are read better and better. A large
     gradient isn't a sign of failure, nor does a run that learns well approach a minimum.
+
+    >>> gradient_norm(run=gradient_norm_run(rows=320, epochs=2))[1].get_ylabel()
+    'digits misread, %'
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.2.1 and figure 8.1.
     """
     axes = style.panels(ax, 1, 2)
     run = gradient_norm_run() if run is None else run

@@ -64,6 +64,11 @@ def critical_surfaces(ax: Any = None, runs: Sequence[CriticalPoint] | None = Non
     the eigenvectors. The curves bend with the eigenvalues, up where λ > 0 and down where λ < 0,
     the more the larger |λ|. The gradient is zero at all three points; only the signs of λ tell
     them apart.
+
+    >>> [ax.get_title() for ax in critical_surfaces()][:3]
+    ['minimum', 'maximum', 'saddle']
+
+    Source: Goodfellow et al., *Deep Learning*, section 4.3.1.
     """
     axes = style.panels(ax, 2, 3, surfaces=3)
     runs = critical_point_runs() if runs is None else runs
@@ -162,6 +167,11 @@ def saddle_escape(ax: Any = None, run: Escape | None = None) -> list[Axes]:
     ends at the saddle. A little noise is enough to leave, and then the slope does the rest: the
     gradient gets small near the saddle, and grows again. Newton's method goes to the nearest point
     of zero gradient, whatever that is.
+
+    >>> [line.get_label() for line in saddle_escape()[1].lines][:2]
+    ['Newton', 'descent']
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.2.3.
     """
     axes = style.panels(ax, 1, 3)
     run = saddle_escape_runs() if run is None else run

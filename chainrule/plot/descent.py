@@ -61,6 +61,11 @@ def learning_rates(ax: Any = None, runs: Sequence[Descent] | None = None) -> lis
     Look at the tangents: each step is the rate times their slope, so the steps shrink by
     themselves towards the minimum. Too small, and they creep. Too large, and each step lands
     higher on the other side, where the tangent is steeper still.
+
+    >>> [ax.get_title() for ax in learning_rates()][2]
+    'too large: α·f″ = 2.1'
+
+    Source: Goodfellow et al., *Deep Learning*, section 4.3.
     """
     axes = style.panels(ax, 1, 3)
     runs = learning_rate_runs() if runs is None else runs
@@ -122,6 +127,11 @@ def rate_regimes(ax: Any = None, runs: Regimes | None = None) -> list[Axes]:
     Look at the edges: at α·f″ = 1 a parabola is solved in one step, above 1 the point jumps from
     side to side, and above 2 each jump is longer than the one before. The measured factors lie on
     |1 − α·f″|.
+
+    >>> [line.get_label() for line in rate_regimes()[1].lines]
+    ['theory: |1 − α·f″|', 'runs']
+
+    Source: LeCun, Bottou, Orr & Müller, "Efficient BackProp" (1998), section 5.
     """
     axes = style.panels(ax, 1, 2)
     runs = regime_runs() if runs is None else runs
@@ -184,6 +194,11 @@ def local_minima(ax: Any = None, runs: Restarts | None = None) -> list[Axes]:
 
     Look at where each path ends: at the bottom of the valley that it started in. More starts make
     the best end lower or leave it, and nothing tells that the lowest of all was found.
+
+    >>> len(local_minima()[1].lines[0].get_xdata())
+    12
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.2.2.
     """
     axes = style.panels(ax, 1, 2)
     runs = restart_runs() if runs is None else runs

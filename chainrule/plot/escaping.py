@@ -92,6 +92,12 @@ def minibatch_escape(
     is a valley for all rows is a slope for some. Large batches bounce too little and stay where
     they are; single rows leave both local minima and then bounce around the lowest. Those that
     grow do both: they leave while small, and come to rest when large.
+
+    >>> minibatch_escape(runs=minibatch_escape_runs(repeats=1, epochs=4))[2].get_title()
+    'Where 1 runs end'
+
+    Source: Kleinberg, Li & Yuan, "An alternative view: when does SGD escape local minima?", ICML
+    2018.
     """
     axes = style.panels(ax, 1, 3)
     runs = minibatch_escape_runs() if runs is None else runs

@@ -89,6 +89,12 @@ def initializations(ax: Any = None, runs: Sequence[LayerOutputs] | None = None) 
     large ones drive every unit to ±1, where tanh is flat. Xavier's keep a spread through all
     layers, and so does the normalised U(±√(6/(m + n))), which has the same variance where a layer
     has as many inputs m as outputs n. For relus, which let half through, He's double variance does.
+
+    >>> few = initialization_runs(layers=2, units=20)
+    >>> [ax.get_title() for ax in initializations(runs=few)][3]
+    'Xavier, N(0, 1/m)'
+
+    Source: Glorot & Bengio (2010), section 4.2.1; He, Zhang, Ren & Sun (2015), section 2.2.
     """
     axes = style.panels(ax, 2, 3)
     runs = initialization_runs() if runs is None else runs
@@ -173,6 +179,11 @@ def symmetry(ax: Any = None, runs: Sequence[Training] | None = None) -> list[Axe
     Look at the first panel: there are six lines, one upon the other. Equal units get equal
     gradients in every step, so the layer is worth a single unit and the loss stays high. Random
     weights let each become another.
+
+    >>> [ax.get_title() for ax in symmetry(runs=symmetry_runs(epochs=2))]
+    ['all weights ½', 'random weights', 'The loss']
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.4.
     """
     axes = style.panels(ax, 1, 3)
     runs = symmetry_runs() if runs is None else runs

@@ -120,6 +120,11 @@ def loss_curves(ax: Any = None, runs: tuple[LineFit, LineFit] | None = None) -> 
     Look at the batch's own loss: it jumps although the loss of all rows falls smoothly, because
     each batch asks an easier or a harder question. Against epochs, which cost the same, small
     batches are ahead: they step eight times where the full batch steps once.
+
+    >>> loss_curves()[0].get_title()
+    'Batches of 8, step by step'
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.1.3.
     """
     axes = style.panels(ax, 1, 2)
     small, full = loss_curve_runs() if runs is None else runs
@@ -154,6 +159,12 @@ def minibatch_paths(ax: Any = None, runs: tuple[LineFit, ...] | None = None) -> 
     Look at the angle to the contours: the full batch crosses each at a right angle; a batch of 8
     strays a little and gets farther in as many epochs; single rows bounce, and never come to rest
     while the rate stays as it is.
+
+    >>> [ax.get_title() for ax in minibatch_paths()][1]
+    '8 rows a step: 80 steps'
+
+    Source: Bottou, Curtis & Nocedal, "Optimization methods for large-scale machine learning", SIAM
+    Review 60 (2018).
     """
     axes = style.panels(ax, 1, 3)
     runs = path_runs() if runs is None else runs
@@ -181,6 +192,11 @@ def batch_contours(ax: Any = None, run: LineFit | None = None) -> list[Axes]:
     Look at how the coloured contours, those of one batch, lie around another minimum than the
     grey ones of all rows. The step goes straight down the batch's slope, which is down the full
     one too, roughly. Where the batch's minimum has been passed, it even leads back.
+
+    >>> len(batch_contours())
+    6
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.1.3.
     """
     axes = style.panels(ax, 2, 3)
     run = batch_contour_runs() if run is None else run
@@ -221,6 +237,12 @@ def batch_growth(
     Look at the floor: batches of 4 get near at once and then bounce at a distance that their
     noise sets. All rows at once fall steadily, but in few steps. Growing batches leave the floor
     each time they double.
+
+    >>> batch_growth(runs=batch_growth_runs(epochs=5))[1].get_ylabel()
+    'rows in a step'
+
+    Source: Smith, Kindermans, Ying & Le, "Don't decay the learning rate, increase the batch size",
+    ICLR 2018.
     """
     axes = style.panels(ax, 1, 2)
     runs = batch_growth_runs() if runs is None else runs

@@ -82,6 +82,11 @@ def network_minima(ax: Any = None, runs: Sequence[Ends] | None = None) -> list[A
     ten times that of the others. The more units, the less it matters where one starts: the
     networks end in other places, which are about equally low. Beside it, the best and the
     worst end of three units: the line is where the network changes its mind.
+
+    >>> network_minima(runs=network_minima_runs(widths=(2, 3), starts=2))[0].get_title()
+    'Losses of 2 starts'
+
+    Source: Choromanska et al., "The loss surfaces of multilayer networks", AISTATS 2015.
     """
     axes = style.panels(ax, 1, 3)
     runs = network_minima_runs() if runs is None else runs
@@ -191,6 +196,10 @@ def saddles_by_dimension(ax: Any = None, runs: Sequence[Critical] | None = None)
     down, and a minimum needs all of them up, as when n coins all show heads. And look at the
     points on the right: the higher a critical point, the more directions lead down from it. So
     what holds a descent up high above the least value is a saddle, and minima lie low.
+
+    >>> few = saddles_by_dimension_runs(dimensions=(1, 2), starts=5)
+    >>> saddles_by_dimension(runs=few)[1].get_title()
+    'n = 2, point by point'
 
     Source: Dauphin et al., "Identifying and attacking the saddle point problem in high-dimensional
     non-convex optimization", NeurIPS 2014; Bray & Dean, Physical Review Letters 98 (2007).

@@ -87,6 +87,11 @@ def feature_normalization(ax: Any = None, runs: tuple[Fit, Fit] | None = None) -
     loss is a narrow ravine: the rate that its walls allow is tiny for its floor, and descent
     creeps. With mean 0 and variance 1 it is nearly a round bowl, κ = (1 + |r|)/(1 − |r|) for the
     correlation r, and a few steps are enough. Each run has the best rate for its curvatures.
+
+    >>> [ax.get_title() for ax in feature_normalization()][:2]
+    ['raw: κ = 441', 'normalised: κ = 1.56']
+
+    Source: LeCun, Bottou, Orr & Müller, "Efficient BackProp" (1998), section 4.3.
     """
     axes = style.panels(ax, 1, 3)
     runs = feature_normalization_runs() if runs is None else runs
@@ -178,6 +183,13 @@ def batch_normalization(ax: Any = None, runs: tuple[Hidden, Hidden] | None = Non
     sees: as the layers before it learn, it wanders and spreads, and what the unit has learned must
     be learned anew. Normalised by each batch it has the mean β and the standard deviation γ, which
     the training moves slowly. The loss falls sooner at the same rate.
+
+    >>> few = batch_normalization_runs(steps=12)
+    >>> [ax.get_title() for ax in batch_normalization(runs=few)][:2]
+    ['without', 'with batch norm']
+
+    Source: Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing
+    internal covariate shift", ICML 2015.
     """
     axes = style.panels(ax, 1, 3)
     runs = batch_normalization_runs() if runs is None else runs
@@ -282,6 +294,11 @@ def running_averages(ax: Any = None, runs: Sequence[Running] | None = None) -> l
     step, as the dashed lines say. A large momentum takes long and is then quiet; a small one is
     there at once and follows every batch. A network that is evaluated too early uses averages that
     are still on their way.
+
+    >>> running_averages(runs=running_averages_runs(epochs=1))[0].get_ylabel()
+    'years'
+
+    Source: Ioffe & Szegedy (2015), algorithm 2.
     """
     axes = style.panels(ax, 1, 2)
     runs = running_averages_runs() if runs is None else runs

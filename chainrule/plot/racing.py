@@ -176,6 +176,13 @@ def race(ax: Any = None, runs: Sequence[Race] | None = None) -> list[Axes]:
     the saddle, whose axes are the parameters' own, and among the last in Rosenbrock's bend, where
     momentum leads. L-BFGS, which learns the curvature and looks for its step, is first or nearly so
     on all four: it is for exact gradients, as here, and not for those of a few rows at a time.
+
+    >>> quick = race_runs(rates=(0.01,), names=("SGD", "L-BFGS"))
+    >>> [ax.get_title() for ax in race(runs=quick)][:4]
+    ['Ravine, κ = 30', 'Saddle', 'Rosenbrock', 'Beale']
+
+    Source: Rosenbrock, The Computer Journal 3 (1960); Goodfellow et al., *Deep Learning*, section
+    8.5.4.
     """
     axes = style.panels(ax, 2, 4)
     runs = race_runs() if runs is None else runs
@@ -201,7 +208,7 @@ def race(ax: Any = None, runs: Sequence[Race] | None = None) -> list[Axes]:
 
 def _map(ax: Axes, found: Race) -> None:
     course = found.course
-    grid = style.surface(course.f, *course.area, points=70)
+    grid = style.surface(course.f, *course.area, points=50)
     low, high = course.least, grid[2].max()
     style.contours(ax, grid, low + (high - low) * np.geomspace(1e-4, 0.7, 10))
     for run in found.laps:

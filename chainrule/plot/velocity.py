@@ -71,6 +71,11 @@ def momentum(ax: Any = None, run: MomentumRun | None = None) -> list[Axes]:
     points across the ravine and is mostly the other way each time. Below is what the last eight
     gradients are worth in one velocity: along the ravine they have one sign and add up, across it
     the signs alternate and most is cancelled.
+
+    >>> [ax.get_title() for ax in momentum()][2:]
+    ['Along the ravine: they add up', 'Across it: they cancel']
+
+    Source: Goodfellow et al., *Deep Learning*, section 8.3.2; Polyak (1964).
     """
     axes = style.panels(ax, 2, 2)
     run = momentum_run() if run is None else run
@@ -166,6 +171,12 @@ def nesterov(ax: Any = None, run: Lookahead | None = None) -> list[Axes]:
     Look at where the red arrow comes from. Momentum takes the slope at θ, before it moves, and
     overshoots the floor of the ravine. Nesterov's takes it at the interim point θ + αv, where the
     overshooting shows already, and corrects it in the same step. So its oscillations die sooner.
+
+    >>> [ax.get_title() for ax in nesterov()][:2]
+    ['Momentum', 'Nesterov']
+
+    Source: Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in
+    deep learning", ICML 2013.
     """
     axes = style.panels(ax, 1, 3)
     run = lookahead_runs() if run is None else run

@@ -28,7 +28,18 @@ def test_it_is_a_function_of_its_own_that_says_what_to_look_at(name: str) -> Non
     assert draw is FIGURES[name].draw
     assert name in cr.plot.__all__
     assert "\n\nLook at " in (inspect.getdoc(draw) or "")
+    assert "\n\nSource: " in (inspect.getdoc(draw) or "")
     assert FIGURES[name].title.endswith(".")
+
+
+def test_the_page_of_the_documentation_shows_every_figure_and_what_to_look_at() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "figures.md").read_text(encoding="utf-8")
+    for name, entry in FIGURES.items():
+        image = f"images/figures/{name}.png"
+        assert f"### {name}\n\n{entry.title}\n\n![{entry.title}]({image})" in page
+        assert f"\n{entry.look}\n" in page, "make pictures"
+        assert (docs / image).is_file()
 
 
 @pytest.mark.parametrize("name", QUICK)
