@@ -90,8 +90,8 @@ def _on_rate(own: StableStep) -> str:
     if own.rate is not None and own.rate > own.limit:
         return (
             f"the learning rate {own.rate:.4g} is above that of {own.method}: along the sharpest "
-            "direction steps overshoot, and the loss grows unless the path comes to flatter places; "
-            "choose a smaller rate, or clip the gradients"
+            "direction steps overshoot, and the loss grows unless the path comes to flatter "
+            "places; choose a smaller rate, or clip the gradients"
         )
     assert own.rate is not None
     if own.limit == float("inf"):

@@ -223,7 +223,7 @@ def test_rates_for_each_parameter_scale_the_curvature(name: str) -> None:
 def test_a_rate_above_the_limit_is_told() -> None:
     found = cr.curvature(logistic(optim.SGD(100.0)), X, CLASSES)
     assert "the learning rate 100 is above that of descent" in str(found)
-    assert "choose a smaller rate, or clip the gradients" in str(found)
+    assert "choose a smaller rate" in str(found)
     fine = cr.curvature(logistic(optim.SGD(0.1)), X, CLASSES)
     assert "of the largest stable one" in str(fine)
 
