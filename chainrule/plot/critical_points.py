@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.derivatives import grad
-from chainrule.diagnose import critical
+from chainrule.diagnose.critical import CriticalPoint, critical_point
 from chainrule.optim import SGD, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape, quadratic, saddle
@@ -22,42 +22,31 @@ TURN = np.pi / 6  # of the axes of the quadratics, so that the eigenvectors are 
 
 
 @dataclass(frozen=True)
-class CriticalPoint:
-    """A critical point at the origin, and its Hessian.
+class Place:
+    """A function of two numbers with a critical point at the origin.
 
     Attributes:
         f: the function.
-        kind: "minimum", "maximum" or "saddle", by the signs of the eigenvalues.
-        slope: the gradient there, shape (2,).
-        eigenvalues: the curvatures, ascending, shape (2,).
-        eigenvectors: their directions, one in each column, shape (2, 2).
+        point: what `chainrule.critical_point` says of the origin.
     """
 
     f: Landscape
-    kind: str
-    slope: Array
-    eigenvalues: Array
-    eigenvectors: Array
+    point: CriticalPoint
 
 
-def critical_point(f: Landscape) -> CriticalPoint:
-    """Gradient and Hessian of f at the origin.
+def critical_point_runs() -> list[Place]:
+    """The quadratics with curvatures (1, 2), (−2, −1) and (−2, 1) along turned axes.
 
-    >>> critical_point(saddle).kind
-    'saddle'
+    >>> [place.point.kind for place in critical_point_runs()]
+    ['minimum', 'maximum', 'saddle']
     """
-    found = critical.critical_point(f, np.zeros(2))
-    return CriticalPoint(f, found.kind, found.gradient, found.eigenvalues, found.eigenvectors)
-
-
-def critical_point_runs() -> list[CriticalPoint]:
-    """The quadratics with curvatures (1, 2), (−2, −1) and (−2, 1) along turned axes."""
     turn = np.array([[np.cos(TURN), -np.sin(TURN)], [np.sin(TURN), np.cos(TURN)]])
     curvatures = ((2.0, 1.0), (-1.0, -2.0), (1.0, -2.0))
-    return [critical_point(quadratic(turn @ np.diag(c) @ turn.T)) for c in curvatures]
+    found = [quadratic(turn @ np.diag(c) @ turn.T) for c in curvatures]
+    return [Place(f, critical_point(f, np.zeros(2))) for f in found]
 
 
-def critical_surfaces(ax: Any = None, runs: Sequence[CriticalPoint] | None = None) -> list[Axes]:
+def critical_surfaces(ax: Any = None, runs: Sequence[Place] | None = None) -> list[Axes]:
     """Minimum, maximum and saddle, with the eigenvectors of their Hessians.
 
     Look at the two curves on each surface, and at the arrows in the map below it: they run along
@@ -72,10 +61,10 @@ def critical_surfaces(ax: Any = None, runs: Sequence[CriticalPoint] | None = Non
     """
     axes = style.panels(ax, 2, 3, surfaces=3)
     runs = critical_point_runs() if runs is None else runs
-    for above, below, point in zip(axes[:3], axes[3:], runs, strict=True):
-        _surface(above, point)
-        _map(below, point)
-        above.set_title(point.kind, fontsize=style.TITLE, color=style.INK, y=1.03)
+    for above, below, place in zip(axes[:3], axes[3:], runs, strict=True):
+        _surface(above, place)
+        _map(below, place)
+        above.set_title(place.point.kind, fontsize=style.TITLE, color=style.INK, y=1.03)
     return axes
 
 
@@ -85,19 +74,19 @@ def _directions(point: CriticalPoint) -> Iterator[tuple[float, Array, str]]:
         yield float(value), vector, style.VERMILION if value > 0 else style.BLUE
 
 
-def _surface(ax: Any, point: CriticalPoint) -> None:
+def _surface(ax: Any, place: Place) -> None:
     """The surface over a disc, and on it a curve along each eigenvector."""
     radius, angle = np.meshgrid(np.linspace(0, 1, 20), np.linspace(0, 2 * np.pi, 49))
     x, y = radius * np.cos(angle), radius * np.sin(angle)
     ax.computed_zorder = False
     ax.plot_surface(
-        x, y, point.f([x, y]), color="#DCE6F0", edgecolor="#B3C1D1", linewidth=0.4, alpha=0.6,
+        x, y, place.f([x, y]), color="#DCE6F0", edgecolor="#B3C1D1", linewidth=0.4, alpha=0.6,
         rstride=3, cstride=2, shade=False, zorder=1,
     )  # fmt: skip
     span = np.linspace(-1, 1, 60)
-    for _, vector, color in _directions(point):
+    for _, vector, color in _directions(place.point):
         path = span * vector[:, None]
-        ax.plot(*path, point.f(path), color=color, linewidth=3, zorder=3)
+        ax.plot(*path, place.f(path), color=color, linewidth=3, zorder=3)
     ax.plot([0], [0], [0], "o", color=style.BLACK, markersize=6, zorder=4)
     ax.view_init(elev=28, azim=-48)
     ax.set(zlim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
@@ -105,11 +94,11 @@ def _surface(ax: Any, point: CriticalPoint) -> None:
     ax.set_box_aspect((1, 1, 0.8), zoom=1.35)
 
 
-def _map(ax: Axes, point: CriticalPoint) -> None:
+def _map(ax: Axes, place: Place) -> None:
     """Lines of equal height, and an arrow along each eigenvector with its eigenvalue."""
-    heights = style.surface(point.f, (-1.9, 1.9), (-1.3, 1.3))
+    heights = style.surface(place.f, (-1.9, 1.9), (-1.3, 1.3))
     style.contours(ax, heights, np.linspace(-2.0, 2.0, 17))
-    for value, vector, color in _directions(point):
+    for value, vector, color in _directions(place.point):
         # Upwards on the map, so that the words beside the arrow stay clear of the others.
         step = 0.8 * vector * (1 if vector[1] > 0 else -1)
         style.arrow(ax, (0.0, 0.0), step, color, width=3)

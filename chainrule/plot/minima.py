@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.data import make_circles
-from chainrule.derivatives import hessian
+from chainrule.diagnose.critical import critical_point
 from chainrule.nn import Dense, Sequential
 from chainrule.nn.initializers import RandomNormal
 from chainrule.optim import Adam, minimize
@@ -172,13 +172,13 @@ def critical_points_of(f: Landscape, dimensions: int, starts: int = 60, seed: in
     """
     rng = np.random.default_rng(seed)
     heights, downwards = [], []
-    curvature = hessian(f)
     for _ in range(starts):
         start = rng.uniform(-5.0, 5.0, dimensions)
         found = minimize(f, start, optimizer="newton", steps=60, tolerance=1e-9)
         if found.success:
-            heights.append(found.fun)
-            downwards.append(int(np.sum(np.linalg.eigvalsh(curvature(found.x)) < 0)))
+            point = critical_point(f, found.x)
+            heights.append(point.value)
+            downwards.append(point.index)
     return Critical(dimensions, np.array(heights), np.array(downwards, float))
 
 

@@ -8,13 +8,13 @@ from chainrule.plot import critical_points
 
 
 def test_curvatures_and_directions_of_the_three_kinds() -> None:
-    found = critical_points.critical_point_runs()
+    found = [place.point for place in critical_points.critical_point_runs()]
     assert [point.kind for point in found] == ["minimum", "maximum", "saddle"]
     expected = [(1.0, 2.0), (-2.0, -1.0), (-2.0, 1.0)]
     first_axis = np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
     for point, values in zip(found, expected, strict=True):
         np.testing.assert_allclose(point.eigenvalues, values, rtol=1e-12)
-        np.testing.assert_array_equal(point.slope, 0.0)
+        np.testing.assert_array_equal(point.gradient, 0.0)
         # The first axis of the quadratic has the larger curvature.
         assert abs(point.eigenvectors[:, 1] @ first_axis) > 1 - 1e-12
 
