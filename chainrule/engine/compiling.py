@@ -8,6 +8,7 @@ import gc
 import inspect
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -118,7 +119,7 @@ class Compiled:
         self._fast = quick_call(version.run, leaves, shape)
 
     def _made(self, captured: Captured, leaves: list[Any]) -> Version:
-        if self.engine == "numpy":
+        if self.engine == "numpy" or not _has_native():
             return Version(captured, None, Reference(captured.graph))
         from chainrule.engine.native.calls import quick_call
         from chainrule.engine.native.compiler import Compiled as Native
@@ -146,17 +147,19 @@ class Compiled:
         >>> [kernel.steps for kernel in square.report(np.ones(1000))]
         [('multiply', 'sum')]
         """
-        from chainrule.engine.native.report import report
-
         self(*args, **kwargs)
         version = self._last()
         if version.program is None:
             raise ArgumentError(
                 "the NumPy engine has no kernels",
-                got="engine='numpy'",
+                got="engine='numpy'" if self.engine == "numpy" else "no llvmlite",
                 line=code_line(*user_code(2)),
-                remedy="compile with engine='native'",
+                remedy="compile with engine='native'"
+                if self.engine == "numpy"
+                else "python -m pip install llvmlite",
             )
+        from chainrule.engine.native.report import report
+
         numbers = [x for x in flatten((args, kwargs))[0] if is_number(x)]
         return report(version.run, numbers)
 
@@ -207,6 +210,22 @@ class Compiled:
                 return f"{name}: compiled again: {path} is {_words(new)}, it was {_words(old)}"
         changed = [k for (k, v), (_, w) in zip(fixed, old_fixed, strict=True) if v != w]
         return f"{name}: compiled again: the static argument {', '.join(changed)} has changed"
+
+
+@functools.cache
+def _has_native() -> bool:
+    """Is llvmlite there? Where it is not, one notice says what runs instead."""
+    try:
+        import llvmlite  # noqa: F401
+    except ImportError:
+        warnings.warn(
+            "llvmlite is not installed: compiled functions are run step by step by NumPy, with the "
+            "same results but slower; python -m pip install llvmlite",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Object code on disk: what was compiled once is loaded in a few milliseconds.
 
 An entry is a file named after a hash of everything that the code depends on. It is written to a
-temporary file and renamed, and begins with a hash of what follows, so that a torn or foreign file
-is seen and made anew. The folder is kept below a size; what was used longest ago goes first.
+temporary file and renamed, and begins with a hash of its name and what follows, so that a torn or
+foreign file is seen and made anew. The folder is kept below a size; what was used longest ago goes
+first.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ def load(name: str) -> bytes | None:
         data = path.read_bytes()
     except OSError:
         return None
-    head = len(MAGIC) + 32
+    head = len(_head("", b""))
     image = data[head:]
-    if data[: len(MAGIC)] != MAGIC or hashlib.sha256(image).digest() != data[len(MAGIC) : head]:
+    if data[:head] != _head(name, image):
         with suppress(OSError):
             path.unlink()
         return None
@@ -83,7 +84,7 @@ def store(name: str, image: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(MAGIC + hashlib.sha256(image).digest() + image)
+                file.write(_head(name, image) + image)
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
@@ -92,6 +93,10 @@ def store(name: str, image: bytes) -> None:
         _shrink(path.parent)
     except OSError:
         return
+
+
+def _head(name: str, image: bytes) -> bytes:
+    return MAGIC + hashlib.sha256(name.encode() + b"\0" + image).digest()
 
 
 def _path(name: str) -> Path | None:

@@ -130,8 +130,7 @@ class Grouping:
         self.layouts: dict[Op, Layout] = {}
         self.groups: list[Group] = []
         self.place: dict[Op, int] = {}  # operation -> position of its group; −1 for what is given
-        self.floating: dict[Op, int] = {}  # not yet in a group -> the first one that it may join
-        self.weight: dict[Op, int] = {}  # floating -> how many it brings, itself included, at most
+        self.floating: dict[Op, int] = {}  # not yet in a group -> how many it brings, at most
         self.outputs: list[Any] = []
         self.tapes: list[int] = []  # the positions of tapes
         numbers = {op for op in program.ops if is_number(op) and supported(op)}
@@ -290,14 +289,14 @@ class Grouping:
         """
         space = squeezed(space_of(op))
         earliest, near = 0, -1
-        weight = 1 + sum(self.weight.get(self.layouts[a].root, 0) for a in op.sources())
+        weight = 1 + sum(self.floating.get(self.layouts[a].root, 0) for a in op.sources())
         for a in op.sources():
             layout = read_by(op, self.layouts[a])
             root = layout.root
             beside = op.name != "pad" and squeezed(root.shape) == space and layout.is_flat()
             if root in self.floating:
                 if beside and weight <= MOST:
-                    earliest = max(earliest, self.floating[root])
+                    earliest = max(earliest, self._earliest(root))
                     continue
                 self._settle(root)
             place = self.place[root]
@@ -314,8 +313,33 @@ class Grouping:
         elif op.name in REDUCTIONS:
             self._put(op, self._open(op, space, earliest + (near >= earliest)))
         else:
-            self.floating[op] = earliest + (near >= earliest)
-            self.weight[op] = weight if weight <= MOST else 1
+            self.floating[op] = weight if weight <= MOST else 1
+
+    def _earliest(self, op: Op) -> int:
+        """The first group that an operation may join that floats, with those that it brings.
+
+        It is later than when the operation was met if what it reads has got a group since then.
+        """
+        earliest, waiting, seen = 0, [op], {op}
+        while waiting:
+            reader = waiting.pop()
+            space = squeezed(space_of(reader))
+            for a in reader.sources():
+                layout = read_by(reader, self.layouts[a])
+                root = layout.root
+                if root in self.floating:
+                    if root not in seen:
+                        seen.add(root)
+                        waiting.append(root)
+                    continue
+                place = self.place[root]
+                if place < 0:
+                    continue
+                group = self.groups[place]
+                beside = reader.name != "pad" and squeezed(root.shape) == space == group.space
+                beside = beside and layout.is_flat() and group.kind in ("loop", "product")
+                earliest = max(earliest, place + (not beside or root.name in REDUCTIONS))
+        return earliest
 
     def _put(self, op: Op, group: Group) -> None:
         """Add an operation to a group, and before it those that float and it reads."""
@@ -330,13 +354,12 @@ class Grouping:
                 waiting.append(found)
                 continue
             group.add(waiting.pop())
-            self.weight.pop(last, None)
             self.place[last] = group.index
 
     def _settle(self, op: Op) -> None:
         """Put an operation that floats into a group of its own kind."""
         if op in self.floating:
-            self._put(op, self._open(op, squeezed(op.shape), self.floating[op]))
+            self._put(op, self._open(op, squeezed(op.shape), self._earliest(op)))
 
     def _fits(self, group: Group, op: Op) -> bool:
         """May the operation join the group?"""

@@ -76,16 +76,21 @@ def build(
     began = time.perf_counter()
     name = cache.key(key, target)
     image = cache.load(name)
-    cached = image is not None
-    text = "" if cached else str(make())
+    if image is not None:
+        try:
+            with _lock:
+                initialize()
+                library = _linked(image, exports, imports)
+            return Code(library, time.perf_counter() - began, len(image), cached=True)
+        except RuntimeError:  # whole, but not what it is taken for: it is made anew
+            pass
+    text = str(make())
     with _lock:
         initialize()
-    if image is None:
         image = _emitted(text, target.machine())
         cache.store(name, image)
-    with _lock:
         library = _linked(image, exports, imports)
-    return Code(library, time.perf_counter() - began, len(image), cached)
+    return Code(library, time.perf_counter() - began, len(image), cached=False)
 
 
 @functools.cache

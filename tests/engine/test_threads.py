@@ -1,0 +1,124 @@
+"""Several threads: the same bits with any number, calls from many at once, and after a fork."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    cr.set_threads(None)
+
+
+def loss(w: Any, x: Any) -> Any:
+    h = np.tanh(x @ w)
+    return (h * h).mean() + (x.sum(0) * x.max(0)).sum() + np.exp(-x).sum(1).std()
+
+
+def given() -> Any:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((600, 300)).astype(np.float32)
+    return rng.standard_normal((300, 200)).astype(np.float32), x
+
+
+def bits(result: Any) -> tuple[bytes, ...]:
+    return tuple(np.asarray(x).tobytes() for x in result)
+
+
+def test_the_same_bits_with_any_number() -> None:
+    found = set()
+    for count in (1, 2, 3, 7):
+        cr.set_threads(count)
+        compiled = cr.compile(cr.value_and_grad(loss))
+        found.add(bits(compiled(*given())))
+        assert next(iter(compiled.versions.values())).run.splits
+    assert len(found) == 1
+
+
+def test_calls_from_many_threads_at_once() -> None:
+    cr.set_threads(2)
+    large, small = cr.compile(cr.value_and_grad(loss)), cr.compile(lambda x: np.sin(x) * x)
+    args = given()
+    expected, few = bits(large(*args)), small(0.7)
+    wrong = []
+
+    def work() -> None:
+        for _ in range(8):
+            if bits(large(*args)) != expected or small(0.7) != few:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_signature_is_compiled_once_by_many_threads() -> None:
+    compiled = cr.compile(lambda x: np.cos(x) * x)
+    results: list[float] = []
+    threads = [threading.Thread(target=lambda: results.append(compiled(0.3))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(compiled.versions) == 1
+    assert len(set(results)) == 1
+
+
+FORK = """
+import os, sys
+import numpy as np
+import chainrule as cr
+from tests.engine.test_threads import bits, given, loss
+cr.set_threads(2)
+compiled, args = cr.compile(cr.value_and_grad(loss)), given()
+expected = bits(compiled(*args))  # the threads are running
+child = os.fork()
+if child == 0:
+    os._exit(0 if bits(compiled(*args)) == expected else 3)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(status or bits(compiled(*args)) != expected)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_after_a_fork() -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"OMP_NUM_THREADS": "1"}, "1"),
+        ({"OMP_NUM_THREADS": "1,4"}, "1"),
+        ({"CHAINRULE_THREADS": "1", "OMP_NUM_THREADS": "2"}, "1"),
+        ({"OMP_NUM_THREADS": "many"}, None),
+    ],
+)
+def test_the_environment_decides(names: dict[str, str], expected: str | None) -> None:
+    script = "from chainrule.engine.native.threads import POOL; print(POOL.threads())"
+    clean = {k: v for k, v in os.environ.items() if not k.endswith("_THREADS")}
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean | names,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    from chainrule.engine.native.threads import available
+
+    assert run.stdout.strip() == (expected or str(available()))
