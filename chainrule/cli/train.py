@@ -233,7 +233,9 @@ def train(
     median, and an input marks it; a missing category is one of its own.
     Missing is an empty cell, NA, N/A, NaN or ?.
 
-    The folder gets the models, the history, the scores, and the settings.
+    The folder gets report.html, which shows all of it to a person who was not
+    there, the models, the history, the scores, the predictions for the held-out
+    rows, and the settings. `chainrule report` compares several such folders.
 
     Examples:
 

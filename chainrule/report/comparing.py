@@ -18,9 +18,8 @@ from chainrule.report.measures import Estimate, mean
 from chainrule.report.page import Section, document
 from chainrule.report.runs import Run
 from chainrule.report.sections.classes import confusion_figure, precision_figure, roc_figure
-from chainrule.report.sections.summary import TITLES, score
 from chainrule.report.sections.training import LOSSES, MOST_POINTS
-from chainrule.report.words import SCORES, digits, listed, plus_minus
+from chainrule.report.words import SCORES, digits, listed, plus_minus, score
 from chainrule.report.work import better_by, estimates
 
 CLEAR = 2.0  # standard errors
@@ -97,8 +96,8 @@ def _scores(runs: Sequence[Run]) -> Html:
                 [run.name, model, *(score(n, found[n]) if n in found else "–" for n in heads),
                  *(SCORES[n][1](own["train"][n]) for n in trained), gap]
             )  # fmt: skip
-    head = ["run", "model", *(TITLES[n] for n in heads),
-            *(f"{TITLES[n]}, training" for n in trained), "behind the best"]  # fmt: skip
+    head = ["run", "model", *(SCORES[n][0] for n in heads),
+            *(f"{SCORES[n][0]}, training" for n in trained), "behind the best"]  # fmt: skip
     what = (
         "in points of accuracy"
         if runs[0].classes
@@ -132,7 +131,7 @@ def _verdict(runs: Sequence[Run], best: Run) -> str:
     name = "accuracy" if best.classes else "rmse"
     found = estimates(best.kind, best.predictions[best.main])[name]
     text = (
-        f"{best.name} does best: {TITLES[name]} {score(name, found)} ({best.main}, "
+        f"{best.name} does best: {SCORES[name][0]} {score(name, found)} ({best.main}, "
         f"{len(best.lines)} held-out rows)."
     )
     gaps = {run.name: behind(best, run, run.main) for run in runs if run is not best}
@@ -149,8 +148,8 @@ def _verdict(runs: Sequence[Run], best: Run) -> str:
         values = [estimates(r.kind, r.predictions[r.main])[name].value for r in runs]
         spread = Estimate(float(np.mean(values)), float(np.std(values, ddof=1)))
         text += (
-            f" The runs differ by their seed alone: {TITLES[name]} {score(name, spread)}, mean and "
-            "standard deviation over the seeds."
+            f" The runs differ by their seed alone: {SCORES[name][0]} {score(name, spread)}, mean "
+            "and standard deviation over the seeds."
         )
     return text
 

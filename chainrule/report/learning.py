@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.report.words import loss as text
+from chainrule.report.words import loss, short
 
 # Where a number begins to be an ailment.
 FEW = 5  # epochs that say nothing
-TRIVIAL = 0.98  # of the baseline's loss
+TRIVIAL, TINY = 0.98, 0.01  # of the baseline's loss
+NOTICED = 0.05  # of the baseline's loss: smaller changes are passed over
 ROSE = 1.2  # times its least value
 RISE, SLIGHT = 0.03, 0.1  # of the loss on rows that are not trained on, after its least value
 FALLING = 0.01  # of the loss, from a tenth of the epochs to the next
@@ -29,12 +30,17 @@ PERFECT = 0.1  # of the baseline's loss: below it there is little left to learn
 CLEAR = 2.0  # standard errors
 
 
+def text(value: float) -> str:
+    """A loss as remarks have it: four decimals, and more where they would be zeros."""
+    return loss(value) if value >= 0.01 else short(value)
+
+
 class Remark(NamedTuple):
     """What a curve says.
 
     Attributes:
         kind: "short", "rising", "jumping", "nothing learned", "over-fitting", "gap",
-            "still falling", "under-fitting", "settled" or "even".
+            "still falling", "under-fitting", "learned", "settled" or "even".
         words: what is seen, with numbers.
         remedy: what helps; "" where nothing is wrong.
     """
@@ -59,6 +65,7 @@ class Curves:
         error: the standard error of the judged loss at the end; NaN if it is not known.
         simpler: the final training loss of the linear model; None where this is that model.
         decay: the weight decay.
+        weighted: classes have weights, which count in the training loss alone.
     """
 
     training: Sequence[float]
@@ -71,6 +78,7 @@ class Curves:
     error: float = float("nan")
     simpler: float | None = None
     decay: float = 0.0
+    weighted: bool = False
 
     @property
     def best(self) -> int:
@@ -82,12 +90,13 @@ def remarks(curves: Curves) -> list[Remark]:
     """What the curves say, the gravest first; never empty."""
     n = len(curves.training)
     if n < FEW:
-        return [Remark("short", f"{n} epochs are too few for the curves to say anything.",
-                       "--epochs 100")]  # fmt: skip
-    rules = (_rising, _nothing_learned, _over_fitting, _jumping, _gap, _under_fitting, _falling)
-    found = [remark for rule in rules for remark in rule(curves)]
-    if not any(r.kind in ("rising", "nothing learned", "over-fitting", "still falling")
-               for r in found):  # fmt: skip
+        few = "One epoch is" if n == 1 else f"{n} epochs are"
+        return [Remark("short", f"{few} too few for the curves to say anything.", "--epochs 100")]
+    found = [*_rising(curves)] or [*_nothing_learned(curves)]
+    if not found:
+        rules = (_over_fitting, _learned, _jumping, _gap, _under_fitting, _falling)
+        found = [remark for rule in rules for remark in rule(curves)]
+    if not {r.kind for r in found} - {"gap", "under-fitting"}:
         found += _settled(curves)
     return found or [
         Remark("even", "Both losses fell together, and nothing in the curves asks for a change.")
@@ -110,7 +119,7 @@ def _rising(c: Curves) -> Iterator[Remark]:
     level = _smooth(c.training)
     last, where = float(level[-1]), int(np.argmin(level))
     least = float(level[where])
-    if last > ROSE * least and last - least > 0.05 * c.baseline:
+    if last > ROSE * least and last - least > NOTICED * c.baseline:
         yield Remark(
             "rising",
             f"The training loss itself rose, from {text(least)} about epoch {where + 1} to "
@@ -122,13 +131,13 @@ def _rising(c: Curves) -> Iterator[Remark]:
 
 def _nothing_learned(c: Curves) -> Iterator[Remark]:
     last, _ = _tenths(c.training)
-    if last > TRIVIAL * c.baseline:
+    if last > TRIVIAL * c.baseline and not c.weighted:
         yield Remark(
             "nothing learned",
             f"The training loss ends at {text(last)}; saying the same of every row gives "
             f"{text(c.baseline)}: hardly anything was learned.",
-            "a larger learning rate or more epochs, less weight decay; or the columns do not tell "
-            "the target",
+            "another learning rate, more epochs, less weight decay (and see the health of the "
+            "gradients); or the columns do not tell the target",
         )
 
 
@@ -139,7 +148,7 @@ def _over_fitting(c: Curves) -> Iterator[Remark]:
     trained, then = _tenths(c.training)[0], float(c.training[best - 1])
     if best > len(judged) - max(2, len(judged) // 20) or not trained < then:
         return
-    if last - level.min() > max(RISE * level.min(), CLEAR * noise):
+    if last - level.min() > max(RISE * level.min(), CLEAR * noise, 0.1 * NOTICED * c.baseline):
         name = "Over-fitting" if last > (1.0 + SLIGHT) * least else "Slight over-fitting"
         kept = (
             f" The weights of epoch {best} were kept." if c.keeps_best else
@@ -156,10 +165,20 @@ def _over_fitting(c: Curves) -> Iterator[Remark]:
         )  # fmt: skip
 
 
+def _learned(c: Curves) -> Iterator[Remark]:
+    last, _ = _tenths(c.training)
+    if last < TINY * c.baseline and not any(_over_fitting(c)):
+        yield Remark(
+            "learned",
+            f"The training loss is down to {text(last)}, {last / c.baseline:.2%} of what saying "
+            "the same of every row gives: the training rows are learned.",
+        )
+
+
 def _jumping(c: Curves) -> Iterator[Remark]:
     half = np.asarray(c.training, float)[len(c.training) // 2 :]
     steps = np.diff(half)
-    if len(steps) < 4:
+    if len(steps) < 4 or any(_learned(c)):
         return
     size = float(np.mean(np.abs(steps)) / abs(half.mean())) if half.mean() else 0.0
     if float(np.mean(steps > 0)) > OFTEN and size > JUMPS:
@@ -173,7 +192,7 @@ def _jumping(c: Curves) -> Iterator[Remark]:
 
 
 def _gap(c: Curves) -> Iterator[Remark]:
-    if any(_over_fitting(c)) or c.dropout:
+    if any(_over_fitting(c)) or c.dropout or c.weighted:
         return
     judged, trained = _tenths(c.judged)[0], _tenths(c.training)[0]
     gap = judged - trained
@@ -215,7 +234,7 @@ def _falling(c: Curves) -> Iterator[Remark]:
     now, before = _tenths(c.training)
     judged, earlier = _tenths(c.judged)
     k = max(1, len(c.training) // 10)
-    if now < (1.0 - FALLING) * before and judged <= earlier:
+    if now < (1.0 - FALLING) * before and judged <= earlier and not any(_learned(c)):
         stopped = len(c.training) < c.epochs
         yield Remark(
             "still falling",

@@ -46,7 +46,7 @@ def page(work: Work) -> str:
     schedule = study.settings.schedule
     predicted = classes_section if study.target.classes else numbers_section
     sections = [
-        ("summary", "In short", summary_section(work)),
+        ("summary", "In short", summary_section(work, health)),
         ("data", "The data", data_section(work)),
         ("model", "The model", model_section(work)),
         ("training", "The training", training_section(work)),

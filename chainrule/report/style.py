@@ -74,6 +74,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .chart text { font-size: 12.5px; fill: var(--ink); font-family: inherit;
   font-variant-numeric: tabular-nums; }
 .chart .label, .chart .note { fill: var(--soft); }
+.chart .note { paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .chart .mid { text-anchor: middle; }
 .chart .end { text-anchor: end; }
 .chart .grid { stroke: var(--grid); fill: none; }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.encode import NumericInput
+from chainrule.report.measures import Estimate
 from chainrule.train.tabular import Study
 from chainrule.train.tabular.training import optimizer
 
@@ -41,14 +42,15 @@ def short(value: float) -> str:
 def plus_minus(value: float, error: float) -> str:
     """A number with its standard error of two digits, both to the same place.
 
-    >>> plus_minus(22.0737, 1.6512), plus_minus(1234.5, 56.7), plus_minus(3.0, 0.0)
-    ('22.1 ± 1.7', '1234 ± 57', '3')
+    >>> plus_minus(22.0737, 1.6512), plus_minus(31711.4, 4213.0), plus_minus(3.0, 0.0)
+    ('22.1 ± 1.7', '31700 ± 4200', '3')
     """
     if not isfinite(error) or error <= 0.0:
         return digits(value)
     place = 1 - floor(log10(error))
-    if not -1 <= place <= 6:
-        return f"{digits(value)} ± {error:.2g}"
+    if place > 6 or abs(value) >= 1e12:
+        return f"{value:.4g} ± {error:.2g}"
+    value, error = round(value, place), round(error, place)
     return f"{value:.{max(place, 0)}f} ± {error:.{max(place, 0)}f}"
 
 
@@ -65,10 +67,24 @@ def loss(value: float) -> str:
 SCORES: dict[str, tuple[str, Callable[[float], str]]] = {
     "loss": ("loss", loss),
     "accuracy": ("accuracy", "{:.1%}".format),
+    "auc": ("AUC", "{:.3f}".format),
     "rmse": ("RMSE", digits),
     "mae": ("MAE", digits),
     "r2": ("R²", "{:z.3f}".format),
 }
+
+
+def score(name: str, found: Estimate) -> str:
+    """A score with its standard error.
+
+    >>> score("accuracy", Estimate(0.8529, 0.0433)), score("rmse", Estimate(1234.5, 56.7))
+    ('85.3% ± 4.3%', '1234 ± 57')
+    """
+    if name not in ("accuracy", "auc", "r2"):
+        return plus_minus(found.value, found.error)
+    form = SCORES[name][1]
+    sure = not isfinite(found.error) or found.error <= 0.0
+    return form(found.value) if sure else f"{form(found.value)} ± {form(found.error)}"
 
 
 def data_facts(study: Study, title: str) -> list[tuple[str, str]]:

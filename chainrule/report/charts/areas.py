@@ -124,10 +124,12 @@ def heat(
     """
     left = min(max(map(room, rows)), 110.0) + 12
     wide = min((WIDTH - left - 8) / len(columns), 120.0)
-    high = min(max(wide * 0.6, 15.0), 62.0)
     longest = max(map(room, columns))
     slanted = longest > max(wide - 4, SHORT)
+    if slanted:  # the last name leans beyond its column
+        wide = min((WIDTH - left - min(longest, 90.0) * 0.7) / len(columns), wide)
     every = ceil((LINE if slanted else longest + 6) / wide)  # names that have room beside others
+    high = min(max(wide * 0.6, 15.0), 62.0)
     top = LINE + (min(longest, 90.0) * 0.72 + 14 if slanted else LINE) + 2
     parts = [tag("text", row_label, x=2.0, y=top - 6, class_="label")]
     middle = left + wide * len(columns) / 2

@@ -24,12 +24,16 @@ def room(text: str) -> float:
 
 
 def cut(text: str, most: float) -> str:
-    """A text that is not wider than that.
+    """A text that is not wider than that; its end stays, which often tells it from others.
 
-    >>> cut("a long name", 40.0)
-    'a lo…'
+    >>> cut("a long name", 60.0), cut("class number 12", 80.0)
+    ('a lo…ame', 'class …12')
     """
-    return text if room(text) <= most else text[: max(int(most / LETTER) - 1, 1)] + "…"
+    if room(text) <= most:
+        return text
+    kept = max(int(most / LETTER) - 1, 2)
+    tail = min(3, kept // 2)
+    return f"{text[: kept - tail]}…{text[-tail:].strip()}"
 
 
 @dataclass(frozen=True)

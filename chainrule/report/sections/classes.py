@@ -19,7 +19,7 @@ from chainrule.report.measures import (
     confusion,
     curve,
 )
-from chainrule.report.words import digits
+from chainrule.report.words import digits, score
 from chainrule.report.work import Work
 from chainrule.train.tabular.held_out import Predictions
 
@@ -38,11 +38,14 @@ def classes_section(work: Work) -> Html:
     found = calibrated(rows, work.study.target.kind)
     parts.append(_calibration(found, rows, work))
     text = f"On the {len(rows.truth)} held-out rows, by the {work.main.name}."
+    weighted = ""
+    if work.study.settings.class_weight != "none":
+        weighted = " Class weights shift the probabilities by intent."
     return join(
         [
             tag("p", text),
             figures(*parts),
-            tag("p", calibration_words(found, len(rows.truth))),
+            tag("p", calibration_words(found, len(rows.truth)) + weighted),
             tag("h3", "Class by class"),
             _by_class(classes, rows),
         ],
@@ -60,12 +63,13 @@ def confusion_figure(
     counts = confusion(rows.truth, rows.found, len(classes))
     of = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = int(np.trace(counts))
+    few = len(classes) <= 12  # in a large table the zeros hide the others
     drawn = charts.heat(
         f"Confusion of the {model}: {right} of {len(rows.truth)} rows on the diagonal",
         classes,
         classes,
         (counts / of).tolist(),
-        [[str(n) for n in line] for line in counts.tolist()],
+        [[str(n) if n or few else "" for n in line] for line in counts.tolist()],
         target,
         "predicted",
     )
@@ -133,7 +137,7 @@ def roc_figure(named: dict[str, Predictions], positive: str) -> Html:
     for name, rows in named.items():
         assert rows.probability is not None
         auc = area(rows.truth == 1, rows.probability[:, 1])
-        areas[name] = f"{auc.value:.3f} ± {auc.error:.3f}" if auc else "–"
+        areas[name] = score("auc", auc) if auc else "–"
     drawn = charts.plot(
         f"ROC curves; area under the curve: {', '.join(f'{n} {a}' for n, a in areas.items())}",
         [charts.Line("chance", [0, 1], [0, 1], None, True), *lines],

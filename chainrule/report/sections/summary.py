@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from math import isfinite, sqrt
+from math import sqrt
+from typing import Any
 
 import numpy as np
 
+from chainrule.diagnose.health import GradientHealth
 from chainrule.report.figures import remark_list
 from chainrule.report.learning import Remark, remarks
 from chainrule.report.markup import Html, join, table, tag
 from chainrule.report.measures import Estimate
 from chainrule.report.sections.training import curves_of
-from chainrule.report.words import SCORES, digits, plus_minus
+from chainrule.report.words import SCORES, digits, score
 from chainrule.report.work import Estimates, Work, better_by, estimates
 from chainrule.train.tabular import Trained
 from chainrule.train.tabular.held_out import Predictions
 
 CLEAR = 2.0  # standard errors
+FEW_ROWS, ONE_SIDED = 100, 0.9
 
 
-def summary_section(work: Work) -> Html:
+def summary_section(work: Work, health: GradientHealth) -> Html:
     """What was predicted, how well, beside the baseline and the linear model."""
-    return join([*(tag("p", t, class_="lead") for t in words(work)), scores(work), _notes(work)])
+    return join(
+        [*(tag("p", t, class_="lead") for t in words(work)), scores(work), _notes(work, health)]
+    )
 
 
 def words(work: Work) -> list[str]:
@@ -32,17 +37,19 @@ def words(work: Work) -> list[str]:
     n = len(rows.truth)
     found, least = estimates(target.kind, rows), estimates(target.kind, base)
     over = better_by(target.kind, rows, base)
+    name = "accuracy" if target.classes else "rmse"
+    reached, said = score(name, found[name]), base.found[0]
     if target.classes:
         text = (
-            f"The {main.name} is right about {target.name} for {_share(found['accuracy'])} of {n} "
-            f"held-out rows; always saying “{target.classes[int(base.found[0])]}” is right for "
-            f"{least['accuracy'].value:.1%}."
+            f"The {main.name} is right about {target.name} for {reached} of {n} held-out rows; "
+            f"always saying “{target.classes[int(said)]}” is right for "
+            f"{least[name].value:.1%}."
         )
     else:
         text = (
-            f"The {main.name} predicts {target.name} with an error of {_plain(found['rmse'])} "
-            f"(RMSE, {n} held-out rows); always saying the training mean, "
-            f"{digits(float(base.found[0]))}, has {digits(least['rmse'].value)}."
+            f"The {main.name} predicts {target.name} with an error of {reached} (RMSE, {n} "
+            f"held-out rows); always saying the training mean, {digits(float(said))}, has "
+            f"{digits(least[name].value)}."
         )
     if not _clear(over):
         text += " These rows cannot tell it from that."
@@ -56,8 +63,9 @@ def words(work: Work) -> list[str]:
 def _against(work: Work, linear: Trained, rows: Predictions) -> str:
     kind, other = work.study.target.kind, work.predictions[linear.name]
     found = better_by(kind, rows, other)
-    score = estimates(kind, other)
-    value = _share(score["accuracy"]) if "accuracy" in score else f"RMSE {_plain(score['rmse'])}"
+    other_scores = estimates(kind, other)
+    name = "accuracy" if "accuracy" in other_scores else "rmse"
+    value = ("" if name == "accuracy" else "RMSE ") + score(name, other_scores[name])
     text = f"The {linear.name}: {value}. "
     if not _clear(found):
         return text + (
@@ -96,9 +104,6 @@ def constant(work: Work) -> Predictions:
 
 # The table ----------------------------------------------------------------------------------------
 
-TITLES = {"loss": "loss", "accuracy": "accuracy", "auc": "AUC", "rmse": "RMSE", "mae": "MAE",
-          "r2": "R²"}  # fmt: skip
-
 
 def scores(work: Work) -> Html:
     """Each model's scores on the held-out rows, and in training."""
@@ -113,7 +118,11 @@ def scores(work: Work) -> Html:
         )
     names = list(all_of[-1][1])
     trained_names = [n for n in work.baseline.train if n in names]
-    head = ["", *(TITLES[n] for n in names), *(f"{TITLES[n]}, training" for n in trained_names)]
+    head = [
+        "",
+        *(SCORES[n][0] for n in names),
+        *(f"{SCORES[n][0]}, training" for n in trained_names),
+    ]
     rows = [
         [
             label,
@@ -129,46 +138,35 @@ def scores(work: Work) -> Html:
     return join([table(head, rows, class_="main"), tag("p", text, class_="small")])
 
 
-def score(name: str, found: Estimate) -> str:
-    """A score with its standard error.
-
-    >>> score("accuracy", Estimate(0.8529, 0.0433)), score("rmse", Estimate(1234.5, 56.7))
-    ('85.3% ± 4.3%', '1234 ± 57')
-    """
-    if name == "accuracy":
-        return _share(found)
-    if name in ("auc", "r2"):
-        return f"{found.value:z.3f}{_plus(f'{found.error:.3f}', found)}"
-    return _plain(found)
-
-
-def _share(found: Estimate) -> str:
-    return f"{found.value:.1%}{_plus(f'{found.error:.1%}', found)}"
-
-
-def _plain(found: Estimate) -> str:
-    return plus_minus(found.value, found.error)
-
-
-def _plus(error: str, found: Estimate) -> str:
-    return f" ± {error}" if isfinite(found.error) and found.error > 0.0 else ""
-
-
 # What to note -------------------------------------------------------------------------------------
 
 
-def _notes(work: Work) -> Html | None:
-    """The gravest that the curves of the main model say, and rows too few to tell much."""
-    found = []
+def _notes(work: Work, health: GradientHealth) -> Html | None:
+    """The gravest of what the curves and the gradients say, and what the scores cannot tell."""
+    found: list[Any] = []
     if work.main.history:
         found = [r for r in remarks(curves_of(work, work.main)) if r.remedy or r.kind == _OVER]
-    n = len(work.study.test.table)
-    if n < 100 and work.study.target.classes:
-        half = sqrt(0.25 / n)
+    found += [v for v in health.verdicts if v.kind in _GRAVE][:2]
+    truth = work.study.target.values(work.study.test.table)
+    n = len(truth)
+    if not work.study.target.classes:
+        return join([tag("h3", "To note"), remark_list(found)]) if found else None
+    share = np.bincount(truth, minlength=2).max() / n
+    if share > ONE_SIDED:
+        found.append(
+            Remark(
+                "one-sided",
+                f"One class has {share:.0%} of the held-out rows, so that accuracy says little: "
+                "always naming it is nearly as good.",
+                "look at recall and precision of the rare class, at AUC, and at --class-weight "
+                "balanced",
+            )
+        )
+    if n < FEW_ROWS:
         found.append(
             Remark(
                 "few rows",
-                f"{n} held-out rows settle an accuracy to about ± {2 * half:.0%} only.",
+                f"{n} held-out rows settle an accuracy to about ± {2 * sqrt(0.25 / n):.0%} only.",
                 "more rows; or several seeds (--seed), compared with chainrule report",
             )
         )
@@ -176,3 +174,6 @@ def _notes(work: Work) -> Html | None:
 
 
 _OVER = "over-fitting"
+_GRAVE = frozenset(
+    {"not finite", "symmetric", "dead", "no gradient", "vanishing", "exploding", "large steps"}
+)

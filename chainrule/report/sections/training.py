@@ -8,10 +8,9 @@ from math import sqrt
 from chainrule.report import charts
 from chainrule.report.charts.scales import percent
 from chainrule.report.figures import figure, figures, remark_list, thinned
-from chainrule.report.learning import Curves, remarks
+from chainrule.report.learning import Curves, remarks, text
 from chainrule.report.markup import Html, join, table, tag
 from chainrule.report.measures import mean
-from chainrule.report.words import loss as loss_text
 from chainrule.report.work import Work
 from chainrule.train.tabular import Trained
 
@@ -33,7 +32,10 @@ def curves_of(work: Work, trained: Trained) -> Curves:
     study, settings = work.study, work.study.settings
     rows = work.predictions[trained.name]
     first, judged = work.models[0], study.validation or study.test
-    simpler = None if trained is first else first.train["loss"]
+    k = max(1, len(first.history) // 10)
+    simpler = None
+    if trained is not first and first.history:
+        simpler = sum(record["loss"] for record in first.history[-k:]) / k
     return Curves(
         [record["loss"] for record in trained.history],
         [record["val_loss"] for record in trained.history],
@@ -46,6 +48,7 @@ def curves_of(work: Work, trained: Trained) -> Curves:
         error=mean(rows.loss).error * sqrt(len(rows.loss) / len(judged.table)),
         simpler=simpler,
         decay=settings.weight_decay,
+        weighted=settings.class_weight != "none",
     )
 
 
@@ -86,16 +89,18 @@ def _pair(
 def _loss(work: Work, trained: Trained, curves: Curves) -> Html:
     lines, train, other = _pair(trained, "loss", work.judged)
     x, base = _epochs(trained), work.baseline.train["loss"]
-    y = charts.suited([*train, *other, base])
+    y = charts.suited([*train, *other, *([] if curves.weighted else [base])])
     ends = [x[0], x[-1]]
-    reference = charts.Line(work.baseline.name, ends, [base, base], None, dash=True)
+    reference = []
+    if not curves.weighted:  # with weights the baseline's loss is another one
+        reference = [charts.Line(work.baseline.name, ends, [base, base], None, dash=True)]
     best = curves.best
-    mark = charts.Mark(x[best - 1], other[best - 1], f"least: {loss_text(other[best - 1])}", 0)
+    mark = charts.Mark(x[best - 1], other[best - 1], f"least: {text(other[best - 1])}", 0)
     drawn = charts.plot(
-        f"Loss of the {trained.name} over {len(x)} epochs: training from {loss_text(train[0])} to "
-        f"{loss_text(train[-1])}, {work.judged} from {loss_text(other[0])} to "
-        f"{loss_text(other[-1])}, least at epoch {best}",
-        [reference, *lines],
+        f"Loss of the {trained.name} over {len(x)} epochs: training from {text(train[0])} to "
+        f"{text(train[-1])}, {work.judged} from {text(other[0])} to "
+        f"{text(other[-1])}, least at epoch {best}",
+        [*reference, *lines],
         charts.whole(int(x[0]), int(x[-1])),
         y,
         "epoch",
@@ -104,6 +109,8 @@ def _loss(work: Work, trained: Trained, curves: Curves) -> Html:
     )
     rows = [[int(e), a, b] for e, a, b in zip(x, train, other, strict=True)]
     note = "Training: the mean over an epoch's batches, each before its update."
+    if curves.weighted:
+        note += " Class weights count in it, and not in the other."
     return figure(
         "Loss", drawn, ["epoch", "training", work.judged], rows, note, words=(),
         rest="history.csv has all.",
@@ -151,12 +158,12 @@ def _starts(trained: Trained) -> Html | None:
     if len(trained.starts) < 2:
         return None
     rows = [
-        [f"start {k + 1}", int(record["epochs"]), loss_text(record["loss"]),
-         loss_text(record["val_loss"])]
+        [f"start {k + 1}", int(record["epochs"]), text(record["loss"]),
+         text(record["val_loss"])]
         for k, record in enumerate(trained.starts)
     ]  # fmt: skip
-    text = "The network was trained from several starts; the best on the validation rows is kept."
+    why = "The network was trained from several starts; the best on the validation rows is kept."
     return join([
-        tag("p", text),
+        tag("p", why),
         table(["", "epochs", "training loss at the end", "validation loss at the end"], rows),
     ])  # fmt: skip
