@@ -174,8 +174,8 @@ def is_stream(x: Any, y: Any) -> bool:
         or (
             hasattr(x, "__iter__")
             and not isinstance(x, (np.ndarray, list, tuple, dict))
-            and not hasattr(x, "columns")
-            and not hasattr(x, "to_numpy")
+            and not hasattr(type(x), "columns")
+            and not hasattr(type(x), "to_numpy")
         )
     )
 

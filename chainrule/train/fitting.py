@@ -214,7 +214,7 @@ def _warn_of_new_classes(model: Model, training: Any, held_out: Any) -> None:
             f"{names}: are the rows sorted? Shuffle them, or give validation_data, divided by "
             "cr.data.train_test_split(len(x), stratify=y)",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

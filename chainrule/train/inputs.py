@@ -41,7 +41,26 @@ def as_inputs(x: Any, name: str = "x", columns: Columns = None) -> tuple[Any, Co
         frame = _frame(x)
         if frame is not None:
             return _columns(frame, name, columns)
-    return _numbers(np.asarray(x) if not isinstance(x, np.ndarray) else x, name), None
+    return _numbers(as_array(x, name), name), None
+
+
+def as_array(x: Any, name: str) -> np.ndarray:
+    """NumPy's array of it.
+
+    Raises:
+        DataError: rows of different lengths.
+    """
+    if isinstance(x, np.ndarray):
+        return x
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise DataError(
+            f"{name} cannot be made an array",
+            got=str(error),
+            line=user_line(),
+            remedy="give every row as many numbers",
+        ) from None
 
 
 def is_frame(x: Any) -> bool:
@@ -51,7 +70,7 @@ def is_frame(x: Any) -> bool:
 
 def _frame(x: Any) -> Any:
     """A data frame or series as narwhals sees it, or None."""
-    if not hasattr(x, "columns") and not hasattr(x, "to_numpy"):
+    if not hasattr(type(x), "columns") and not hasattr(type(x), "to_numpy"):
         return None
     import narwhals as nw
 
@@ -93,6 +112,9 @@ def _columns(frame: Any, name: str, columns: Columns) -> tuple[Any, Columns]:
                 line=user_line(),
                 remedy="fill them in or drop the rows first",
             )
+    # Some libraries make objects of numbers and truth values side by side.
+    truths = [c for c in frame.columns if frame[c].dtype == nw.Boolean]
+    frame = frame.with_columns(nw.col(*truths).cast(nw.Int8)) if truths else frame
     # Rows together in memory, as in the arrays of others: products then round alike.
     numbers = np.ascontiguousarray(frame.to_numpy())
     return _numbers(numbers, name), tuple(str(c) for c in frame.columns)

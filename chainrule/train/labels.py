@@ -18,7 +18,7 @@ from chainrule.nn.crossentropy import (
 from chainrule.nn.loss import Loss
 from chainrule.nn.losses import Hinge
 from chainrule.nn.naming import user_line
-from chainrule.train.inputs import as_inputs, is_frame
+from chainrule.train.inputs import as_array, as_inputs, is_frame
 
 _SHOWN = 8
 
@@ -227,23 +227,20 @@ def _array(y: Any, name: str) -> np.ndarray:
         series = getattr(y, "to_numpy", None)
         values = series() if series is not None else as_inputs(y, name)[0]
         return _plain(np.asarray(values), name)
-    return _plain(np.asarray(y), name)
+    return _plain(as_array(y, name), name)
 
 
 def _plain(y: np.ndarray, name: str) -> np.ndarray:
     if y.dtype.kind == "O":
         missing = [v for v in y.ravel().tolist() if v is None or v != v]
         if missing:
-            raise DataError(
-                f"{name} has missing values",
-                got=f"{len(missing)} of {y.size} targets are missing",
-                line=user_line(),
-                remedy="drop those rows",
-            )
+            raise _missing(name, len(missing), y.size)
         kinds = {type(v) for v in y.ravel().tolist()}
         if kinds == {str}:
             return y.astype(str)
         return np.array(y.tolist())
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        raise _missing(name, int(np.isnan(y).sum()), y.size)
     if not y.ndim:
         raise ShapeError(
             f"{name} must have one target for each row",
@@ -252,6 +249,15 @@ def _plain(y: np.ndarray, name: str) -> np.ndarray:
             remedy="give an array with rows first",
         )
     return y
+
+
+def _missing(name: str, count: int, targets: int) -> DataError:
+    return DataError(
+        f"{name} has missing values",
+        got=f"{count} of {targets} targets are missing",
+        line=user_line(),
+        remedy="drop those rows",
+    )
 
 
 def _shown(y: np.ndarray) -> str:

@@ -79,8 +79,8 @@ def test_data_that_are_not_finite(value: float) -> None:
     assert f"the batch itself is not finite: x[23, 1] is {value}; 1 of 40 rows is" in error.got
     assert error.remedy == "look at those rows of the data"
     y = Y.copy()
-    y[5, 0] = value
-    assert f"y[5, 0] is {value}" in failure([nn.Dense(1)], y=y).got
+    y[5, 0] = np.inf
+    assert "y[5, 0] is inf" in failure([nn.Dense(1)], y=y).got
 
 
 def test_rows_are_named_as_the_data_have_them() -> None:
@@ -132,4 +132,4 @@ def test_a_validation_loss_that_is_not_finite() -> None:
     model = cr.Model([nn.Dense(1)])
     model.compile("sgd", "mse")
     with pytest.raises(DivergenceError, match=r"epoch 1: its loss"):
-        model.fit(X, Y, validation_data=(X, np.full_like(Y, np.nan)), verbose=0)
+        model.fit(X, Y, validation_data=(X, np.full_like(Y, np.inf)), verbose=0)

@@ -143,6 +143,16 @@ def test_data_frames(library: str) -> None:
         trained(frames.DataFrame({"s": ["u"] * 23}), target)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_truth_values_beside_numbers_are_0_and_1(library: str) -> None:
+    frames = importlib.import_module(library)
+    frame = frames.DataFrame({"a": X[:, 0], "n": np.arange(23), "up": X[:, 1] > 0})
+    numbers = np.stack([X[:, 0], np.arange(23), X[:, 1] > 0], axis=1)
+    same(trained(frame, Y, batch_size=5), trained(numbers, Y, batch_size=5))
+    if library == "polars":
+        same(trained(frame.lazy(), Y, batch_size=5), trained(numbers, Y, batch_size=5))
+
+
 def test_the_batch_grows_from_epoch_to_epoch() -> None:
     x = np.arange(20.0).reshape(10, 2)
     feed = Rows(x, None, None, batch_size=BatchGrowth(2, every=1, largest=5), dtype=float)

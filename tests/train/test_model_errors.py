@@ -45,6 +45,14 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model().fit(X, Y[:-1]),
         ShapeError, "x and y have different numbers of rows", "20 rows of x, 19 of y", "each row",
     ),
+    "rows of different lengths": (
+        lambda: model().fit([[1.0, 2.0], [3.0]], [1.0, 2.0]),
+        DataError, "x cannot be made an array", "inhomogeneous", "as many numbers",
+    ),
+    "a target that is not there": (
+        lambda: model().fit(X, np.where(np.arange(20) == 4, np.nan, Y)),
+        DataError, "y has missing values", "1 of 20 targets are missing", "drop those rows",
+    ),
     "rows of weights": (
         lambda: model().fit(X, Y, sample_weight=np.ones(3)),
         ShapeError, "x and sample_weight have different", "20 rows of x, 3 of", "each row",
