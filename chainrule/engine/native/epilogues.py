@@ -34,7 +34,8 @@ class Epilogue:
         self.group, self.layout, self.target = group, layout, target
         assert group.head is not None
         m, n = group.head.shape
-        self.shape = (1, m) if n == 1 else (m, n)  # one column is written along its rows
+        # The one column of a matrix product is written along its rows.
+        self.shape = (1, m) if n == 1 and group.head.name == "matmul" else (m, n)
         self.reads: dict[tuple[Op, int], Place] = {}
         for op in group.ops[1:]:
             for k, a in enumerate(op.args):

@@ -108,13 +108,19 @@ class Tiles:
         with b.goto_entry_block():
             tile = b.alloca(self.vector, size=index(rows * vectors))
         for k, x in enumerate(sums):
-            b.store(x, b.gep(tile, [index(k)], source_etype=self.vector), align=64)
+            b.store(
+                x, b.gep(tile, [index(k)], source_etype=self.vector), align=self.lanes * self.size
+            )
 
         def again(r: ir.Value, _: Any) -> list[ir.Value]:
             before = b.mul(r, index(vectors))
             places = [b.add(before, index(v)) for v in range(vectors)]
             parts = [
-                b.load(b.gep(tile, [at], source_etype=self.vector), typ=self.vector, align=64)
+                b.load(
+                    b.gep(tile, [at], source_etype=self.vector),
+                    typ=self.vector,
+                    align=self.lanes * self.size,
+                )
                 for at in places
             ]
             return row(r, parts)
