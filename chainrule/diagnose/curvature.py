@@ -121,6 +121,13 @@ class Curvature:
         found = leaf_shares(self.eigenvectors[:, k], self.sizes)
         return dict(zip(self.paths, found.tolist(), strict=True))
 
+    @property
+    def remarks(self) -> list[str]:
+        """What follows from the numbers, in words: of the learning rate, of a saddle."""
+        from chainrule.diagnose.curvature_words import remarks
+
+        return remarks(self)
+
     def __str__(self) -> str:
         from chainrule.diagnose.curvature_words import text
 

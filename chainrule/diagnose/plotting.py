@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import ArgumentError
+from chainrule.errors import ArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
     from chainrule.diagnose.health import GradientHealth
@@ -19,16 +19,12 @@ def figure(columns: int = 1, size: tuple[float, float] = (8.0, 4.5)) -> Any:
     """Axes on a new figure, made without pyplot: no global state.
 
     Raises:
-        ArgumentError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ArgumentError(
-            "pictures need matplotlib",
-            got="an installation without it",
-            remedy="pip install 'chainrule[plot]'",
-        ) from None
+        raise MissingExtraError("pictures are drawn by matplotlib", "plot") from None
     made = Figure(figsize=size, layout="constrained")
     return made.subplots(1, columns)
 

@@ -45,7 +45,7 @@ def cure_of_slope(scene: Scene, origin: Origin, nodes: Sequence[Node]) -> Cure:
             MASKED if behind_where(scene, nodes) else _gentler(scene),
         )
     if at:
-        steep = "" if scene.name in _NO_DIRECTION else "the slope is infinite: "
+        steep = "" if scene.name == "arctan2" else "the slope is infinite: "
         return Cure(f"{steep}{at}", _gentler(scene))
     if origin.cotangent is None:
         return Cure(
@@ -68,16 +68,11 @@ _STEEP: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 
 
-_NO_DIRECTION = ("arctan2", "hypot")
-
-
 def _slope_words(scene: Scene) -> str:
     """Where the slope of a step is infinite; "" where it is not."""
-    if scene.name in _NO_DIRECTION:
+    if scene.name == "arctan2":
         origin = (scene.argument(0) == 0.0) & (scene.argument(1) == 0.0)
-        return (
-            f"{scene.name} has no derivative where both arguments are 0" if np.any(origin) else ""
-        )
+        return "arctan2 has no derivative where both arguments are 0" if np.any(origin) else ""
     if scene.name in ("divide", "xlogy"):
         zero = np.any(scene.argument(1) == 0.0)
         return f"{scene.name} has an infinite slope where its second argument is 0" if zero else ""
@@ -105,10 +100,10 @@ def _gentler(scene: Scene) -> str:
     if scene.name in LOGS:
         stable = stable_log(scene.node.args[0])
         return stable.remedy if stable else "keep the argument away from 0: np.maximum(x, 1e-12)"
-    if scene.name in _NO_DIRECTION:
+    if scene.name == "arctan2":
         return (
             "the origin has no angle: replace one argument there before the function sees it, "
-            f"np.{scene.name}(y, np.where((x == 0) & (y == 0), 1.0, x))"
+            "np.arctan2(y, np.where((x == 0) & (y == 0), 1.0, x))"
         )
     if scene.name in ("divide", "reciprocal"):
         return "add a small number to the denominator, or divide where it is not 0 alone"
