@@ -9,6 +9,8 @@ import tempfile
 from html import escape
 from pathlib import Path
 
+import chainrule as cr
+
 IMAGES = Path(__file__).parent / "images"
 LOSS = "L = -(y*log(p) + (1-y)*log(1-p)); p = 1/(1 + exp(-W*x))"
 SHOWN = ("Loss", "ROC", "Calibration", "Columns")  # of the report
@@ -97,7 +99,19 @@ def report(name: str, *arguments: str) -> None:
     )
 
 
+def error(w: float, x: float, y: float) -> float:
+    residual = w * x - y
+    return residual**2
+
+
+def drawing(name: str) -> None:
+    """Both passes through the graph of a squared error, step by step."""
+    graph = cr.trace(error)(2.0, 3.0, 5.0)
+    graph.draw(frames=True, direction="right").save(IMAGES / name)
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     terminal("explain.svg", "explain", LOSS, "--at", "W=3,x=3,y=1", "--wrt", "W", "--mode", "both")
+    drawing("drawing.svg")
     report("report.svg", "heart")

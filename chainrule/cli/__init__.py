@@ -11,6 +11,7 @@ import typer
 
 from chainrule import __version__
 from chainrule.cli.comparing import compare
+from chainrule.cli.draw import draw
 from chainrule.cli.explain import explain
 from chainrule.cli.figures import figures
 from chainrule.cli.train import train
@@ -31,6 +32,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command("report")(compare)
 app.command()(explain)
+app.command()(draw)
 app.command()(figures)
 
 

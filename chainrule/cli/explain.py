@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from chainrule.cli.draw import save
 from chainrule.errors import ArgumentError, FormulaError
 from chainrule.formula import Formula, parse
 from chainrule.insight import trace
@@ -31,6 +33,7 @@ class Format(StrEnum):
     latex = "latex"
     html = "html"
     json = "json"
+    derivation = "derivation"
     dot = "dot"
     mermaid = "mermaid"
 
@@ -78,10 +81,24 @@ def explain(
         typer.Option(
             "--format",
             "-f",
-            help="text, latex (a document), html and json print the table; graph, dot and mermaid "
-            "the computational graph.",
+            help="text, latex (a document), html and json print the table; derivation the whole "
+            "derivation as a LaTeX document; graph, dot and mermaid the computational graph.",
         ),
     ] = Format.text,
+    draw: Annotated[
+        Path | None,
+        typer.Option(
+            "--draw",
+            "-d",
+            metavar="FILE",
+            help="Also draw the graph to a file: .svg, .png or .pdf; .gif or .webp play the passes "
+            "step by step.",
+            show_default=False,
+        ),
+    ] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Make a drawing as .svg play the passes step by step.")
+    ] = False,
 ) -> None:
     """Show every step of a formula, its partial derivatives, and how the chain rule joins them.
 
@@ -99,6 +116,9 @@ def explain(
     run.__name__ = f.__name__
     with np.errstate(all="ignore"):  # infinities and nan are shown where they arise
         graph = trace(run, has_aux=True)(**values)
+        if draw is not None:
+            moving = frames or draw.suffix.lower() in (".gif", ".webp")
+            save(graph.draw(mode.value, names or None, frames=moving), draw)
         if format in (Format.graph, Format.dot, Format.mermaid):
             drawing = {
                 Format.graph: lambda: str(graph),
@@ -108,7 +128,9 @@ def explain(
             typer.echo(drawing[format]())
             return
         table = graph.table(mode.value, names or None)
-    if format is Format.text:
+    if format is Format.derivation:
+        typer.echo(graph.to_latex(mode.value, names or None, document=True))
+    elif format is Format.text:
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         typer.echo(table.to_text(columns))
     elif format is Format.latex:

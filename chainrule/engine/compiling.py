@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from chainrule.engine.reference import Reference
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, user_code
 from chainrule.tracing import flatten, leaf_names, name_of
+
+if TYPE_CHECKING:
+    from chainrule.insight.traced import TracedGraph
 
 EngineName = Literal["native", "numpy"]
 _ENGINES = ("native", "numpy")
@@ -129,6 +132,21 @@ class Compiled:
         numbers = [x for x in leaves if is_number(x)]
         flat = tuple(range(len(captured.graph.outputs)))
         return Version(captured, program, run, quick_call(run, numbers, flat))
+
+    def graph(self, *args: Any, **kwargs: Any) -> TracedGraph:
+        """The function's graph with the values of one call, by NumPy: to print, tabulate or draw.
+
+        >>> import numpy as np
+        >>> print(compile(lambda x: np.exp(-x)).graph(0.0))
+        graph of <lambda>(x)
+          x  = 0
+          ξ₁ = −x       = 0
+          ξ₂ = exp(ξ₁)  = 1
+          returns ξ₂
+        """
+        from chainrule.insight.tracing import trace
+
+        return trace(self.f)(*args, **kwargs)
 
     # What it is made of ------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
         list(graph.constants.values()),
         steps,
         finals,
+        graph=graph,
     )
     with np.errstate(**QUIET):  # type: ignore[arg-type]
         if mode != "backward":

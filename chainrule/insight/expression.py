@@ -23,7 +23,7 @@ from chainrule.insight.words import (
     superscript,
 )
 
-Names = Mapping[str, Any]  # a letter -> a Word, or a number
+Names = Mapping[str, Any]  # a letter -> a Word, a number, or a tree
 
 # How tightly a printed formula holds together.
 COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)
@@ -64,21 +64,38 @@ def expression(source: str, names: Names, *, partial: bool = False) -> Word:
     >>> print(expression("b*a**(b - 1)", {"a": xi, "b": 2.0}, partial=True).latex)
     2 \\cdot \\xi_{1}
     """
+    tree = syntax_tree(source, names)
+    if tree is None:
+        return prose(source, names)
+    if partial:
+        tree = _Simplify().visit(tree)
+    words = {name: word for name, word in names.items() if isinstance(word, Word)}
+    if isinstance(tree, ast.Compare) and not partial:
+        return Word(_Text(words).condition(tree), _Latex(words).condition(tree))
+    return printed(tree, words)
+
+
+def syntax_tree(source: str, names: Names) -> ast.expr | None:
+    """A formula as a tree, with numbers and other trees in place of its letters.
+
+    None for a rule that is told in words.
+    """
     try:
         # Python would read the letter aᵀ as aT.
         tree = ast.parse(source, mode="eval").body if source.isascii() else None
     except SyntaxError:
-        tree = None
-    if tree is None:
-        return prose(source, names)
-    tree = _Substitute(names).visit(tree)
-    if partial:
-        tree = _Simplify().visit(tree)
-    words = {name: word for name, word in names.items() if isinstance(word, Word)}
-    text, latex = _Text(words), _Latex(words)
-    if isinstance(tree, ast.Compare) and not partial:
-        return Word(text.condition(tree), latex.condition(tree))
-    return Word(text.piece(tree)[0], latex.piece(tree)[0])
+        return None
+    return None if tree is None else _Substitute(names).visit(tree)
+
+
+def printed(tree: ast.expr, words: Mapping[str, Word]) -> Word:
+    """A tree as text and as LaTeX.
+
+    >>> inner = syntax_tree("a + 1", {})
+    >>> printed(syntax_tree("b*a", {"b": inner}), {"a": Word("x", "x")}).text
+    '(x + 1)·x'
+    """
+    return Word(_Text(words).piece(tree)[0], _Latex(words).piece(tree)[0])
 
 
 def prose(source: str, names: Names) -> Word:
@@ -117,13 +134,15 @@ def _prose_latex(token: str) -> str:
 
 
 class _Substitute(ast.NodeTransformer):
-    """Numbers in place of the letters that stand for numbers."""
+    """Numbers and trees in place of the letters that stand for them."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         value = self.names.get(node.id)
+        if isinstance(value, ast.expr):
+            return value
         return node if value is None or isinstance(value, Word) else ast.Constant(value)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.insight import rendering
 from chainrule.insight.words import Word
+
+if TYPE_CHECKING:
+    from chainrule.insight.drawing import Drawing
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Table:
         constants: arrays that the steps use, by their printed names.
         steps: one row for each elementary function, in the order of evaluation.
         finals: one row for each input in ``wrt``, with the finished derivative.
+        graph: the graph that the table was made from.
         notes: what a reader should know: which values were stored, where no derivative arrives.
     """
 
@@ -66,6 +70,7 @@ class Table:
     steps: list[Row]
     finals: list[Row]
     notes: list[str] = field(default_factory=list)
+    graph: Any = field(default=None, repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as plain dicts, values to full precision; steps first, then the inputs."""
@@ -111,6 +116,11 @@ class Table:
     def to_latex(self, *, document: bool = False) -> str:
         """A ``tabular`` that needs no packages, or a whole document around it."""
         return rendering.latex(self, document)
+
+    def draw(self, **options: Any) -> Drawing:
+        """The graph drawn in the table's mode; the options are those of ``TracedGraph.draw``."""
+        drawing: Drawing = self.graph.draw(self.mode, list(self.wrt), **options)
+        return drawing
 
     def to_text(self, columns: int | None = None) -> str:
         """Aligned plain text, in several parts where that many columns are too few."""

@@ -220,6 +220,35 @@ class TracedGraph(Graph):
     def __repr__(self) -> str:
         return f"<{self.title}: {len(self.inputs)} inputs, {len(self) - len(self.inputs)} steps>"
 
+    def to_latex(
+        self,
+        mode: str = "backward",
+        wrt: str | Sequence[str] | None = None,
+        *,
+        document: bool = False,
+    ) -> str:
+        """The whole derivation: the function, the factors of the chain rule, and the result.
+
+        Args:
+            mode, wrt: as for ``table``.
+            document: a whole document; else parts for one that uses amsmath.
+
+        Raises:
+            ArgumentError, NotScalarError: as for ``table``.
+
+        >>> import chainrule as cr
+        >>> print(cr.trace(lambda x: np.exp(-x))(0.0).to_latex())
+        \\paragraph{The function}
+        \\begin{alignat*}{2}
+          L &= e^{-x} \\\\
+          &\\text{at } x = 0
+        \\end{alignat*}
+        ...
+        """
+        from chainrule.insight.derivation import derivation
+
+        return derivation(self, self.table(mode, wrt), document)
+
     def to_dot(self, *, values: bool = True, partials: bool = False) -> str:
         """The graph for Graphviz."""
         from chainrule.insight.drawing.markup import dot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -24,6 +25,8 @@ from chainrule.nn.recording import Note, recorded
 from chainrule.tracing import flatten
 
 Unfold = bool | str | Sequence[str]
+
+MOST_LAYERS, BOXES = 40, 12  # a network of more layers is drawn in about so many boxes
 
 
 def draw_network(
@@ -58,11 +61,12 @@ def draw_network(
     run = _Run(network, params, state, examples, loss, training, rng)
     if unfold:
         run = run.unfolded(unfold)
-    graph = run.graph
+    graph, values = run.graph, x is not None
     groups = run.groups()
+    if not unfold and len(groups) > MOST_LAYERS:
+        groups = run.merged(groups)
     if loss is not None and unfold is not True:
         groups += run.loss_group(loss[0])
-    values = x is not None
     sweeps = sweep(graph, "backward" if loss is not None else "values", None)
     if loss is None:
         given = "no targets are" if values else "no data is"
@@ -70,7 +74,9 @@ def draw_network(
             f"Not differentiated: {given} given; draw(x, y) shows values and gradients."
         ]
     graph.title = f"{title}: {_count(params):,} parameters"
-    return drawn(picture(graph, sweeps, groups, values=values), direction, theme, frames)
+    shapes = {} if values else run.input_shapes()
+    sketch = picture(graph, sweeps, groups, values=values, remarks=shapes)
+    return drawn(sketch, direction, theme, frames)
 
 
 class _Run:
@@ -83,8 +89,11 @@ class _Run:
         self.settings = (network, params, state, x, loss, training, rng)
         noting, self.notes = recorded(network, leave)
 
+        self.after_layers = 0  # where the loss begins on the tape
+
         def run(x: Any, params: Any) -> Any:
             outputs, _ = noting(params, state, x, training=training, rng=rng)
+            self.after_layers = _made(outputs)
             result = outputs if loss is None else loss[1](outputs)
             nodes = next((y.tape.nodes for y in flatten(result)[0] if isinstance(y, Node)), [])
             return result, {str(i): node for i, node in enumerate(nodes)}
@@ -116,31 +125,56 @@ class _Run:
         return _Run(*self.settings, wanted)
 
     def groups(self) -> list[Group]:
-        """A group for each noted call of a layer, with its parameters."""
-        users = self.graph.users()
-        found = []
-        for note in self.notes:
+        """A group for each noted call of a layer, with the parameters that it alone reads."""
+        home: dict[int, int] = {}
+        for k, note in enumerate(self.notes):
             own = [note.input.index] if _is_copy(note.input) else []
-            members = [self.places[k] for k in (*own, *note.nodes) if k in self.places]
-            inside = set(members)
-            members += [
-                n.index
-                for n in self.graph.inputs
-                if n.name.startswith("params")
-                and users[n.index]
-                and all(u.index in inside for u in users[n.index])
-            ]
-            if members:
-                found.append(Group(_lines(note), members, "layer", note.layer.label))
+            home |= {self.places[i]: k for i in (*own, *note.nodes) if i in self.places}
+        for node, users in zip(self.graph.inputs, self.graph.users(), strict=False):
+            readers = {home.get(u.index) for u in users}
+            if node.name.startswith("params") and len(readers) == 1 and None not in readers:
+                home[node.index] = readers.pop()  # type: ignore[assignment]
+        members: list[list[int]] = [[] for _ in self.notes]
+        for index in sorted(home):
+            members[home[index]].append(index)
+        return [
+            Group(_lines(note), own, "layer", note.layer.label)
+            for note, own in zip(self.notes, members, strict=True)
+            if own
+        ]
+
+    def merged(self, groups: Sequence[Group]) -> list[Group]:
+        """Many layers in few boxes: each a stretch of layers, and what is computed between them."""
+        inputs = len(self.graph.inputs)
+        found = []
+        edges = np.linspace(0, len(groups), BOXES + 1).round().astype(int).tolist()
+        for a, b in pairwise(edges):
+            first, last = groups[a], groups[b - 1]
+            steps = [k for k in (*first.members, *last.members) if k >= inputs]
+            members = {k for g in groups[a:b] for k in g.members}
+            members |= set(range(min(steps), max(steps) + 1))
+            count = sum(np.size(self.graph.nodes[k].value) for k in members if k < inputs)
+            lines = (
+                Line(f"{first.lines[0].text} … {last.lines[0].text}", 13.0, bold=True),
+                Line(f"{b - a} layers", muted=True),
+                last.lines[2],
+                Line(f"{count:,} parameters"),
+            )
+            found.append(Group(lines, sorted(members), "group"))
         return found
 
     def loss_group(self, name: str) -> list[Group]:
         """What comes after the network, as one box."""
-        noted = [self.places[k] for note in self.notes for k in note.nodes if k in self.places]
-        first = max([len(self.graph.inputs), *(k + 1 for k in noted)])
+        members = [index for k, index in self.places.items() if k >= self.after_layers]
         lines = (Line(name, 13.0, bold=True), Line("loss", muted=True))
-        members = range(first, len(self.graph))
         return [Group(lines, members)] if members else []
+
+    def input_shapes(self) -> dict[int, str]:
+        """What is said of the inputs where no values are: of one example, or of a parameter."""
+        return {
+            n.index: _shape(np.shape(n.value)[0 if n.name.startswith("params") else 1 :])
+            for n in self.graph.inputs
+        }
 
 
 def _dotted(path: str) -> str:
@@ -159,7 +193,7 @@ def _lines(note: Note) -> tuple[Line, ...]:
     shape = shape_of(note.output)[1:]
     count = _count(note.params)
     lines = [Line(note.name, 13.0, bold=True), Line(_kind(note.layer), muted=True)]
-    lines.append(Line("output (" + ", ".join(map(str, shape)) + ")"))
+    lines.append(Line(f"output {_shape(shape)}"))
     if count:
         lines.append(Line(f"{count:,} parameters"))
     return tuple(lines)
@@ -176,6 +210,16 @@ def _kind(layer: Layer) -> str:
         text += f" {layer.rate}"
     name = activation_name(layer.activation) if hasattr(layer, "activation") else "linear"
     return text if name in ("", "linear") else f"{text}, {name}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _made(tree: Any) -> int:
+    """How many nodes the tape of a traced result has."""
+    node = next((leaf for leaf in flatten(tree)[0] if isinstance(leaf, Node)), None)
+    return 0 if node is None else len(node.tape.nodes)
 
 
 def _count(tree: Any) -> int:

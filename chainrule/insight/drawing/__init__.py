@@ -13,12 +13,14 @@ from chainrule.insight.drawing.drawing import Drawing
 from chainrule.insight.drawing.sketch import Direction, Sketch
 from chainrule.insight.drawing.svg import Theme
 
+MOST_BOXES = 2000
+
 
 def drawn(sketch: Sketch, direction: Direction, theme: Theme, frames: bool) -> Drawing:
     """A sketch as a drawing, or as an animation.
 
     Raises:
-        ArgumentError: an unknown direction or theme.
+        ArgumentError: an unknown direction or theme, or far too many boxes.
     """
     for name, given, known in (
         ("direction", direction, ("auto", "right", "down")),
@@ -31,6 +33,14 @@ def drawn(sketch: Sketch, direction: Direction, theme: Theme, frames: bool) -> D
                 line=code_line(*user_code(2)),
                 remedy=f"choose one of {', '.join(map(repr, known))}",
             )
+    if len(sketch.items) > MOST_BOXES:
+        raise ArgumentError(
+            f"a drawing of {len(sketch.items):,} boxes cannot be read",
+            got=f"at most {MOST_BOXES:,} are drawn",
+            line=code_line(*user_code(2)),
+            remedy="leave unfold out for groups, or unfold a layer, a function or some steps: "
+            "unfold=(100, 140)",
+        )
     if frames:
         from chainrule.insight.drawing.animation import Animation
 

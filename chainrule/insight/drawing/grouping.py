@@ -27,7 +27,6 @@ MOST_STEPS = 120  # a graph of more is drawn in groups
 BOXES = 12  # of groups, about
 FEW = 4  # a stretch of so few steps is drawn step by step
 LONGEST_ROUND = 600  # steps of a loop's body that are recognised
-MOST_BOXES = 2000  # that are drawn at all
 MOST_INPUTS = 24  # inputs of more are grouped by the argument they belong to
 
 Unfold = bool | str | tuple[int, int] | Sequence[str] | None
@@ -51,7 +50,7 @@ def groups_of(graph: TracedGraph, unfold: Unfold) -> list[Group]:
             ξ that are.
 
     Raises:
-        ArgumentError: there is no such function or step, or too many boxes would be drawn.
+        ArgumentError: there is no such function or step.
     """
     steps = graph.nodes[len(graph.inputs) :]
     wanted = _wanted(graph, unfold)
@@ -62,16 +61,7 @@ def groups_of(graph: TracedGraph, unfold: Unfold) -> list[Group]:
         for part in parts:
             stretches += _in_boxes(places, *part, boxes)
     found = [_group(graph, s, not wanted.any()) for s in stretches]
-    found += _inputs(graph)
-    boxes = len(graph) - sum(len(g.members) - 1 for g in found)
-    if boxes > MOST_BOXES:
-        raise ArgumentError(
-            f"a drawing of {boxes:,} boxes cannot be read",
-            got=f"unfold={unfold!r}",
-            line=code_line(*user_code(2)),
-            remedy="leave unfold out for groups, or unfold a stretch of steps: unfold=(100, 140)",
-        )
-    return found
+    return found + _inputs(graph)
 
 
 def _wanted(graph: TracedGraph, unfold: Unfold) -> np.ndarray:

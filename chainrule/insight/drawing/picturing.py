@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,28 +48,32 @@ class Group:
 
 
 def picture(
-    graph: TracedGraph, sweeps: Sweeps, groups: Sequence[Group] = (), *, values: bool = True
-) -> Sketch:
+    graph: TracedGraph, sweeps: Sweeps, groups: Sequence[Group] = (), *, values: bool = True,
+    remarks: Mapping[int, str] = MappingProxyType({}),
+) -> Sketch:  # fmt: skip
     """The sketch of a graph.
 
     Args:
         graph, sweeps: with its values, and its derivatives.
         groups: what is drawn as one box; all other nodes have their own.
         values: whether the values mean anything, and are shown.
+        remarks: a line more for some nodes, by their positions.
     """
-    return _Picture(graph, sweeps, groups, values).sketch()
+    return _Picture(graph, sweeps, groups, values, remarks).sketch()
 
 
 class _Picture:
     def __init__(
-        self, graph: TracedGraph, sweeps: Sweeps, groups: Sequence[Group], values: bool
-    ) -> None:
-        self.graph, self.sweeps, self.values = graph, sweeps, values
+        self, graph: TracedGraph, sweeps: Sweeps, groups: Sequence[Group], values: bool,
+        remarks: Mapping[int, str],
+    ) -> None:  # fmt: skip
+        self.graph, self.sweeps, self.values, self.remarks = graph, sweeps, values, remarks
         self.home: dict[int, Group] = {k: g for g in groups for k in g.members}
         self.labels = assigned_names(graph.nodes)
         self.labels |= {node.index: name for name, node in graph.names.items()}
         self.results = {y.index for y in graph.outputs if isinstance(y, Node)}
         self.ends = self._ends(groups)
+        self.named = self._read_by_name()
         single = [n for n in graph.nodes if n.index not in self.home]
         sizes = [sweeps.size(n.index) for n in single]
         sizes += [self.size_at(ends) for ends in self.ends.values()]
@@ -121,12 +126,17 @@ class _Picture:
         word = self.graph.words[node.index].text
         if node.fn is None:
             lines = [Line(word, NAME, bold=True)]
+        elif self.between_layers(node):  # what it reads has no name to be seen
+            lines = [Line(node.name, NAME)]
         else:
             names = [self.labels[node.index]] if node.index in self.labels else []
             lines = [Line(" = ".join([*names, word, self.graph.formula(node).text]), NAME)]
+        if node.index in self.remarks:
+            lines.append(Line(self.remarks[node.index], TEXT))
+        name = "output" if self.between_layers(node) else word
         return Item(
             word,
-            (*lines, *self.numbers([node], word)),
+            (*lines, *self.numbers([node], name)),
             "input" if node.fn is None else "step",
             self.level(self.sweeps.size(node.index)),
             node.index in self.results,
@@ -138,7 +148,10 @@ class _Picture:
         words = [self.graph.words[n.index].text for n in ends]
         few = words if len(words) <= 3 else [words[0], "…", words[-1]]
         word = group.word or (words[0] if len(words) == 1 else f"({', '.join(few)})")
-        lines = [*group.lines, *self.numbers(ends, "output" if group.kind == "layer" else word)]
+        lines = list(group.lines)
+        if self.named.intersection(n.index for n in ends):
+            lines.append(Line(f"gives {word}", TEXT))
+        lines += self.numbers(ends, "output" if group.kind == "layer" else word)
         inputs = [k for k in group.members if self.graph.nodes[k].fn is None]
         if inputs and self.sweeps.backward and group.kind == "layer":
             size = norm([self.sweeps.adjoints[k] for k in inputs])
@@ -151,6 +164,21 @@ class _Picture:
             any(n.index in self.results for n in ends),
             group.hint,
         )
+
+    def between_layers(self, node: Node) -> bool:
+        """Does a step read the outputs of layers alone, which have no names to be seen?"""
+        homes = [self.home.get(a.index) for _, a in predecessors(node)]
+        return bool(homes) and all(home is not None and home.kind == "layer" for home in homes)
+
+    def _read_by_name(self) -> set[int]:
+        """The outputs of layers that stand in the formula of a step."""
+        return {
+            a.index
+            for node in self.graph.nodes
+            if node.index not in self.home and not self.between_layers(node)
+            for _, a in predecessors(node)
+            if a.index in self.home and self.home[a.index].kind == "layer"
+        }
 
     def numbers(self, ends: Sequence[Node], word: str) -> list[Line]:
         """The value and the running derivatives of a node, or of what a group hands on."""

@@ -8,8 +8,9 @@ containers. A call is a pure function of them and of the input, and so can be tr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +19,9 @@ from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.functions import floating
 from chainrule.nn.naming import user_line
+
+if TYPE_CHECKING:
+    from chainrule.insight.drawing import Drawing
 
 Shape = tuple[int, ...]
 Tree = dict[str, Any]
@@ -90,6 +94,30 @@ class Layer(ABC):
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of one output for the shape of one input, both without the batch axis."""
         return tuple(input_shape)
+
+    def draw(
+        self,
+        input_shape: Any,
+        *,
+        unfold: bool | str | Sequence[str] = False,
+        direction: Literal["auto", "right", "down"] = "auto",
+        theme: Literal["auto", "light", "dark"] = "auto",
+    ) -> Drawing:
+        """Draw the layer, or the network that it is: shapes and numbers of parameters.
+
+        Args:
+            input_shape: the shape of one example, without the batch axis.
+            unfold: True for the elementary functions of every layer, or the names of some layers.
+            direction, theme: as for `cr.Model.draw`, which shows values and gradients too.
+        """
+        from chainrule.nn.drawing import draw_network
+
+        params, state = self.build(0, input_shape)
+        name = self.name or type(self).__name__
+        return draw_network(
+            self, params, state, input_shape,
+            unfold=unfold, direction=direction, theme=theme, title=name,
+        )  # fmt: skip
 
     @property
     def label(self) -> str:

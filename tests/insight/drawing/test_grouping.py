@@ -133,5 +133,5 @@ def test_what_cannot_be_unfolded_is_refused() -> None:
     assert "its steps were made in cell, network" in str(error.value)
     with pytest.raises(ArgumentError, match="the graph has the steps ξ₁ to ξ₁₈₂"):
         graph.draw(unfold=(0, 5))
-    with pytest.raises(ArgumentError, match=r"a drawing of 3,005 boxes cannot be read"):
+    with pytest.raises(ArgumentError, match="a drawing of 3,005 boxes cannot be read"):
         recurrent(1000).draw(unfold=True)
