@@ -141,6 +141,13 @@ def critical_point(
 
     Source: Goodfellow, Bengio & Courville, *Deep Learning*, section 4.3.1.
     """
+    if hasattr(f, "training_state"):
+        raise ArgumentError(
+            "critical_point looks at a function, with its whole Hessian",
+            got="a model",
+            line=user_line(),
+            remedy="cr.curvature(model, x, y), or a function of parameters with the loss in it",
+        )
     objective = Objective(f, x)
     z = objective.vector(x)
     names = element_names(x, (parameter_names(f) or ["x"])[0])

@@ -52,7 +52,7 @@ def where(found: Curvature, k: int) -> str:
     """Where a direction lies: its elements if they are few, or the leaves with most of it."""
     if found.parameters <= FEW:
         names = [n for path, shape in zip(found.paths, found.shapes, strict=True)
-                 for n in element_names(np.zeros(shape), path)]  # fmt: skip
+                 for n in element_names(np.zeros(shape), _short(path))]  # fmt: skip
         return f"along {contributions(found.eigenvectors[:, k], names)}"
     shares = sorted(found.shares(k).items(), key=lambda pair: -pair[1])[:NAMED]
     parts = [f"{share:.0%} in {_short(path)}" for path, share in shares if share >= 0.05]

@@ -149,11 +149,11 @@ class GradientHealth:
 
         return rich_group(self)
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, ax: Any = None) -> Any:
         """Spread of activations and size of gradients over depth; see `plot_health`."""
         from chainrule.diagnose.plotting import plot_health
 
-        return plot_health(self, axes)
+        return plot_health(self, ax)
 
 
 def gradient_health(

@@ -100,11 +100,11 @@ class GradientMonitor(Callback):
                 found[layer.name] = np.array([np.nan if v is None else v for v in values], float)
         return found
 
-    def plot(self, quantity: str = "gradient_rms", axes: Any = None) -> Any:
+    def plot(self, quantity: str = "gradient_rms", ax: Any = None) -> Any:
         """A quantity over depth and time; see `plot_monitor`."""
         from chainrule.diagnose.plotting import plot_monitor
 
-        return plot_monitor(self, quantity, axes)
+        return plot_monitor(self, quantity, ax)
 
     def __str__(self) -> str:
         if not self.records:

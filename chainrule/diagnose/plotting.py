@@ -29,7 +29,7 @@ def figure(columns: int = 1, size: tuple[float, float] = (8.0, 4.5)) -> Any:
     return made.subplots(1, columns)
 
 
-def plot_health(health: GradientHealth, axes: Any = None) -> Any:
+def plot_health(health: GradientHealth, ax: Any = None) -> Any:
     """The spread of each layer's outputs, and the size of its gradients, over depth.
 
     Look at whether the two lines are level. Falling towards the input, gradients vanish; rising,
@@ -37,12 +37,12 @@ def plot_health(health: GradientHealth, axes: Any = None) -> Any:
 
     Args:
         health: from `gradient_health`.
-        axes: matplotlib axes; new ones by default.
+        ax: matplotlib axes; new ones by default.
 
     Returns:
         The axes.
     """
-    axes = figure() if axes is None else axes
+    ax = figure() if ax is None else ax
     names = [layer.name for layer in health.layers]
     depth = np.arange(1, len(names) + 1)
     lines = (
@@ -51,18 +51,18 @@ def plot_health(health: GradientHealth, axes: Any = None) -> Any:
     )
     for label, values, colour, style in lines:
         shown = np.where(np.array(values) > 0.0, values, np.nan)  # 0 has no place on this scale
-        axes.plot(depth, shown, style, color=colour, label=label)
-    axes.set_yscale("log")
-    axes.set_xticks(depth, names, rotation=30 if len(names) > 4 else 0, ha="right"
+        ax.plot(depth, shown, style, color=colour, label=label)
+    ax.set_yscale("log")
+    ax.set_xticks(depth, names, rotation=30 if len(names) > 4 else 0, ha="right"
                     if len(names) > 4 else "center")  # fmt: skip
-    axes.set_xlabel("layer, from the input to the output")
-    axes.set_title(f"after {health.steps:,} steps" if health.steps else "before training")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return axes
+    ax.set_xlabel("layer, from the input to the output")
+    ax.set_title(f"after {health.steps:,} steps" if health.steps else "before training")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
 
 
-def plot_monitor(monitor: GradientMonitor, quantity: str = "gradient_rms", axes: Any = None) -> Any:
+def plot_monitor(monitor: GradientMonitor, quantity: str = "gradient_rms", ax: Any = None) -> Any:
     """A quantity over depth (upwards) and time (to the right), coloured by its logarithm.
 
     Look for rows that turn dark (a layer whose gradient dies) and for columns where all change at
@@ -71,7 +71,7 @@ def plot_monitor(monitor: GradientMonitor, quantity: str = "gradient_rms", axes:
     Args:
         monitor: after a training.
         quantity: of `LayerHealth`.
-        axes: matplotlib axes; new ones by default.
+        ax: matplotlib axes; new ones by default.
 
     Returns:
         The axes.
@@ -83,18 +83,18 @@ def plot_monitor(monitor: GradientMonitor, quantity: str = "gradient_rms", axes:
             got=f"{len(monitor.records)} records",
             remedy="give the monitor to fit(callbacks=…) first, or choose another quantity",
         )
-    axes = figure() if axes is None else axes
+    ax = figure() if ax is None else ax
     from matplotlib import colormaps
 
     values = np.array(list(history.values()))
     logs = np.log10(np.where(values > 0.0, values, np.nan))
     colours = colormaps["viridis"].with_extremes(bad="#bbbbbb")
-    image = axes.imshow(logs, aspect="auto", origin="lower", cmap=colours)
-    axes.set_yticks(range(len(history)), list(history))
+    image = ax.imshow(logs, aspect="auto", origin="lower", cmap=colours)
+    ax.set_yticks(range(len(history)), list(history))
     step = max(1, len(monitor.epochs) // 10)
-    axes.set_xticks(range(0, len(monitor.epochs), step), monitor.epochs[::step])
-    axes.set_xlabel("finished epochs")
-    axes.set_ylabel("layer, the input below")
-    bar = axes.figure.colorbar(image, ax=axes)
+    ax.set_xticks(range(0, len(monitor.epochs), step), monitor.epochs[::step])
+    ax.set_xlabel("finished epochs")
+    ax.set_ylabel("layer, the input below")
+    bar = ax.figure.colorbar(image, ax=ax)
     bar.set_label(f"log₁₀ of {quantity.replace('_', ' ')}")
-    return axes
+    return ax

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, NamedTuple
 
 from chainrule.graph import Node, is_users
 
 MOST = 64  # members of a container that are named
+_NO_ATTRIBUTES = (type, ModuleType, FunctionType)
 _STANDARD = os.path.dirname(os.__file__) + os.sep
 _INSTALLED = "site-packages"
 _TREES = f"{os.sep}optree{os.sep}"
@@ -102,13 +103,19 @@ def _is_looked_at(code: CodeType) -> bool:
 
 
 def _nodes(value: Any, name: str, inner: bool = True) -> Iterator[tuple[Node, str]]:
-    """The nodes in a variable: itself, or the members of a list, tuple or dict."""
+    """The nodes in a variable: itself, the members of a list, tuple or dict, its attributes."""
     if isinstance(value, Node):
         yield value, name
     elif type(value) in (list, tuple, dict) and inner and len(value) <= MOST:
         members = value.items() if isinstance(value, dict) else enumerate(value)
         for key, member in members:
             yield from _nodes(member, f"{name}[{key!r}]", type(member) is not dict)
+    elif inner and isinstance(getattr(value, "__dict__", None), dict) and not isinstance(
+        value, _NO_ATTRIBUTES
+    ):  # fmt: skip
+        for key, member in list(value.__dict__.items())[:MOST]:
+            if isinstance(member, Node):
+                yield member, f"{name}.{key}"
 
 
 def unique_names(sightings: list[Sighting], taken: set[str]) -> dict[str, Node]:

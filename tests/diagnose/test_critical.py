@@ -107,5 +107,7 @@ def test_mistakes_are_told() -> None:
         cr.critical_point(lambda x: np.log(x), 0.0)
     with pytest.raises(ArgumentError, match=r"(?s)whole Hessian would be too large.*cr\.curvature"):
         cr.critical_point(lambda x: np.sum(x**2), np.zeros(5000))
+    with pytest.raises(ArgumentError, match=r"(?s)looks at a function.*cr\.curvature\(model"):
+        cr.critical_point(cr.Model([cr.nn.Dense(1)]), np.zeros(2))
     with pytest.raises(NotScalarError, match="returns an array"):
         cr.critical_point(lambda x: x, np.zeros(2))

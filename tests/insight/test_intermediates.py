@@ -135,6 +135,22 @@ def test_arrays_that_are_assigned_into() -> None:
     np.testing.assert_array_equal(found["y"].adjoint, [1.0, 1.0])
 
 
+class Cell:
+    def __init__(self) -> None:
+        self.weight = np.array([2.0, -1.0])
+
+    def __call__(self, x: Any) -> Any:
+        self.gate = cr.sigmoid(self.weight * x)
+        return np.sum(self.gate * x)
+
+
+def test_attributes_of_objects() -> None:
+    cell = Cell()
+    found = cr.intermediates(cell)(np.array([0.5, 1.0]))
+    np.testing.assert_allclose(found["self.gate"].value, 1 / (1 + np.exp([-1.0, 1.0])))
+    np.testing.assert_array_equal(found["self.gate"].adjoint, [0.5, 1.0])
+
+
 def test_a_nested_derivative_is_seen_through() -> None:
     def f(x: Any) -> Any:
         slope = cr.grad(np.sin)(x)
