@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := chainrule tests benchmarks docs
 
-.PHONY: run test format bench accuracy pictures lock clean
+.PHONY: run test format docs bench accuracy pictures lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chainrule train heart
@@ -25,6 +25,17 @@ format: $(VENV)/test.stamp
 pictures: $(VENV)/test.stamp
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/gallery.py
+
+# The site of the documentation, with its pictures made anew; a warning is an error.
+docs: $(VENV)-docs/docs.stamp
+	rm -rf docs/_made docs/reference/generated build/docs
+	PYTHONPATH=. $(VENV)-docs/bin/sphinx-build --fail-on-warning --keep-going --quiet -d build/docs/.doctrees docs build/docs/html
+	@echo "The site is in build/docs/html/index.html"
+
+$(VENV)-docs/docs.stamp: docs/requirements.lock
+	test -x $(VENV)-docs/bin/python || $(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip --disable-pip-version-check --quiet install -r docs/requirements.lock
+	touch $@
 
 # The benchmarks compare with other libraries, which are installed beside the environment.
 bench: $(VENV)-bench/bench.stamp
@@ -59,6 +70,11 @@ lock:
 	build/lock/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation -e '.[test]'
 	build/lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable > requirements-test.lock
 	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install hatchling editables
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation -e '.[docs]'
+	build/lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable > docs/requirements.lock
+	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-docs docs/_made docs/reference/generated build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
