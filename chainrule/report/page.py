@@ -41,9 +41,7 @@ def page(work: Work) -> str:
         An HTML document. The same run gives the same text.
     """
     study, main = work.study, work.main
-    monitor = next((w for w in main.watchers if isinstance(w, GradientMonitor)), None)
     health = gradient_health(main.model, study.train.x, study.train.y)
-    schedule = study.settings.schedule
     predicted = classes_section if study.target.classes else numbers_section
     sections = [
         ("summary", "In short", summary_section(work, health)),
@@ -51,7 +49,7 @@ def page(work: Work) -> str:
         ("model", "The model", model_section(work)),
         ("training", "The training", training_section(work)),
         ("predictions", "The predictions", predicted(work)),
-        ("gradients", "Health of the gradients", gradients_section(monitor, health, schedule)),
+        ("gradients", "Health of the gradients", gradients_section(work, health)),
         ("columns", "What the model listens to", importance_section(work)),
         ("trace", f"One {work.noun}, step by step", trace_section(work)),
         ("again", "Settings, and how to do it again", repeating_section(work)),

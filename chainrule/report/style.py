@@ -99,7 +99,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
   body { padding: 0; max-width: none; font-size: 10pt; }
   nav, details { display: none; }
   a { text-decoration: none; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, h2 + p, h2 + ul, h3 + ul { break-after: avoid; }
   tr { break-inside: avoid; }
   .figures { grid-template-columns: 1fr 1fr; gap: .7rem; }
   .area, .heat, .dot, .line { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -35,6 +35,8 @@ def test_a_linear_scale_holds_its_values(values: list[float], zero: bool) -> Non
     assert all(-1e-9 <= scale(v) <= 1 + 1e-9 for v in values)
     assert 2 <= len(scale.ticks) <= 8
     assert list(scale.ticks) == sorted(set(scale.ticks))
+    ends = (scale.ticks[0], scale.ticks[-1])
+    assert ends == pytest.approx((scale.low, scale.high), rel=1e-9, abs=1e-9 * scale.high)
     if zero:
         assert 0.0 in scale.ticks
     for tick, label in zip(scale.ticks, scale.labels, strict=True):

@@ -78,6 +78,21 @@ def test_pairs_of_rows(folders: dict[str, Path]) -> None:
     assert gap.error == pytest.approx(np.sqrt((one.var(ddof=1) + third.var(ddof=1)) / 68))
 
 
+def test_other_truths_are_other_rows(folders: dict[str, Path], tmp_path: Path) -> None:
+    """The same lines of a file of the same name, with another content."""
+    other = tmp_path / "other"
+    shutil.copytree(folders["plain"], other)
+    lines = (other / "held_out.csv").read_text().splitlines()
+    flipped = {"no": "yes", "yes": "no"}
+    for k in range(1, len(lines)):
+        model, line, truth, *rest = lines[k].split(",")
+        lines[k] = ",".join([model, line, flipped[truth], *rest])
+    (other / "held_out.csv").write_text("\n".join(lines) + "\n")
+    plain, changed = read_runs([folders["plain"], other])
+    assert plain.lines == changed.lines
+    assert not plain.same_rows(changed)
+
+
 def test_the_page(folders: dict[str, Path]) -> None:
     runs = read_runs(list(folders.values()))
     assert differing(runs) == ["layers", "optimizer", "learning_rate", "seed", "early_stopping"]

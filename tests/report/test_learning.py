@@ -42,8 +42,9 @@ def test_over_fitting_names_the_best_epoch() -> None:
 
 
 def test_a_rise_within_the_noise_is_no_over_fitting() -> None:
-    noise = 0.03 * np.random.default_rng(0).normal(size=100)
-    assert "over-fitting" not in said(FALLS, 0.4 + 0.4 * np.exp(-N / 8) + noise, error=0.2)
+    for seed in range(5):
+        noise = 0.08 * np.random.default_rng(seed).normal(size=100)
+        assert "over-fitting" not in said(FALLS, 0.4 + 0.4 * np.exp(-N / 8) + noise, error=0.2)
 
 
 def test_a_loss_that_climbs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from chainrule.report.importance import importances
 from chainrule.report.markup import Html, join, table, tag
 from chainrule.report.work import Work
 from chainrule.train.summary import lines_of
+from chainrule.train.tabular.training import optimizer
 
 MOST_LINES, MOST_BARS, MOST_COLUMNS, MOST_ROWS = 6, 15, 100, 256
 
@@ -39,14 +41,15 @@ def model_section(work: Work) -> Html:
 # Gradient health ----------------------------------------------------------------------------------
 
 
-def gradients_section(
-    monitor: GradientMonitor | None, health: GradientHealth, schedule: str = "constant"
-) -> Html:
+def gradients_section(work: Work, health: GradientHealth) -> Html:
     """Gradients and updates over the epochs, the state at the end, and a verdict."""
     parts = []
+    schedule = work.study.settings.schedule
+    monitor = next((w for w in work.main.watchers if isinstance(w, GradientMonitor)), None)
     if monitor is not None and len(monitor.epochs) > 1:
-        for quantity in _QUANTITIES:
-            parts.append(_over_time(monitor, quantity))
+        parts = [_over_time(monitor, quantity) for quantity in _QUANTITIES]
+        if schedule not in ("constant", "plateau"):
+            parts.append(_rate(work, monitor))
     rows = [cells(layer) for layer in health.layers]
     columns = used(rows)
     shown = table(
@@ -132,6 +135,25 @@ def _over_time(monitor: GradientMonitor, quantity: str) -> Html | None:
         )
     rows = [[e, *(v[i] for v in history.values())] for i, e in enumerate(monitor.epochs)]
     return figure(title, drawn, ["epochs", *history], rows, note, words=())
+
+
+def _rate(work: Work, monitor: GradientMonitor) -> Html:
+    """The learning rate of a schedule that is a function of the step."""
+    rule: Any = optimizer(work.study)
+    schedule = getattr(rule, "optimizer", rule).learning_rate
+    rates = [float(schedule(record.steps)) for record in monitor.records]
+    epochs = [float(e) for e in monitor.epochs]
+    drawn = charts.plot(
+        f"Learning rate over the epochs, from {rates[0]:.3g} to {rates[-1]:.3g}",
+        [charts.Line("", epochs, rates)],
+        charts.whole(monitor.epochs[0], monitor.epochs[-1]),
+        charts.linear(rates, zero=True),
+        "finished epochs",
+        "learning rate of the next step",
+    )
+    rows = [[e, f"{r:.4g}"] for e, r in zip(monitor.epochs, rates, strict=True)]
+    title = f"Learning rate: {work.study.settings.schedule} schedule"
+    return figure(title, drawn, ["epochs", "learning rate"], rows, words=())
 
 
 def _shades(about: str, history: dict[str, list[float]], epochs: list[int], share: bool) -> Html:

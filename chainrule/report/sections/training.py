@@ -59,7 +59,7 @@ def _model(work: Work, trained: Trained) -> Html:
     curves = curves_of(work, trained)
     names = [n for n in trained.history[0] if f"val_{n}" in trained.history[0] and n != "loss"]
     parts = [_loss(work, trained, curves), *(_metric(work, trained, n) for n in names)]
-    if "clipped_share" in trained.history[0]:
+    if any(record.get("clipped_share") for record in trained.history):
         parts.append(_clipped(trained))
     return join([heading, remark_list(remarks(curves)), figures(*parts), _starts(trained)], "\n")
 
