@@ -180,6 +180,8 @@ class Builder:
     def op(self, name: str, args: Sequence[Any], shape: Shape, dtype: Any, /, **params: Any) -> Any:
         """An operation, or what it is equal to."""
         dtype = np.dtype(dtype)
+        if name in ("add", "multiply") and not isinstance(args[0], Op):
+            args = args[::-1]  # a number comes second
         if name in RECORDS and len(shape) > 2:
             found = self._before_reshape(name, args, shape, dtype)
             if found is not None:
@@ -331,6 +333,42 @@ def _multiply(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype:
             return y
         if _is(x, -1) and isinstance(y, Op) and dtype.kind == "f":
             return b.op("negative", (y,), shape, dtype)
+    x, y = args
+    if not isinstance(x, Op) or dtype.kind != "f" or x.dtype != dtype:
+        return None
+    if isinstance(y, Op):
+        if x.name == y.name == "negative":
+            return b.op("multiply", (x.args[0], y.args[0]), shape, dtype)
+        return None
+    if x.name == "negative":
+        return b.op("multiply", (x.args[0], -y), shape, dtype)
+    if x.name == "multiply" and not isinstance(x.args[1], Op):
+        joined = _joined(x.args[1], y, dtype)
+        if joined is not None:
+            return b.op("multiply", (x.args[0], joined), shape, dtype)
+    return None
+
+
+def _joined(c: Any, d: Any, dtype: Any) -> float | None:
+    """The number e with (x c) d = x e to the last bit for every x, or None.
+
+    It exists where c or d is a power of two that is 1 or more: scaling up by it rounds nothing.
+    """
+    c, d = float(dtype.type(c)), float(dtype.type(d))
+    if not (math.isfinite(c) and math.isfinite(d)):
+        return None
+    if not any(abs(math.frexp(f)[0]) == 0.5 and abs(f) >= 1 for f in (c, d)):
+        return None
+    if 0 < abs(c) < 1 or 0 < abs(d) < 1:  # one product may leave the range where the other is in it
+        return None
+    e = float(dtype.type(c) * dtype.type(d)) if abs(c) < 1e15 and abs(d) < 1e15 else math.inf
+    return e if math.isfinite(e) else None
+
+
+def _subtract(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    x, y = args
+    if isinstance(y, Op) and y.name == "negative" and dtype.kind == "f":
+        return b.op("add", (x, y.args[0]), shape, dtype)
     return None
 
 
@@ -349,7 +387,13 @@ def _divide(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: A
 
 def _negative(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     a = args[0]
-    return a.args[0] if isinstance(a, Op) and a.name == "negative" else None
+    if not isinstance(a, Op) or a.dtype != dtype:
+        return None
+    if a.name == "negative":
+        return a.args[0]
+    if a.name == "multiply" and not isinstance(a.args[1], Op) and dtype.kind == "f":
+        return b.op("multiply", (a.args[0], -a.args[1]), shape, dtype)
+    return None
 
 
 def _power(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -392,6 +436,7 @@ SIMPLER: dict[str, Rule] = {
     "power": _power,
     "astype": _astype,
     "add": _add,
+    "subtract": _subtract,
 }
 
 
