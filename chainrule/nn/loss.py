@@ -67,6 +67,7 @@ class Loss(ABC):
             losses = losses * np.reshape(weight, shape_of(weight) + (1,) * more)
             if self.reduction == "mean_with_sample_weight":
                 total = np.sum(weight)
+                total = np.where(total > 0.0, total, np.ones_like(total))  # all 0: the loss is 0
         if self.reduction == "none":
             return losses
         if self.reduction == "sum":

@@ -204,7 +204,8 @@ class NativeSteps:
 
     def _steps(self, run: Run, orders: Any, count: int) -> Piece:
         stepper = self.stepper(orders.shape[1], run.state)
-        if self._state is not run.state:
+        # Callbacks have had their turn, and may have changed arrays of the state in place.
+        if self._state is not run.state or self.single or run.step == 0:
             stepper.load(run.state)
         elif self._last != orders.shape[1]:
             stepper.share(self.steppers[self._last])

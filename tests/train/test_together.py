@@ -98,3 +98,42 @@ def test_weighted_metrics_are_saved(tmp_path: Any) -> None:
     scores = [m.evaluate(X, Y, sample_weight=WEIGHT, return_dict=True) for m in (model, again)]
     assert scores[0] == scores[1]
     assert scores[0]["accuracy"] != scores[0]["weighted_accuracy"]
+
+
+class Halves(Callback):
+    """Changes the weights in place, as a constraint on them would."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.params["dense"]["kernel"][:] *= 0.5
+
+
+class HalvesEachStep(Callback):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.model.params["dense"]["kernel"][:] *= 0.5
+
+
+@pytest.mark.parametrize("callback", [Halves, HalvesEachStep])
+def test_weights_that_a_callback_changes_in_place_are_trained_on(callback: Any) -> None:
+    found = []
+    for jit in (True, False):
+        model = cr.Model([nn.Dense(1)])
+        model.compile("adam", "mse", jit_compile=jit)
+        model.fit(X, Y, epochs=3, batch_size=50, verbose=0, callbacks=callback())
+        found.append(model.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_a_batch_without_weight_counts_for_nothing(jit: bool) -> None:
+    weight = np.where(np.arange(203) < 50, 0.0, WEIGHT)
+    found = []
+    for x, y, w in ((X, Y, weight), (X[50:], Y[50:], weight[50:])):
+        model = cr.Model([nn.Dense(1)])
+        loss = nn.losses.BinaryCrossentropy(reduction="mean_with_sample_weight")
+        model.compile("sgd", loss, weighted_metrics=["accuracy"], jit_compile=jit)
+        history = model.fit(x, y, 50, sample_weight=w, shuffle=False, verbose=0).history
+        found.append((history, model.get_weights()))
+    assert found[0][0] == found[1][0]
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_array_equal(a, b)
