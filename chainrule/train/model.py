@@ -389,12 +389,15 @@ class Model:
     ) -> Array:
         """Probabilities, also where the last layer gives logits.
 
+        They are what a last sigmoid or softmax gives, whatever the loss; otherwise what a loss for
+        classes makes of the outputs.
+
         Returns:
             Shape (rows, classes); (rows, 1) with the probability of the second class for
             binary_crossentropy.
 
         Raises:
-            ArgumentError: the loss is not one for classes.
+            ArgumentError: neither is the loss one for classes, nor the last layer.
         """
         from chainrule.train.using import probabilities_of
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, DataError
+from chainrule.nn.folding import last_activation
 from chainrule.nn.losses import Hinge
 from chainrule.nn.naming import user_line
 from chainrule.train.callbacks.base import Callback, CallbackList
@@ -227,24 +228,30 @@ def outputs_of(
 
 def classes_of(model: Model, x: Any, batch_size: int | None, steps: int | None) -> Any:
     """The class of each row, in the labels that the training targets had."""
-    if model.labels is not None and isinstance(model.compiled("predict_classes").loss, Hinge):
+    compiled = model.compiled("predict_classes")
+    if model.labels is None or model.labels.kind == "numeric":
+        raise _no_classes(model)
+    if isinstance(compiled.loss, Hinge):
         return model.labels.decode(outputs_of(model, model.layer, x, batch_size, steps), 0.0)
-    probabilities = probabilities_of(model, x, batch_size, steps)
-    assert model.labels is not None  # probabilities_of has looked
-    return model.labels.decode(probabilities, 0.5)
+    return model.labels.decode(probabilities_of(model, x, batch_size, steps), 0.5)
 
 
 def probabilities_of(model: Model, x: Any, batch_size: int | None, steps: int | None) -> Any:
     """The probabilities of the classes for all rows."""
     compiled = model.compiled("predict_proba")
+    if last_activation(model.layer) in ("sigmoid", "softmax"):  # whatever the loss
+        return outputs_of(model, model.layer, x, batch_size, steps)
     if model.labels is None or model.labels.kind == "numeric" or isinstance(compiled.loss, Hinge):
-        raise ArgumentError(
-            "probabilities need a model that was trained with a loss for classes",
-            got=f"the loss {type(compiled.loss).__name__}"
-            if model.labels
-            else "a model that was not trained",
-            line=user_line(),
-            remedy="use predict, or train with binary_crossentropy or "
-            "sparse_categorical_crossentropy",
-        )
+        raise _no_classes(model)
     return compiled.predictions(outputs_of(model, compiled.network, x, batch_size, steps))
+
+
+def _no_classes(model: Model) -> ArgumentError:
+    loss = type(model.compiled("predict_proba").loss).__name__
+    return ArgumentError(
+        "probabilities need a model that was trained with a loss for classes",
+        got=f"the loss {loss}" if model.labels else "a model that was not trained",
+        line=user_line(),
+        remedy="use predict, or train with binary_crossentropy or "
+        "sparse_categorical_crossentropy, or end the network with sigmoid or softmax",
+    )

@@ -88,6 +88,16 @@ def test_a_sigmoid_is_folded_into_the_loss() -> None:
     assert np.any(linear.predict(X) > 1.0)  # logits
 
 
+def test_a_last_softmax_gives_probabilities_under_any_loss() -> None:
+    for units, activation in ((1, "sigmoid"), (3, "softmax")):
+        model = cr.Model([nn.Dense(units, activation)])
+        model.compile("sgd", "mse")
+        model.fit(X, np.tile(CLASSES[:, None], units), verbose=0)
+        np.testing.assert_array_equal(model.predict_proba(X), model.predict(X))
+        with pytest.raises(ArgumentError, match="trained with a loss for classes"):
+            model.predict_classes(X)
+
+
 @pytest.mark.parametrize("kind", ["strings", "integers", "one-hot", "column", "floats"])
 def test_labels_of_all_kinds_train_alike(kind: str) -> None:
     codes = np.argmax(X, axis=1)
