@@ -446,6 +446,29 @@ class Model:
         params, layers = unflatten(spec, new)
         self.run.state = state._replace(params=params, layers=layers)
 
+    def take_weights(self, other: Model) -> list[str]:
+        """Copy the weights of each layer that has the same name in another model.
+
+        Layers in `cr.nn.Frozen`, here or there, take part under the names that they have outside.
+        The optimizer starts anew.
+
+        Returns:
+            The names of the layers that were taken.
+
+        Raises:
+            ArgumentError: there is no such layer, or one has another shape there; one of the models
+                has no parameters yet.
+
+        >>> from chainrule import nn
+        >>> first = Model([nn.Dense(8, "relu", name="body"), nn.Dense(1)]).build((4,), seed=1)
+        >>> second = Model([nn.Frozen(nn.Dense(8, "relu", name="body")), nn.Dense(3, name="head")])
+        >>> second.build((4,)).take_weights(first)
+        ['body']
+        """
+        from chainrule.train.transfer import take_weights
+
+        return take_weights(self, other)
+
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
         """Print the layers: output shapes, numbers of parameters, initialisers, their variance."""
         from chainrule.train.summary import summary

@@ -9,6 +9,7 @@ from chainrule.nn.layers.conv import Conv1D, Conv2D
 from chainrule.nn.layers.core import Activation, Dense, Flatten, Lambda, Reshape
 from chainrule.nn.layers.dropout import Dropout
 from chainrule.nn.layers.embedding import Embedding
+from chainrule.nn.layers.frozen import Frozen
 from chainrule.nn.layers.graph import Graph
 from chainrule.nn.layers.normalization import LayerNormalization, Normalization
 from chainrule.nn.layers.pooling import (
@@ -33,6 +34,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Frozen",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling1D",
