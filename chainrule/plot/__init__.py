@@ -32,6 +32,7 @@ from chainrule.plot.normalization import (
     feature_normalization,
     running_averages,
 )
+from chainrule.plot.overfitting import generalization
 from chainrule.plot.racing import race
 from chainrule.plot.velocity import momentum, nesterov
 
@@ -45,6 +46,7 @@ __all__ = [
     "effective_steps",
     "feature_normalization",
     "figure",
+    "generalization",
     "gradient_norm",
     "gradients_by_layer",
     "initializations",

@@ -22,6 +22,7 @@ from chainrule.plot import (
     minibatches,
     minima,
     normalization,
+    overfitting,
     racing,
     velocity,
 )
@@ -73,10 +74,11 @@ FIGURES: dict[str, Entry] = {
         (minibatches.batch_contours, 1), (escaping.minibatch_escape, 2),
         (minibatches.batch_growth, 2),
     ),
+    **_entries("learning and optimisation", (overfitting.generalization, 2)),
     **_entries(
         "critical points",
         (critical_points.critical_surfaces, 1), (minima.network_minima, 6),
-        (minima.saddles_by_dimension, 4), (convolutional.gradient_norm, 6),
+        (minima.saddles_by_dimension, 4), (convolutional.gradient_norm, 5),
         (critical_points.saddle_escape, 1), (classification.no_critical_point, 2),
     ),
     **_entries("conditioning", (conditioning.ravine, 1), (conditioning.stability, 2)),

@@ -253,8 +253,10 @@ def stability(ax: Any = None, run: Stability | None = None) -> list[Axes]:
     style.note(axes[1], r"$\frac{2(1+\beta)}{1+2\beta}$", (1.85, 0.3), ha="left",
                color=style.VERMILION, fontsize=18)  # fmt: skip
     style.note(axes[1], "descent: 2", (2.25, 0.07), ha="left", color=style.GREEN)
-    bar = axes[0].figure.colorbar(
-        image, ax=axes[:2], extend="max", pad=0.02, location="bottom", aspect=40, shrink=0.9
+    figure = axes[0].figure
+    pad = 0.02 if figure.get_layout_engine() else 0.18  # without one nothing moves out of the way
+    bar = figure.colorbar(
+        image, ax=axes[:2], extend="max", pad=pad, location="bottom", aspect=40, shrink=0.9
     )
     bar.set_label("factor of a step: 1 and above diverges", fontsize=style.LABEL)
     bar.ax.tick_params(labelsize=style.TEXT)

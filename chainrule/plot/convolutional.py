@@ -39,12 +39,12 @@ class Convolutional:
 
 
 def gradient_norm_run(
-    rows: int = 2000, epochs: int = 10, batch_size: int = 32, rate: float = 0.005
+    rows: int = 1280, epochs: int = 8, batch_size: int = 32, rate: float = 0.01
 ) -> Convolutional:
     """Train two convolutions and a softmax by gradient descent, and validate after each epoch.
 
     Args:
-        rows: digits to train on; up to 1,000 of the others are for validation.
+        rows: digits to train on; 500 of the others are for validation.
         epochs, batch_size, rate: of the training, in single precision.
     """
     images, labels = load_digits5k()
@@ -61,7 +61,7 @@ def gradient_norm_run(
                   jit_compile=True)  # fmt: skip
     history = model.fit(
         x[:rows], y[:rows], batch_size, epochs, verbose=0,
-        validation_data=(x[-1000:], y[-1000:]), callbacks=History(per_step=True),
+        validation_data=(x[-500:], y[-500:]), callbacks=History(per_step=True),
     )  # fmt: skip
     norms = np.array(history.steps["gradient_norm"])
     return Convolutional(norms, len(norms) // epochs, 1 - np.array(history.history["val_accuracy"]))

@@ -202,7 +202,7 @@ def race(ax: Any = None, runs: Sequence[Race] | None = None) -> list[Axes]:
     if ax is None:
         axes[0].figure.legend(handles, labels, loc="outside lower center", **looks)
     else:
-        axes[4].legend(fontsize=style.TEXT, edgecolor="none")
+        axes[6].legend(fontsize=style.TEXT, edgecolor="none", loc="lower right")
     return axes
 
 

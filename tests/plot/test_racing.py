@@ -51,6 +51,17 @@ def test_counts_to_a_goal_for_once_and_for_good() -> None:
     np.testing.assert_allclose(run.best, [1.0, 0.5, 1e-8, 1e-8, 1e-8, 1e-9])
 
 
+def test_what_the_figure_says_of_the_saddle_and_of_rosenbrock() -> None:
+    saddle, valley = racing.race_runs(
+        [SADDLE, ROSENBROCK], rates=(10**-2.5, 1.0), names=("Momentum", "AdaGrad", "L-BFGS")
+    )
+    momentum, adagrad, lbfgs = saddle.laps
+    assert adagrad.evaluations_to(1e-6) <= lbfgs.evaluations_to(1e-6) < 40
+    momentum, adagrad, lbfgs = valley.laps
+    assert lbfgs.evaluations_to(1e-6) < 60
+    assert momentum.best[-1] < 1e-3 * adagrad.best[-1]
+
+
 def test_what_the_figure_says_of_momentum_and_curvature() -> None:
     found = racing.race_runs(
         [RAVINE], rates=(0.01, 10**-1.5, 0.1), names=("SGD", "Momentum", "L-BFGS")
