@@ -11,11 +11,7 @@ from chainrule.plot import FIGURES, figure
 
 DOCS = Path(__file__).parent
 WIDTH = 1000  # of a figure, in px
-INTRODUCTION = """---
-orphan: true
----
-
-# Figures
+INTRODUCTION = """# Figures
 
 What the lecture's pictures show, each from a run that the library makes when it is drawn: no
 numbers are kept. All of them, or some by name, from the command line:
