@@ -126,10 +126,8 @@ def unique_names(sightings: list[Sighting], taken: set[str]) -> dict[str, Node]:
         taken: names that others have.
     """
     found: dict[str, Node] = {}
+    numbers = dict.fromkeys(taken, 1)  # how often each name was given
     for seen in sorted(sightings, key=lambda s: s.node.index):
-        name, number = seen.name, 1
-        while name in found or name in taken:
-            number += 1
-            name = f"{seen.name}#{number}"
-        found[name] = seen.node
+        number = numbers[seen.name] = numbers.get(seen.name, 0) + 1
+        found[seen.name if number == 1 else f"{seen.name}#{number}"] = seen.node
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,8 @@ def test_rows_whose_labels_are_wrong() -> None:
     assert found.data.right == np.mean((model.predict(X)[:, 0] > 0.5) == wrong)
     [labels] = [v for v in found.verdicts if v.kind == "labels"]
     assert all(str(row) in labels.words for row in far)
+    many = replace(found, data=replace(found.data, doubtful=tuple(range(20))))
+    assert "labels" not in {v.kind for v in many.verdicts}  # hard to tell, rather than wrong
     # Of rows that were drawn, the positions in the data.
     some = cr.gradient_health(model, X, wrong, rows=200, seed=1)
     assert set(some.data.doubtful) <= set(far)

@@ -126,6 +126,14 @@ def test_the_share_that_a_skew_plane_explains() -> None:
     np.testing.assert_allclose(seen.path[0], [2.0, -8.0])
 
 
+def test_the_axes_point_the_way_that_the_path_goes() -> None:
+    for seed in range(8):
+        path = np.cumsum(np.random.default_rng(seed).normal(size=(5, 3)), axis=0)
+        seen = cr.loss_slice(lambda w: np.sum(w**2), path[-1], path=path, points=2)
+        assert seen.path is not None
+        assert np.all(seen.path[0] <= 1e-12)
+
+
 def test_a_recorded_minimisation_is_a_path() -> None:
     def f(p: Any) -> Any:
         return np.sum(p["w"] ** 2) + 5.0 * (p["b"] - 1.0) ** 2

@@ -69,6 +69,18 @@ def test_names_come_from_variables_everywhere() -> None:
     assert found["unused"].tangent.any()
 
 
+def test_the_outermost_name_counts() -> None:
+    def inner(x: Any) -> Any:
+        z = np.sin(x)
+        return z
+
+    def outer(x: Any) -> Any:
+        h = inner(x)
+        return 2.0 * h
+
+    assert list(cr.intermediates(outer)(1.0)) == ["x", "h", "return"]
+
+
 def test_adjoints_are_derivatives_by_what_is_added_there() -> None:
     def with_added(delta: Any, where: str) -> Any:
         x = X
