@@ -63,7 +63,12 @@ def run(settings: Settings, folder: Path | None, *, resume: bool, quiet: bool) -
             for model in train_models(study, move, checkpoints, watcher(study)):
                 models.append(model)
         # First of all the files: whoever reads the output may have closed it, as `head` does.
-        files = save(study, least, models, folder, page(Work(study, least, models, title, noun)))
+        try:
+            shown = page(Work(study, least, models, title, noun))
+        except BaseException:  # a fault of the report, or Ctrl-C, must not lose what was trained
+            save(study, least, models, folder)
+            raise
+        files = save(study, least, models, folder, shown)
         report.show_scores(console, study, least, models)
         report.show_row(console, study, one_weight(study, models[0]), models[0].name, noun)
         if quiet:

@@ -52,6 +52,19 @@ def test_the_file_that_a_killed_run_left_is_resumed_with_its_gradients(
     assert pages[0] == pages[1]
 
 
+def test_a_fault_of_the_report_loses_no_model(
+    chainrule: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(work: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("chainrule.report.page.page", fails)
+    with pytest.raises(ZeroDivisionError):
+        chainrule("train", "heart", "--epochs", 1, "--out", "here")
+    assert (tmp_path / "here" / "model.safetensors").exists()
+    assert not (tmp_path / "here" / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -174,6 +174,24 @@ def test_the_linear_model_alone_and_few_epochs() -> None:
     assert "chainrule train heart" not in found.words  # the settings do not name the data
 
 
+def test_interrupted_in_the_first_epoch(heart: Work) -> None:
+    from chainrule.train import train_models
+    from chainrule.train.callbacks import Callback
+
+    class Stops(Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            raise KeyboardInterrupt
+
+    models = list(train_models(
+        heart.study, watch=lambda name: [Stops()] if name.startswith("network") else []
+    ))  # fmt: skip
+    assert models[-1].interrupted
+    assert models[-1].history == []
+    found = check(page(Work(heart.study, heart.baseline, models, "heart", "patient")))
+    assert "interrupted before the end of its first epoch" in found.words
+    assert f"{heart.main.name} (interrupted)" in found.words
+
+
 @pytest.mark.parametrize("data", ["xor", "blobs"])
 def test_generated_data_with_deep_networks(data: str) -> None:
     from chainrule.data.bundled import load
