@@ -123,7 +123,7 @@ def _forward(table: Table, name: str) -> list[str]:
         terms = [
             _product(p.formula, _fraction(row.word, p.of, partial=True), _fraction(p.of, by))
             for p in row.partials
-            if known.get(p.of.text) is not None and np.any(known[p.of.text])
+            if _arrives(known.get(p.of.text))
         ]
         lines.append(_equation(_fraction(row.word, by), terms, row.forward[name]))
     return lines
@@ -141,13 +141,27 @@ def _backward(table: Table) -> list[str]:
             term = _product(
                 rule, _fraction(reader, row.word, partial=True), _fraction(table.output, reader)
             )
-            spread = np.ndim(values[reader]) and np.shape(values[reader]) != np.shape(row.value)
+            spread = _spread(row.value, values[reader])
             # What was spread over an axis gets the sum over it.
             terms.append(
                 rf"\textstyle\sum {term}" if spread and "mapsto" not in rule.latex else term
             )
         lines.append(_equation(_fraction(table.output, row.word), terms, row.backward))
     return lines
+
+
+def _arrives(x: Any) -> bool:
+    """Is a tangent more than zeros?"""
+    if isinstance(x, (list, tuple)):
+        return any(map(_arrives, x))
+    return x is not None and bool(np.any(x))
+
+
+def _spread(argument: Any, result: Any) -> bool:
+    """Was an array, or a number, spread over the axes of a larger result?"""
+    if isinstance(argument, tuple) or isinstance(result, tuple):
+        return False
+    return np.ndim(result) > 0 and np.shape(argument) != np.shape(result)
 
 
 def _results(graph: TracedGraph, table: Table) -> list[str]:

@@ -295,7 +295,8 @@ def user_line(node: Node) -> str:
 
 def _derivative(name: str, values: Sequence[Any], stage: Stage) -> Line:
     """A derivative, or its size where it is not one number; or that none arrives."""
-    if len(values) == 1 and values[0] is not None and not np.ndim(values[0]):
+    single = len(values) == 1 and not isinstance(values[0], (list, tuple, type(None)))
+    if single and not np.ndim(values[0]):
         return Line(f"{name} = {brief(values[0])}", TEXT, stage=stage)
     return _sized(name, norm(list(values)), stage)
 
