@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import pytest
 
+from chainrule.graph import predecessors
 from chainrule.insight.drawing import Direction
 from chainrule.insight.drawing.layout import Link, Size, layout
-from chainrule.insight.drawing.ordering import Segment, crossings, ordered
+from chainrule.insight.drawing.ordering import Segment, _exchange, crossings, ordered
 from chainrule.insight.drawing.shapes import Box, Curve, Scene, Words, corners
 from tests.insight.drawing import graphs
 
@@ -67,7 +68,9 @@ def touches(points: np.ndarray, place: Corners) -> bool:
 def test_nothing_lies_over_anything_else(name: str, direction: Direction) -> None:
     scene = scene_of(name, direction)
     placed = boxes(scene) + labels(scene)
-    assert len(boxes(scene)) == len(graphs.ALL[name]())
+    graph = graphs.ALL[name]()
+    assert len(boxes(scene)) == len(graph)
+    assert len(labels(scene)) == len({(a, n) for n in graph.nodes for _, a in predecessors(n)})
     for a, b in combinations(placed, 2):
         assert not overlap(corners(a), corners(b))
 
@@ -122,6 +125,11 @@ def test_a_chain_is_straight() -> None:
     assert len({c[0] for c in plan.centres}) == 1
 
 
+def test_a_fork_stands_over_its_middle() -> None:
+    plan = layout([Size(20, 10)] * 3, [Link(0, 1), Link(0, 2)])
+    assert plan.centres[0][0] == pytest.approx((plan.centres[1][0] + plan.centres[2][0]) / 2)
+
+
 def test_a_fan_is_symmetric() -> None:
     plan = layout([Size(20, 10)] * 4, [Link(0, k) for k in (1, 2, 3)])
     assert plan.centres[0][0] == pytest.approx(plan.centres[2][0])
@@ -136,6 +144,30 @@ def test_crossings_are_counted_and_taken_away() -> None:
     # K₂,₂ cannot be drawn without one.
     segments = [Segment(a, b) for a in (0, 1) for b in (2, 3)]
     assert crossings(ordered([0, 0, 1, 1], segments), [[2, 3], [2, 3], [], []]) == 1
+
+
+@pytest.mark.parametrize("seed", [1, 7, 12, 22, 28])
+def test_two_ranks_have_as_few_crossings_as_all_orders_tried(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    segments = [Segment(a, 4 + b) for a in range(4) for b in range(4) if rng.random() < 0.5]
+    below: list[list[int]] = [[] for _ in range(8)]
+    for s in segments:
+        below[s.tail].append(s.head)
+    fewest = min(
+        crossings([list(p), list(q)], below)
+        for p in permutations(range(4))
+        for q in permutations(range(4, 8))
+    )
+    assert crossings(ordered([0] * 4 + [1] * 4, segments), below) == fewest
+
+
+def test_neighbours_are_exchanged_where_that_helps() -> None:
+    layers = [[0, 1], [2, 3], [4, 5]]
+    above = [[], [], [1], [0], [2, 3], [3]]
+    below = [[3], [2], [4], [4, 5], [], []]
+    assert crossings(layers, below) == 1
+    _exchange(layers, above, below)
+    assert crossings(layers, below) == 0
 
 
 def test_a_planar_tree_is_drawn_without_crossings() -> None:

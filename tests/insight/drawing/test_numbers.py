@@ -46,6 +46,8 @@ def test_backward_mode_of_the_logistic_loss() -> None:
     for partial in (math.exp(-9), -(p**2), 1 / p, 1 / (1 - p)):
         assert f"= {shown(partial)}" in text
     assert "p = ξ₅ = 1/ξ₄" in text  # the user's variable
+    assert "= 1" in text  # y = 1; a partial that is the number 1 is not told twice
+    assert text.count("= 1") == 1
 
 
 def test_forward_mode_of_the_logistic_loss() -> None:
