@@ -44,7 +44,7 @@ def evaluate(
     from chainrule.train.tabular import TableModel
 
     found, table = TableModel.load(model), read_table(data, encoding)
-    table = _with_target(table, found.target.name)
+    table = with_target(table, found.target.name)
     scores = found.evaluate(table)
     if as_json:
         print(json.dumps({"rows": len(table), **scores}))
@@ -60,7 +60,7 @@ def evaluate(
         show_confusion(console, found.target, values, found.probabilities(table).argmax(axis=1))
 
 
-def _with_target(table: Table, name: str) -> Table:
+def with_target(table: Table, name: str) -> Table:
     """The rows that have a target; if none has, that is told when they are scored."""
     present = np.flatnonzero(~table.missing(name))
     dropped = len(table) - len(present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,14 @@ def test_a_trained_model_is_drawn(chainrule: Command, tmp_path: Path) -> None:
     assert ">dense_1<" in text
     assert chainrule("draw", "run/model.safetensors", "-o", "b.svg", "--unfold", "all").code == 0
     assert ">dense.kernel<" in (tmp_path / "b.svg").read_text("utf-8")
+    assert "dL/d" not in text
+    ran = chainrule("draw", "run", "heart", "--out", "c.svg")
+    assert (ran.code, ran.err) == (0, "drawn: c.svg\n")
+    # The loss in its box is that of `evaluate` on the same rows.
+    scores = json.loads(chainrule("evaluate", "run", "heart", "--json").out)
+    text = (tmp_path / "c.svg").read_text("utf-8")
+    assert f">{scores['loss']:.6g}<" in text
+    assert text.count("/d weights‖ = ") == 2
     ran = chainrule("draw", "run", "--unfold", "dens")
     assert ran.code == 2
     assert "there is no layer 'dens' to unfold" in ran.err

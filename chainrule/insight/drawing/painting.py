@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PX = 1 / 96  # of an inch, as CSS has it
+MOST_PIXELS = 65_000.0  # on a side of a picture
 POINT = 0.75  # px in points, by the same rule
 
 
@@ -28,6 +29,8 @@ def save_painted(scene: Scene, palette: Palette, path: Path, dpi: float) -> None
     figure = painted(scene, palette)
     from matplotlib import rc_context
 
+    # Agg has no larger pictures: a drawing that is very long becomes coarser.
+    dpi = min(dpi, MOST_PIXELS / (max(scene.width, scene.height) * PX))
     with rc_context(_SETTINGS):
         figure.savefig(path, dpi=dpi)
 
@@ -36,23 +39,26 @@ def save_animation(
     scenes: Sequence[Scene], seconds: Sequence[float], palette: Palette, path: Path, dpi: float
 ) -> None:
     """Write scenes of one size as an animated GIF or WebP, each for so many seconds."""
-    figures = [painted(scene, palette) for scene in scenes]
+    moving = path.suffix.lower() == ".gif"
+    images = [_image(scene, palette, dpi, flat=moving) for scene in scenes]
+    times = [round(1000 * s) for s in seconds]
+    options: dict[str, Any] = {} if moving else {"lossless": True}
+    images[0].save(path, save_all=True, append_images=images[1:], duration=times, loop=0, **options)
+
+
+def _image(scene: Scene, palette: Palette, dpi: float, flat: bool) -> Any:
+    """A scene as a Pillow image; with a palette of its own where it is to be flat."""
+    figure = painted(scene, palette)
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    images = []
+    figure.set_dpi(min(dpi, MOST_PIXELS / (max(scene.width, scene.height) * PX)))
     with rc_context(_SETTINGS):
-        for figure in figures:
-            figure.set_dpi(dpi)
-            canvas = FigureCanvasAgg(figure)
-            canvas.draw()
-            images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-    if path.suffix.lower() == ".gif":  # few flat colours: an adaptive palette without dots
-        images = [i.quantize(256, dither=Image.Dither.NONE) for i in images]
-    times = [round(1000 * s) for s in seconds]
-    options: dict[str, Any] = {"lossless": True} if path.suffix.lower() == ".webp" else {}
-    images[0].save(path, save_all=True, append_images=images[1:], duration=times, loop=0, **options)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return image.quantize(256, dither=Image.Dither.NONE) if flat else image
 
 
 def painted(scene: Scene, palette: Palette) -> Figure:

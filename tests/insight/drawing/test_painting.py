@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,15 @@ def test_a_png_has_the_size_and_the_paper_of_the_drawing(theme: str, tmp_path: P
         paper = (DARK if theme == "dark" else LIGHT)["paper"]
         colour = tuple(int(paper[i : i + 2], 16) for i in (1, 3, 5))
         assert picture.convert("RGB").getpixel((10, height // 2)) == colour
+
+
+def test_a_drawing_of_any_length_becomes_a_picture(tmp_path: Path) -> None:
+    from PIL import Image
+
+    drawing = graphs.chain(4).draw()
+    scene = replace(drawing.scene, width=40.0, height=200_000.0)  # 400,000 pixels at 192 dpi
+    with Image.open(type(drawing)(scene).save(tmp_path / "long.png")) as picture:
+        assert picture.size[1] < 65_536
 
 
 def test_a_pdf_has_one_page_of_the_size_of_the_drawing(tmp_path: Path) -> None:
