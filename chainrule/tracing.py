@@ -194,7 +194,7 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     import optree
 
     leaves, spec = optree.tree_flatten(tree, namespace=_NAMESPACE)
-    new = {type(x) for x in leaves if is_dataclass(x)}
+    new = [kind for kind in set(map(type, leaves)) if is_dataclass(kind)]
     if new:
         for kind in new:
             _register_dataclass(kind)

@@ -16,6 +16,8 @@ from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.nn.layers.base import Draws
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.callbacks.base import Callback
+from chainrule.train.callbacks.history import History
+from chainrule.train.callbacks.progress import ProgressBar
 from chainrule.train.compiled import Compiled
 from chainrule.train.feed import STEP, Rows
 from chainrule.train.inputs import take
@@ -115,6 +117,7 @@ class NativeSteps:
     ) -> None:
         self.compiled, self.feed, self.override = compiled, feed, override
         self.single = any(c.hears_steps for c in callbacks)
+        self.watched = any(type(c) not in (History, ProgressBar) for c in callbacks)
         self.x = take(feed.x, slice(None), feed.dtype)
         self.y = None if feed.y is None else _whole(feed.y)
         self.weight = feed.weight
@@ -204,8 +207,8 @@ class NativeSteps:
 
     def _steps(self, run: Run, orders: Any, count: int) -> Piece:
         stepper = self.stepper(orders.shape[1], run.state)
-        # Callbacks have had their turn, and may have changed arrays of the state in place.
-        if self._state is not run.state or self.single or run.step == 0:
+        # Callbacks may have had their turn, and have changed arrays of the state in place.
+        if self._state is not run.state or self.single or (self.watched and run.step == 0):
             stepper.load(run.state)
         elif self._last != orders.shape[1]:
             stepper.share(self.steppers[self._last])

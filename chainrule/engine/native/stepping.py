@@ -97,13 +97,19 @@ class Stepper:
         for slot, a in zip(compiled.constant_slots, compiled.constants, strict=True):
             self._table[slot] = address_of(a)
         self._table[compiled.arena_slot] = -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
-        self.load(state)
+        rows = zip(_numbers(state), compiled.program.inputs, strict=False)
+        self._hold([np.array(x, op.dtype, order="C") for x, op in rows])
+        # What each step gives: (slot, shape, dtype) of an array, or a constant.
+        outputs = zip(compiled.grouping.outputs, compiled.output_slots, strict=True)
+        self._given = [
+            (slot, y.shape, y.dtype) if slot >= 0 else (slot, y, None)
+            for y, slot in itertools.islice(outputs, plan.kept, None)
+        ]
 
     def load(self, state: Any) -> None:
         """Start from a state; its arrays are copied."""
-        inputs = self.compiled.program.inputs
-        rows = zip(_numbers(state), inputs, strict=False)
-        self._hold([np.array(x, op.dtype, order="C") for x, op in rows])
+        for mine, x in zip(self._current, _numbers(state), strict=True):
+            np.copyto(mine, x)
 
     def share(self, other: Stepper) -> None:
         """Go on where another stepper of the same state stands, in the same memory."""
@@ -141,9 +147,8 @@ class Stepper:
             assert len(x) >= count
             table[first + k] = address_of(x)
         made: list[Any] = []
-        outputs = zip(compiled.grouping.outputs, compiled.output_slots, strict=True)
-        for y, slot in itertools.islice(outputs, plan.kept, None):
-            made.append(np.empty((count, *y.shape), y.dtype) if slot >= 0 else y)
+        for slot, shape, dtype in self._given:
+            made.append(np.empty((count, *shape), dtype) if slot >= 0 else shape)
             if slot >= 0:
                 table[slot] = address_of(made[-1])
         pointers = bytes(table)  # the steps move what the table points to
