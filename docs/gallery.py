@@ -26,8 +26,7 @@ or each by a function, on axes of your own if you like, and with other settings:
 
 ```python
 >>> import chainrule as cr
->>> axes = cr.plot.learning_rates()
->>> slide = axes[0].figure  # slide.savefig("rates.png")
+>>> axes = cr.plot.learning_rates()  # shows itself in a notebook; axes.figure.savefig("rates.png")
 >>> runs = cr.plot.descent.learning_rate_runs(rates=(0.2, 1.0, 1.95))
 >>> from matplotlib.figure import Figure
 >>> mine = Figure(figsize=(12, 4), layout="constrained").subplots(1, 3)

@@ -1,8 +1,9 @@
 """The figures of the lecture, each from a run that the library makes when it is drawn.
 
 Every figure is a function such as ``cr.plot.learning_rates()``: it makes its run, draws, and
-returns the list of the axes that it drew on. ``axes[0].figure.savefig("rates.png")`` writes a
-picture, ``chainrule figures`` all of them.
+returns the axes that it drew on, a list that shows itself in a notebook.
+``cr.plot.learning_rates().figure.savefig("rates.png")`` writes a picture, ``chainrule figures``
+all of them.
 
 ax: without it, the axes are those of a new figure of a slide's size. All figures have several
 panels, so ``ax=`` takes an array or a list of as many axes, such as ``figure.subplots(1, 3)``.

@@ -12,10 +12,10 @@ from chainrule.derivatives import grad
 from chainrule.optim import SGD, AdaGrad, Adam, Optimizer, RMSProp, minimize
 from chainrule.plot import landscapes, style
 from chainrule.plot.landscapes import Landscape
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 CONDITION = 30.0
 
@@ -62,7 +62,7 @@ def effective_steps_runs(steps: int = 60) -> list[EffectiveSteps]:
     return [effective_steps_run(rule, f, start, steps) for rule in rules]
 
 
-def effective_steps(ax: Any = None, runs: Sequence[EffectiveSteps] | None = None) -> list[Axes]:
+def effective_steps(ax: Any = None, runs: Sequence[EffectiveSteps] | None = None) -> Panels:
     """The effective step of each parameter under AdaGrad, RMSProp and Adam.
 
     Look at the two lines in each lower panel: the steep parameter y gets a step about κ times

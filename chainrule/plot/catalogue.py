@@ -26,6 +26,7 @@ from chainrule.plot import (
     racing,
     velocity,
 )
+from chainrule.plot.style import Panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +45,7 @@ class Entry:
         seconds: about how long that takes on two cores, drawing included.
     """
 
-    draw: Callable[..., Any]
+    draw: Callable[..., Panels]
     theme: str
     seconds: int
 
@@ -59,7 +60,7 @@ class Entry:
         return " ".join((inspect.getdoc(self.draw) or "").split("\n\n")[1].split())
 
 
-def _entries(theme: str, *figures: tuple[Callable[..., Any], int]) -> dict[str, Entry]:
+def _entries(theme: str, *figures: tuple[Callable[..., Panels], int]) -> dict[str, Entry]:
     return {draw.__name__: Entry(draw, theme, seconds) for draw, seconds in figures}
 
 
@@ -116,8 +117,7 @@ def figure(name: str) -> Figure:
     array([10. ,  5.6])
     """
     checks.choice("figure", name, tuple(FIGURES))
-    drawn = FIGURES[name].draw()
-    return (drawn[0] if isinstance(drawn, list) else drawn).figure
+    return FIGURES[name].draw().figure
 
 
 def save(name: str, folder: Path, format: str = "png") -> Path:

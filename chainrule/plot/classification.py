@@ -11,10 +11,10 @@ import numpy as np
 from chainrule.functions import softplus
 from chainrule.optim import SGD, minimize
 from chainrule.plot import style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 def logistic_loss(margins: Array) -> Callable[[Any], Any]:
@@ -68,7 +68,7 @@ def no_critical_point_runs(steps: int = 2000) -> tuple[Logistic, Logistic]:
     )
 
 
-def no_critical_point(ax: Any = None, runs: Sequence[Logistic] | None = None) -> list[Axes]:
+def no_critical_point(ax: Any = None, runs: Sequence[Logistic] | None = None) -> Panels:
     """A classification without a critical point: the loss falls for ever, and w grows for ever.
 
     Look at the first curve: where a threshold divides the classes, a larger weight is always

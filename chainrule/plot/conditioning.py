@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.optim import SGD, Momentum, Nesterov, Optimizer, minimize
 from chainrule.plot import landscapes, style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def ravine_runs(
     return Ravines(runs, np.array(conditions, float), np.array(plain), np.array(faster))
 
 
-def ravine(ax: Any = None, runs: Ravines | None = None) -> list[Axes]:
+def ravine(ax: Any = None, runs: Ravines | None = None) -> Panels:
     """A ravine: descent oscillates across it and creeps along it, the more so the larger κ.
 
     Look at the second path: the rate that the steep walls allow is tiny for the floor. Steps to
@@ -211,7 +211,7 @@ def stability_runs(
     return Stability(products, momenta, factors[0], factors[1], marks, distances)
 
 
-def stability(ax: Any = None, run: Stability | None = None) -> list[Axes]:
+def stability(ax: Any = None, run: Stability | None = None) -> Panels:
     """Where descent, momentum and Nesterov converge, over step × curvature and momentum.
 
     Look at the dashed edge, where the measured factor of a step is 1. Descent is the line at the

@@ -11,11 +11,11 @@ from chainrule.data import load_digits5k
 from chainrule.nn import Conv2D, Dense, Flatten, MaxPooling2D
 from chainrule.optim import SGD
 from chainrule.plot import style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 from chainrule.train import History, Model
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def gradient_norm_run(
     return Convolutional(norms, len(norms) // epochs, 1 - np.array(history.history["val_accuracy"]))
 
 
-def gradient_norm(ax: Any = None, run: Convolutional | None = None) -> list[Axes]:
+def gradient_norm(ax: Any = None, run: Convolutional | None = None) -> Panels:
     """A real convolutional network: its gradient grows while its validation error falls.
 
     Look at both panels together: if training went to a critical point, the gradient would shrink.

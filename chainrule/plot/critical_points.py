@@ -13,7 +13,7 @@ from chainrule.diagnose.critical import CriticalPoint, critical_point
 from chainrule.optim import SGD, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape, quadratic, saddle
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def critical_point_runs() -> list[Place]:
     return [Place(f, critical_point(f, np.zeros(2))) for f in found]
 
 
-def critical_surfaces(ax: Any = None, runs: Sequence[Place] | None = None) -> list[Axes]:
+def critical_surfaces(ax: Any = None, runs: Sequence[Place] | None = None) -> Panels:
     """Minimum, maximum and saddle, with the eigenvectors of their Hessians.
 
     Look at the two curves on each surface, and at the arrows in the map below it: they run along
@@ -149,7 +149,7 @@ def saddle_escape_runs(noise: float = 0.05, steps: int = 80, seed: int = 1) -> E
     return Escape(newton.path, exact.path, np.array(noisy))
 
 
-def saddle_escape(ax: Any = None, run: Escape | None = None) -> list[Axes]:
+def saddle_escape(ax: Any = None, run: Escape | None = None) -> Panels:
     """Gradient descent with noise escapes a saddle; Newton's method stops at it.
 
     Look at the paths: on the ridge the exact gradient has no part that leads off it, so descent

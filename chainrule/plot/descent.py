@@ -12,7 +12,7 @@ from chainrule.derivatives import grad, hessian
 from chainrule.optim import SGD, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape, parabola, waves
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def learning_rate_runs(rates: Sequence[float] = (0.1, 0.6, 2.1)) -> list[Descent
     return [descend(parabola, -1.8, rate, steps=4) for rate in rates]
 
 
-def learning_rates(ax: Any = None, runs: Sequence[Descent] | None = None) -> list[Axes]:
+def learning_rates(ax: Any = None, runs: Sequence[Descent] | None = None) -> Panels:
     """A learning rate too small, good, and too large: tangents and steps on a curve.
 
     Look at the tangents: each step is the rate times their slope, so the steps shrink by
@@ -121,7 +121,7 @@ def regime_runs(
     return Regimes([descend(parabola, 1.0, a, steps) for a in shown], products, factors)
 
 
-def rate_regimes(ax: Any = None, runs: Regimes | None = None) -> list[Axes]:
+def rate_regimes(ax: Any = None, runs: Regimes | None = None) -> Panels:
     """The regimes of descent by α·f″: creeping, one step, to and fro, divergence.
 
     Look at the edges: at α·f″ = 1 a parabola is solved in one step, above 1 the point jumps from
@@ -189,7 +189,7 @@ def restart_runs(restarts: int = 11, seed: int = 3) -> Restarts:
     return Restarts(waves, paths, np.array([run.fun for run in found.runs]))
 
 
-def local_minima(ax: Any = None, runs: Restarts | None = None) -> list[Axes]:
+def local_minima(ax: Any = None, runs: Restarts | None = None) -> Panels:
     """Local minima: descent stops in the nearest; random restarts find better ones.
 
     Look at where each path ends: at the bottom of the valley that it started in. More starts make

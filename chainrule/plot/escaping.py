@@ -13,10 +13,10 @@ from chainrule.derivatives import grad
 from chainrule.optim import SGD, BatchGrowth
 from chainrule.plot import style
 from chainrule.plot.landscapes import waves
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 ROWS = 64
 
@@ -83,9 +83,7 @@ def minibatch_escape_runs(repeats: int = 12, epochs: int = 20) -> list[list[Boun
     ]
 
 
-def minibatch_escape(
-    ax: Any = None, runs: Sequence[Sequence[Bouncing]] | None = None
-) -> list[Axes]:
+def minibatch_escape(ax: Any = None, runs: Sequence[Sequence[Bouncing]] | None = None) -> Panels:
     """Batches that get out of a local minimum, where the full loss is stuck.
 
     Look at the thin curves: each batch has its own loss, with hills and valleys elsewhere, so what

@@ -14,10 +14,10 @@ from chainrule.nn.initializers import Initializer, RandomNormal, XavierNormal
 from chainrule.optim import SGD, Clipped, global_norm, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def linear_chain_runs() -> tuple[Chain, Chain]:
     return linear_chain_run(1.0, 2.0), linear_chain_run(0.5, 0.9)
 
 
-def linear_chain(ax: Any = None, runs: Sequence[Chain] | None = None) -> list[Axes]:
+def linear_chain(ax: Any = None, runs: Sequence[Chain] | None = None) -> Panels:
     """The linear chain of n equal layers: gradients that explode, and gradients that vanish.
 
     Look at the straight lines on the logarithmic axis: every layer multiplies by a or b once more.
@@ -139,7 +139,7 @@ def gradients_by_layer_runs() -> list[LayerNorms]:
     ]
 
 
-def gradients_by_layer(ax: Any = None, runs: Sequence[LayerNorms] | None = None) -> list[Axes]:
+def gradients_by_layer(ax: Any = None, runs: Sequence[LayerNorms] | None = None) -> Panels:
     """The gradient's norm in each layer of a deep network, for several weights and units.
 
     Look at both panels from right to left, the way that the gradient goes: each layer multiplies
@@ -213,7 +213,7 @@ def clipping_runs(rate: float = 0.01, threshold: float = 2.0, steps: int = 30) -
     return Cliff(threshold, plain.path, clipped.path, plain.gradient_norms, clipped.gradient_norms)
 
 
-def clipping(ax: Any = None, run: Cliff | None = None) -> list[Axes]:
+def clipping(ax: Any = None, run: Cliff | None = None) -> Panels:
     """A cliff with and without clipping of the gradient.
 
     Look at the first step of each: on the cliff the slope is so steep that plain descent is flung

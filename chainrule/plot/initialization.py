@@ -21,11 +21,11 @@ from chainrule.nn.initializers import (
 )
 from chainrule.optim import SGD
 from chainrule.plot import style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 from chainrule.train import Callback, Model
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def initialization_runs(layers: int = 8, units: int = 200) -> list[LayerOutputs]
     ]
 
 
-def initializations(ax: Any = None, runs: Sequence[LayerOutputs] | None = None) -> list[Axes]:
+def initializations(ax: Any = None, runs: Sequence[LayerOutputs] | None = None) -> Panels:
     """Activations by layer for zero, small, large, Xavier, He and normalised initialisation.
 
     Look at how the outlines, one for each layer, change from left to right: how many units have
@@ -173,7 +173,7 @@ def symmetry_runs(epochs: int = 100) -> list[Training]:
     ]
 
 
-def symmetry(ax: Any = None, runs: Sequence[Training] | None = None) -> list[Axes]:
+def symmetry(ax: Any = None, runs: Sequence[Training] | None = None) -> Panels:
     """Breaking symmetry: hidden units that start alike stay alike.
 
     Look at the first panel: there are six lines, one upon the other. Equal units get equal

@@ -11,11 +11,11 @@ import numpy as np
 from chainrule.nn import Dense
 from chainrule.optim import SGD, BatchGrowth
 from chainrule.plot import style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 from chainrule.train import Callback, Model
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 ROWS = 64
 
@@ -114,7 +114,7 @@ def loss_curve_runs() -> tuple[LineFit, LineFit]:
     return fit_line(8), fit_line(ROWS)
 
 
-def loss_curves(ax: Any = None, runs: tuple[LineFit, LineFit] | None = None) -> list[Axes]:
+def loss_curves(ax: Any = None, runs: tuple[LineFit, LineFit] | None = None) -> Panels:
     """The loss against steps and against epochs: of each batch, and of all rows.
 
     Look at the batch's own loss: it jumps although the loss of all rows falls smoothly, because
@@ -153,7 +153,7 @@ def path_runs() -> tuple[LineFit, ...]:
     return tuple(fit_line(size, epochs=10) for size in (ROWS, 8, 1))
 
 
-def minibatch_paths(ax: Any = None, runs: tuple[LineFit, ...] | None = None) -> list[Axes]:
+def minibatch_paths(ax: Any = None, runs: tuple[LineFit, ...] | None = None) -> Panels:
     """Full-batch, mini-batch and single-row descent over the contours of the full loss.
 
     Look at the angle to the contours: the full batch crosses each at a right angle; a batch of 8
@@ -186,7 +186,7 @@ def batch_contour_runs(batch_size: int = 8) -> LineFit:
     return fit_line(batch_size, rate=0.15, epochs=1, shuffle=False)
 
 
-def batch_contours(ax: Any = None, run: LineFit | None = None) -> list[Axes]:
+def batch_contours(ax: Any = None, run: LineFit | None = None) -> Panels:
     """Each batch's own contours beside those of all rows, and the step that it asks for.
 
     Look at how the coloured contours, those of one batch, lie around another minimum than the
@@ -229,9 +229,7 @@ def batch_growth_runs(epochs: int = 30) -> tuple[LineFit, LineFit, LineFit]:
     return small, full, growing
 
 
-def batch_growth(
-    ax: Any = None, runs: tuple[LineFit, LineFit, LineFit] | None = None
-) -> list[Axes]:
+def batch_growth(ax: Any = None, runs: tuple[LineFit, LineFit, LineFit] | None = None) -> Panels:
     """Batches that grow: quick at first like small ones, quiet at the end like large ones.
 
     Look at the floor: batches of 4 get near at once and then bounce at a distance that their

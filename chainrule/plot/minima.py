@@ -15,7 +15,7 @@ from chainrule.nn.initializers import RandomNormal
 from chainrule.optim import Adam, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ def network_minima_runs(widths: Sequence[int] = (2, 3, 4, 8, 32), starts: int = 
     return [ends_of(units, starts) for units in widths]
 
 
-def network_minima(ax: Any = None, runs: Sequence[Ends] | None = None) -> list[Axes]:
+def network_minima(ax: Any = None, runs: Sequence[Ends] | None = None) -> Panels:
     """Networks from many random starts: each ends somewhere else, but wide ones end alike.
 
     Look at the spread of the points above each width: with three units some starts end at a loss
@@ -189,7 +189,7 @@ def saddles_by_dimension_runs(
     return [critical_points_of(random_waves(n), n, starts) for n in dimensions]
 
 
-def saddles_by_dimension(ax: Any = None, runs: Sequence[Critical] | None = None) -> list[Axes]:
+def saddles_by_dimension(ax: Any = None, runs: Sequence[Critical] | None = None) -> Panels:
     """In many dimensions critical points are saddles, and those that are not are low.
 
     Look at how soon the minima become rare: at a critical point each direction may curve up or

@@ -13,11 +13,11 @@ from chainrule.derivatives import hessian
 from chainrule.nn import Activation, BatchNormalization, Dense, Flatten, Layer
 from chainrule.optim import SGD, minimize
 from chainrule.plot import style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 from chainrule.train import Callback, History, Model
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 FEATURES = ("age", "cholesterol")
 TARGET = "max_heart_rate"
@@ -80,7 +80,7 @@ def feature_normalization_runs(steps: int = 60) -> tuple[Fit, Fit]:
     return fit(raw, y, "raw", steps), fit(normalised, y, "normalised", steps)
 
 
-def feature_normalization(ax: Any = None, runs: tuple[Fit, Fit] | None = None) -> list[Axes]:
+def feature_normalization(ax: Any = None, runs: tuple[Fit, Fit] | None = None) -> Panels:
     """Contours and condition number before and after the features are normalised.
 
     Look at the shape of the contours: raw features lie far from 0 and on different scales, so the
@@ -176,7 +176,7 @@ def batch_normalization_runs(steps: int = 120) -> tuple[Hidden, Hidden]:
     return hidden_run(False, steps=steps), hidden_run(True, steps=steps)
 
 
-def batch_normalization(ax: Any = None, runs: tuple[Hidden, Hidden] | None = None) -> list[Axes]:
+def batch_normalization(ax: Any = None, runs: tuple[Hidden, Hidden] | None = None) -> Panels:
     """Hidden activations over batches, with and without batch normalisation.
 
     Look at the bands, the middle 80 % of what the activation of a unit in the third hidden layer
@@ -287,7 +287,7 @@ def running_averages_runs(epochs: int = 12) -> tuple[Running, Running]:
     return running_run(0.9, epochs=epochs), running_run(0.97, epochs=epochs)
 
 
-def running_averages(ax: Any = None, runs: Sequence[Running] | None = None) -> list[Axes]:
+def running_averages(ax: Any = None, runs: Sequence[Running] | None = None) -> Panels:
     """The running averages of batch normalisation approaching the data's mean and variance.
 
     Look at how they come: from 0 and 1, where they start, a share of 1 − momentum nearer in each

@@ -11,11 +11,11 @@ from chainrule.nn import Dense
 from chainrule.nn.initializers import RandomNormal
 from chainrule.optim import Adam
 from chainrule.plot import style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 from chainrule.train import Callback, History, Model
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 NOISE = 0.35
 
@@ -93,7 +93,7 @@ def generalization_run(rows: int = 16, epochs: int = 400, fresh: int = 500) -> L
     )  # fmt: skip
 
 
-def generalization(ax: Any = None, run: Learning | None = None) -> list[Axes]:
+def generalization(ax: Any = None, run: Learning | None = None) -> Panels:
     """Learning and optimisation: what is minimised is not what is meant.
 
     Look at where the curves part. Each step lowers the loss of a batch, which stands for that of

@@ -21,7 +21,7 @@ from chainrule.optim import (
 )
 from chainrule.plot import landscapes, style
 from chainrule.plot.landscapes import Landscape
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,7 +167,7 @@ def race_runs(
     return [Race(course, [tuned(course, name, rates) for name in names]) for course in courses]
 
 
-def race(ax: Any = None, runs: Sequence[Race] | None = None) -> list[Axes]:
+def race(ax: Any = None, runs: Sequence[Race] | None = None) -> Panels:
     """Optimizers racing on the ravine, the saddle, Rosenbrock's valley and Beale's plain.
 
     Look at each column: the paths above, and below them how far from the minimum the best point so

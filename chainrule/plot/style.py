@@ -5,6 +5,7 @@ Nothing here touches matplotlib's settings or pyplot: every size is given where 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,21 @@ SIZE = (10.0, 5.6)  # inches: a slide of 16:9
 TITLE, LABEL, TEXT = 14.0, 13.0, 12.0  # points
 
 
-def panels(given: Any, rows: int, columns: int, *, surfaces: int = 0) -> list[Axes]:
+class Panels(list["Axes"]):
+    """The axes that a figure was drawn on, in reading order. In a notebook it shows itself."""
+
+    @property
+    def figure(self) -> Any:
+        """The matplotlib figure that they belong to; ``figure.savefig(path)`` writes it."""
+        return self[0].figure.figure  # of a subfigure, the whole
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.figure.savefig(picture, format="png", dpi=80)
+        return picture.getvalue()
+
+
+def panels(given: Any, rows: int, columns: int, *, surfaces: int = 0) -> Panels:
     """The axes to draw on: those given, or those of a new figure of a slide's size.
 
     Args:
@@ -51,11 +66,11 @@ def panels(given: Any, rows: int, columns: int, *, surfaces: int = 0) -> list[Ax
     kinds = ["3d"] * surfaces + ["rectilinear"] * (count - surfaces)
     if given is None:
         figure = Figure(figsize=SIZE, layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12))
-        return [
+        return Panels(
             figure.add_subplot(rows, columns, k, projection=kind)
             for k, kind in enumerate(kinds, start=1)
-        ]
-    axes = list(np.ravel(np.asarray(given, dtype=object)))
+        )
+    axes = Panels(np.ravel(np.asarray(given, dtype=object)))
     if len(axes) != count or not all(isinstance(ax, Axes) for ax in axes):
         raise ArgumentError(
             f"this figure is drawn on {count} matplotlib axes",

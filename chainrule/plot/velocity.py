@@ -11,10 +11,10 @@ import numpy as np
 from chainrule.derivatives import grad
 from chainrule.optim import SGD, Momentum, Nesterov, minimize
 from chainrule.plot import landscapes, style
-from chainrule.plot.style import Array
+from chainrule.plot.style import Array, Panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def momentum_run(
     return MomentumRun(condition, rule, run.path, run.states.velocity, pulls, plain.path)
 
 
-def momentum(ax: Any = None, run: MomentumRun | None = None) -> list[Axes]:
+def momentum(ax: Any = None, run: MomentumRun | None = None) -> Panels:
     """Momentum's arrows: a step is a part of the last one and the new gradient's pull.
 
     Look at the triangles: αv, what is left of the last step, and −εg, the pull downhill, which
@@ -165,7 +165,7 @@ def lookahead_runs(
     )  # fmt: skip
 
 
-def nesterov(ax: Any = None, run: Lookahead | None = None) -> list[Axes]:
+def nesterov(ax: Any = None, run: Lookahead | None = None) -> Panels:
     """Nesterov's interim point: first go where the velocity leads, then look at the slope there.
 
     Look at where the red arrow comes from. Momentum takes the slope at θ, before it moves, and

@@ -8,7 +8,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import chainrule as cr
 from chainrule.errors import ArgumentError
@@ -48,7 +50,16 @@ def test_it_draws_on_a_slide_and_leaves_the_settings_alone(name: str) -> None:
     drawn = cr.plot.figure(name)
     assert settings() == before
     np.testing.assert_allclose(drawn.get_size_inches(), (10.0, 5.6))
-    drawn.draw_without_rendering()
+    FigureCanvasAgg(drawn).draw()
+    whole = drawn.bbox.padded(1)
+    ticks = {
+        id(label) for ax in drawn.axes for label in (*ax.get_xticklabels(), *ax.get_yticklabels())
+    }
+    for text in drawn.findobj(Text):
+        if text.get_text().strip() and id(text) not in ticks:
+            box = text.get_window_extent()
+            assert whole.contains(box.x0, box.y0), text
+            assert whole.contains(box.x1, box.y1), text
     sizes = [text.get_fontsize() for ax in drawn.axes for text in ax.texts if text.get_text()]
     sizes += [label.get_fontsize() for ax in drawn.axes for label in ax.get_xticklabels()]
     assert min(sizes) >= 11
@@ -63,9 +74,13 @@ def test_every_figure_takes_ax_and_the_runs(name: str) -> None:
 
 
 def test_it_draws_on_the_axes_that_it_is_given() -> None:
-    axes = Figure().subplots(1, 2)
-    assert list(axes) == cr.plot.rate_regimes(ax=axes)
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    drawn = cr.plot.rate_regimes(ax=axes)
+    assert drawn == list(axes)
     assert all(ax.lines for ax in axes)
+    assert drawn.figure is figure
+    assert drawn._repr_png_().startswith(b"\x89PNG")
 
 
 def test_other_axes_are_refused() -> None:
