@@ -7,7 +7,7 @@ evaluations come that it pays, the native engine does them.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from chainrule.derivatives import hvp, value_and_grad
 from chainrule.diagnose.naming import element_names
 from chainrule.diagnose.passing import KEY
+from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.graph import Node
 from chainrule.nn.naming import user_line
 from chainrule.optim.vector import Objective
 from chainrule.running import Quiet
-from chainrule.tracing import flatten, name_of, parameter_names, paths_of
+from chainrule.tracing import Trace, flatten, name_of, parameter_names, paths_of
 from chainrule.train.feed import Rows, Stream, is_stream, parts_of
 from chainrule.train.fitting import learn
 from chainrule.train.inputs import as_inputs, rows_of
-from chainrule.train.native import CALL, OPERATIONS, PAYS, SPEED
 from chainrule.train.step import Batch
 from chainrule.train.using import evaluation_feed, whole_number
 
@@ -35,10 +36,11 @@ Vector = NDArray[np.float64]
 Engine = bool | Literal["auto"]
 
 BATCH = 1024  # rows at a time
-# A Hessian product beside a training step: one more derivative of it.
-PRODUCT = 3.0
-# By NumPy, seconds for a step of a product of a traced function, and for each of its elements.
-STEP, ELEMENT = 3e-5, 2e-8
+# What a Hessian product costs by NumPy, in seconds for each step of the loss, each element of its
+# values, and each multiplication in its products; and what compiling it costs.
+STEP, ELEMENT, MULTIPLY = 8e-5, 6e-8, 1e-9
+COMPILING = 1.0
+FEW = 32  # rows that are looked at to tell
 
 
 class Engines:
@@ -75,6 +77,18 @@ class Engines:
         return self.f(*args)
 
 
+def work(nodes: Sequence[Node]) -> float:
+    """About the seconds that NumPy needs for the arrays of a Hessian product, its calls aside."""
+    total = 0.0
+    for node in nodes:
+        size = np.size(node.value) if not isinstance(node.value, tuple) else 0
+        total += ELEMENT * size
+        if node.name in ("matmul", "conv"):
+            shape = shape_of(node.args[1])
+            total += MULTIPLY * size * np.prod(shape[:-1])
+    return float(total)
+
+
 class FunctionLoss:
     """A function of a tree of n numbers.
 
@@ -101,19 +115,15 @@ class FunctionLoss:
         self.shapes = [np.shape(leaf) for leaf in flatten(x)[0]]
         self.sizes = [int(np.prod(s)) for s in self.shapes]
         of_vector = self._objective.of_vector
-        pays = jit_compile == "auto" and self._cost() * PRODUCT * expected > PAYS
+        pays = jit_compile == "auto" and self._cost() * expected > COMPILING
         self._value = Engines(of_vector, jit_compile, pays)
         self._product = Engines(lambda z, v: hvp(of_vector, (z,), (v,)), jit_compile, pays)
         self.calls = 0
 
     def _cost(self) -> float:
-        """About the seconds that one gradient takes by NumPy, from the steps of one run."""
-        from chainrule.tracing import Trace
-
         with Quiet(), Trace() as trace:
             self._objective.of_vector(trace.input(np.array(self.point), "x"))
-            nodes = trace.tape.nodes
-            return STEP * len(nodes) + ELEMENT * sum(np.size(n.value) for n in nodes)
+            return STEP * len(trace.tape.nodes) + work(trace.tape.nodes)
 
     @property
     def names(self) -> list[str]:
@@ -171,7 +181,8 @@ class NetworkLoss:
     ) -> None:
         self.model, self.training = model, training
         self._compiled = model.compiled("curvature")
-        self._feed = _feed(model, x, y, sample_weight, batch_size, seed)
+        self._size = BATCH if batch_size is None else whole_number("batch_size", batch_size)
+        self._feed = _feed(model, x, y, sample_weight, self._size, seed)
         self.rows = self._feed.rows
         state = model.training_state("curvature")
         self._layers, self._params = state.layers, state.params
@@ -183,16 +194,26 @@ class NetworkLoss:
         self.point = self.vector(state.params)
         self.title = model.name
         self.calls = 0
-        pays = self._pays(expected)
+        pays = jit_compile == "auto" and self._cost() * expected > COMPILING
         slope = value_and_grad(self._loss)
         self._value = Engines(self._loss, jit_compile, pays)
         self._slope = Engines(slope, jit_compile is True, False)  # once
         self._product = Engines(self._of_batch, jit_compile, pays)
 
-    def _pays(self, expected: int) -> bool:
+    def _cost(self) -> float:
+        """About the seconds of one product over all rows, from the steps for a few."""
+        _, (x, y, weight) = next(self._batches(), (0.0, ((), (), ())))
+        leaves, spec = flatten((x, y, weight))
+        count = min(len(leaves[0]), FEW) if leaves else 0
+        if not count:
+            return 0.0
+        some = spec.unflatten([leaf[:count] for leaf in leaves])
         rows = self.rows or BATCH
-        each = CALL + rows * len(self.point) * OPERATIONS / SPEED
-        return PRODUCT * each * expected > PAYS
+        with Quiet(), Trace() as trace:
+            self._loss(trace.tree(self._params, "params"), *some)
+            nodes = trace.tape.nodes
+            batches = -(-rows // self._size)
+            return STEP * len(nodes) * batches + work(nodes) * rows / count
 
     def _loss(self, params: Any, x: Any, y: Any, weight: Any) -> Any:
         """The loss of one batch; the weight is an array, or an empty tuple for none."""
@@ -261,11 +282,8 @@ class NetworkLoss:
         return float(total)
 
 
-def _feed(
-    model: Model, x: Any, y: Any, weight: Any, batch_size: int | None, seed: int
-) -> Rows | Stream:
+def _feed(model: Model, x: Any, y: Any, weight: Any, size: int, seed: int) -> Rows | Stream:
     """The batches, and a model that knows its labels."""
-    size = BATCH if batch_size is None else whole_number("batch_size", batch_size)
     if is_stream(x, y):
         stream = Stream(x)
         if stream.once is not None:

@@ -18,6 +18,7 @@ from chainrule.train.using import whole_number
 Array = NDArray[np.float64]
 
 MARGIN = 0.15  # around a path, of its extent
+VALUES = 5  # of the loss in the time of one Hessian product, about
 KINDS = ("random", "path", "hessian")
 
 
@@ -148,7 +149,7 @@ def loss_slice(
         )
     options = {"sample_weight": sample_weight, "batch_size": batch_size, "training": training,
                "jit_compile": jit_compile, "seed": seed}  # fmt: skip
-    loss = loss_of(model, x, y, expected=points**dimensions, **options)
+    loss = loss_of(model, x, y, expected=points**dimensions // VALUES, **options)
     walked = None if path is None else path_points(path, loss.shapes)
     kind = along if along is not None else "path" if walked is not None else "random"
     name, vectors, labels, reach = _directions(
