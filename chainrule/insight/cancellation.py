@@ -174,6 +174,8 @@ def _remedy(node: Node) -> str:
         return "cr.sigmoid(-z) instead of 1 - cr.sigmoid(z)"
     if names == {"sqrt"}:
         return "(a - b)/(np.sqrt(a) + np.sqrt(b)) instead of np.sqrt(a) - np.sqrt(b)"
+    if "sqrt" in names:
+        return "(r**2 - b**2)/(r + b) instead of r - b for a root r, with r**2 - b**2 by hand"
     if "mean" in names or ("square" in names and "sum" in names):
         return "np.var(x), which subtracts the mean first"
     if len(makers) == 2 and names <= {"square", "power", "multiply"}:

@@ -92,7 +92,7 @@ LOSSES: list[tuple[Callable[..., Any], Any, str, str]] = [
     (lambda x: 1 - cr.sigmoid(x), (30.0,), "subtract", "cr.sigmoid(-z)"),
     (lambda x: np.mean(x**2) - np.mean(x) ** 2, (1e6 + np.arange(9.0),), "subtract", "np.var"),
     (lambda a, b: a**2 - b**2, (1e9 + 0.1, 1e9), "subtract", "(a - b)*(a + b)"),
-    (roots, (1.0, 1e6, 1.0), "add", "nearly equal"),
+    (roots, (1.0, 1e6, 1.0), "add", "(r**2 - b**2)/(r + b) instead of r - b"),
 ]
 
 
