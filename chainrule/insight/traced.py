@@ -39,6 +39,8 @@ class TracedGraph(Graph):
         title: the call, ``loss(W, x, y)``.
         arguments: the arguments in order; those given by keyword last.
         words: the printed name of every node: inputs have the user's, steps are ξ₁, ξ₂, …
+        variables: the variables that callers in the user's code stored results of functions in, by
+            the position of the node.
         constants: arrays that the steps use and no argument names, with their printed names.
 
     >>> import chainrule as cr
@@ -55,7 +57,7 @@ class TracedGraph(Graph):
     0.36787944117144233
     """
 
-    __slots__ = ("arguments", "constants", "title", "words")
+    __slots__ = ("arguments", "constants", "title", "variables", "words")
 
     def __init__(
         self,
@@ -66,8 +68,13 @@ class TracedGraph(Graph):
         title: str,
         arguments: Sequence[Argument],
         keywords: Sequence[str],
+        variables: Sequence[tuple[Node, str]] = (),
     ) -> None:
-        super().__init__(inputs, outputs, structure, names)
+        # The graph has copies of the nodes: they are found again by names that nobody gives.
+        marks = {f"\0{k}": node for k, (node, _) in enumerate(variables)}
+        super().__init__(inputs, outputs, structure, {**names, **marks})
+        found = {self.names.pop(m): k for k, m in enumerate(marks) if m in self.names}
+        self.variables = {node.index: variables[k][1] for node, k in found.items()}
         self.title = title
         self.arguments = (tuple(arguments), tuple(keywords))
         first = len(self.inputs)

@@ -61,11 +61,13 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
 
     @functools.wraps(f)
     def record(*args: Any, **kwargs: Any) -> TracedGraph:
+        from chainrule.insight.drawing.names import Returns
         from chainrule.insight.traced import TracedGraph  # the printers load when first needed
 
         with Trace() as run:
             names, arguments, values, named = entered(run, f, args, kwargs)
-            result = f(*values, **named)
+            with Returns() as returns:
+                result = f(*values, **named)
             extra: Any = {}
             if has_aux:
                 if not (isinstance(result, tuple) and len(result) == 2):
@@ -85,6 +87,7 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
                 f"{name_of(f)}({', '.join(names)})",
                 arguments,
                 tuple(kwargs),
+                [(n, returns.names[id(n)]) for n in run.tape.nodes if id(n) in returns.names],
             )
 
     return record

@@ -69,7 +69,7 @@ class _Picture:
     ) -> None:  # fmt: skip
         self.graph, self.sweeps, self.values, self.remarks = graph, sweeps, values, remarks
         self.home: dict[int, Group] = {k: g for g in groups for k in g.members}
-        self.labels = assigned_names(graph.nodes)
+        self.labels = assigned_names(graph.nodes) | graph.variables
         self.labels |= {node.index: name for name, node in graph.names.items()}
         self.results = {y.index for y in graph.outputs if isinstance(y, Node)}
         self.ends = self._ends(groups)

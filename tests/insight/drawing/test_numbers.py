@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,44 @@ def test_arrays_beside_the_graph_are_named() -> None:
     text = words(cr.trace(lambda w: (data @ w).sum())(np.ones(4)).draw())
     assert "C₁ = (3, 4) [0, 1, … 11] mean 5.5" in text
     assert any("C₁ @ w" in t for t in text)
+
+
+def sigmoid(z: Any) -> Any:
+    s = 1 / (1 + np.exp(-z))
+    return s
+
+
+def test_steps_have_the_names_of_the_variables_that_held_them() -> None:
+    def f(x: Any, w: Any) -> Any:
+        z = x * w
+        p = sigmoid(z)  # the caller's name, not the one inside
+        p *= 2
+        q, unused = p - 1, 3
+        return sigmoid(q) + unused
+
+    text = words(cr.trace(f)(0.5, 2.0).draw())
+    for line in ("z = ξ₁ = x·w", "p = ξ₅ = 1/ξ₄", "p = ξ₆ = ξ₅·2", "s = ξ₁₁ = 1/ξ₁₀"):
+        assert line in text
+    assert "ξ₁₂ = ξ₁₁ + 3" in text
+
+
+def test_a_profiler_goes_on_while_a_function_is_traced() -> None:
+    seen: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, arg: seen.append(frame.f_code.co_name))
+    try:
+        graph = cr.trace(lambda x: sigmoid(x))(1.0)
+    finally:
+        sys.setprofile(before)
+    assert "sigmoid" in seen
+    assert "s = ξ₄ = 1/ξ₃" in words(graph.draw())
+    assert sys.getprofile() is before
+
+
+def test_an_error_in_a_traced_function_leaves_no_profiler_behind() -> None:
+    with pytest.raises(ZeroDivisionError):
+        cr.trace(lambda x: x * (1 // 0))(1.0)
+    assert sys.getprofile() is None
 
 
 def test_norms_neither_overflow_nor_underflow() -> None:
