@@ -45,6 +45,14 @@ def number(name: str, x: Any, *, allow: Callable[[float], bool], must: str, reme
 
 
 def learning_rate(x: Any) -> None:
+    if hasattr(x, "observe"):
+        raise ArgumentError(
+            "a rate that drops on a plateau is no schedule of the step number",
+            got=f"learning_rate={x!r}",
+            line=users_line(),
+            remedy="in fit use the callback ReduceLROnPlateau; in a loop of one's own "
+            "update(…, learning_rate=state.learning_rate) with the state of observe",
+        )
     if not callable(x) or isinstance(x, type):  # a class makes schedules and is none
         number(
             "learning_rate", x, allow=lambda v: v >= 0, must="a number ≥ 0 or a schedule",

@@ -232,15 +232,19 @@ def _balanced(model: Model, encoded: Any, class_weight: str) -> Mapping[Any, flo
 
 def _stream(model: Model, source: Any, options: Options) -> Stream:
     """The batches of an iterable, a generator or a function."""
-    for name, usual in (("validation_split", 0.0), ("sample_weight", None)):
-        if getattr(options, name) != usual:
+    remedies = {
+        "validation_split": "give validation_data=(x, y)",
+        "sample_weight": "yield (x, y, sample_weight)",
+        "batch_size": "leave it out: a batch is as large as x makes it",
+    }
+    for name, remedy in remedies.items():
+        given = getattr(options, name)
+        if given is not None and (name != "validation_split" or given != 0.0):
             raise ArgumentError(
                 f"{name} needs arrays, and x gives batches",
                 got=f"{name} with x a {type(source).__name__}",
                 line=user_line(),
-                remedy="give validation_data=(x, y)"
-                if name == "validation_split"
-                else "yield (x, y, sample_weight)",
+                remedy=remedy,
             )
     if isinstance(options.class_weight, str):
         raise ArgumentError(

@@ -49,13 +49,22 @@ class Labels:
             y = y[:, 0]
         if self.classes is not None and y.ndim == 1:
             y = self._codes(y, name)
+        if y.dtype.kind not in "fiub" and self.kind != "numeric":
+            count = 2 if self.kind == "binary" else self.outputs[-1]
+            raise DataError(
+                f"{name} has classes by name, and the model knows them by number",
+                got=f"{_shown(y)}",
+                line=user_line(),
+                remedy=f"give the numbers from 0 to {count - 1} that it was trained with, or train "
+                "a new model; in a generator give numbers from the first batch on",
+            )
         if y.dtype.kind not in "fiub":
             raise DataError(
                 f"{name} holds text where numbers are wanted",
                 got=f"{_shown(y)}",
                 line=user_line(),
                 remedy="use a loss for classes, such as binary_crossentropy or "
-                "sparse_categorical_crossentropy; in a generator give the numbers of the classes",
+                "sparse_categorical_crossentropy",
             )
         if self.kind == "onehot" and y.ndim == 1:
             y = np.eye(self.outputs[-1])[self._whole(y, name)]

@@ -202,6 +202,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str, str, str]] = {
         lambda: optim.range_test(ravine, X, lowest=1.0, highest=0.1), ArgumentError,
         "highest must be above lowest=1.0", "highest=0.1", "lowest=1e-6",
     ),
+    "a plateau as a schedule": (
+        lambda: optim.SGD(optim.OnPlateau(0.1)), ArgumentError,
+        "no schedule of the step number", "OnPlateau(initial=0.1", "ReduceLROnPlateau",
+    ),
     "no batches": (
         lambda: optim.range_test(ravine, X, []), ArgumentError,
         "there are no batches", "an empty iterable", "(x, y)",

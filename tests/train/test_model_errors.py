@@ -53,6 +53,17 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model().fit(X, np.where(np.arange(20) == 4, np.nan, Y)),
         DataError, "y has missing values", "1 of 20 targets are missing", "drop those rows",
     ),
+    "names for numbers": (
+        lambda: (
+            (made := model("binary_crossentropy")).fit(X, Y > 0, verbose=0),
+            made.fit(X, np.where(Y > 0, "p", "q"), verbose=0),
+        ),
+        DataError, "the model knows them by number", "'p', 'q'", "from 0 to 1 that it was trained",
+    ),
+    "a batch size for batches": (
+        lambda: model().fit(lambda: [(X, Y)], batch_size=8),
+        ArgumentError, "batch_size needs arrays", "x a function", "as large as x makes it",
+    ),
     "rows of weights": (
         lambda: model().fit(X, Y, sample_weight=np.ones(3)),
         ShapeError, "x and sample_weight have different", "20 rows of x, 3 of", "each row",
