@@ -190,8 +190,8 @@ def batch_contours(ax: Any = None, run: LineFit | None = None) -> Panels:
     """Each batch's own contours beside those of all rows, and the step that it asks for.
 
     Look at how the coloured contours, those of one batch, lie around another minimum than the
-    grey ones of all rows. The step goes straight down the batch's slope, which is down the full
-    one too, roughly. Where the batch's minimum has been passed, it even leads back.
+    grey ones of all rows. The step goes straight down the batch's slope, at a right angle to the
+    coloured contours; that is down the full slope too, but only roughly.
 
     >>> len(batch_contours())
     6

@@ -28,17 +28,19 @@ class Ends:
     Attributes:
         units: in the hidden layer.
         losses: the mean squared error of each, shape (starts,).
-        networks: the network and its parameters, one pair for each start.
+        network: the network.
+        params: its parameters at the end, one tree for each start.
     """
 
     units: int
     losses: Array
-    networks: list[tuple[Sequential, Any]]
+    network: Sequential
+    params: list[Any]
 
     def output(self, start: int, x: Array) -> Array:
         """What the network of one start says about points x of shape (rows, 2)."""
-        network, params = self.networks[start]
-        return np.asarray(network(params, {}, x, training=False)[0][:, 0], np.float64)
+        said, _ = self.network(self.params[start], {}, x, training=False)
+        return np.asarray(said[:, 0], np.float64)
 
 
 def circles_data() -> tuple[Array, Array]:
@@ -50,24 +52,23 @@ def circles_data() -> tuple[Array, Array]:
 def ends_of(units: int, starts: int = 12, steps: int = 300) -> Ends:
     """Fit the circles with Adam, each time from other random weights.
 
-    >>> ends_of(2, starts=3).losses.shape
+    >>> ends_of(2, starts=3, steps=5).losses.shape
     (3,)
     """
     x, y = circles_data()
     random = RandomNormal(stddev=1.0)
-    losses, networks = [], []
-    for seed in range(starts):
-        hidden = Dense(units, "tanh", kernel_initializer=random, bias_initializer=random)
-        network = Sequential([hidden, Dense(1)])
-        params, _ = network.build(seed, (2,))
+    hidden = Dense(units, "tanh", kernel_initializer=random, bias_initializer=random)
+    network = Sequential([hidden, Dense(1)])
 
-        def loss(params: Any, network: Sequential = network) -> Any:
-            return np.mean((network(params, {}, x, training=True)[0][:, 0] - y) ** 2)
+    def loss(params: Any) -> Any:
+        return np.mean((network(params, {}, x, training=True)[0][:, 0] - y) ** 2)
 
-        found = minimize(loss, params, optimizer=Adam(0.05), steps=steps, tolerance=0.0)
-        losses.append(found.fun)
-        networks.append((network, found.x))
-    return Ends(units, np.array(losses), networks)
+    runs = [
+        minimize(loss, network.build(seed, (2,))[0], optimizer=Adam(0.05), steps=steps, tolerance=0)
+        for seed in range(starts)
+    ]
+    losses = np.array([run.fun for run in runs])
+    return Ends(units, losses, network, [run.x for run in runs])
 
 
 def network_minima_runs(widths: Sequence[int] = (2, 3, 4, 8, 32), starts: int = 12) -> list[Ends]:

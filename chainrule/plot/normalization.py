@@ -293,7 +293,8 @@ def running_averages(ax: Any = None, runs: Sequence[Running] | None = None) -> P
     Look at how they come: from 0 and 1, where they start, a share of 1 − momentum nearer in each
     step, as the dashed lines say. A large momentum takes long and is then quiet; a small one is
     there at once and follows every batch. A network that is evaluated too early uses averages that
-    are still on their way.
+    are still on their way. (The variance stays a little low: that of 27 rows around their own mean
+    is 1/27 less than that of all, more or less.)
 
     >>> running_averages(runs=running_averages_runs(epochs=1))[0].get_ylabel()
     'years'
