@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 import chainrule as cr
+from chainrule.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *ROOT.glob("README.md")]
@@ -65,6 +66,12 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not place or place in _anchors(target), link
+
+
+def test_the_reference_has_every_command() -> None:
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"```\{help\} (\w+)", text)) == commands
 
 
 def test_every_page_of_the_site_is_in_a_table_of_contents() -> None:
