@@ -93,8 +93,8 @@ class Picture(SphinxDirective):
         name = re.sub(r"\W+", "-", f"{self.env.docname}-{expression}").strip("-")[:80]
         folder = Path(self.env.srcdir) / FOLDER
         folder.mkdir(exist_ok=True)
-        value = value[0] if isinstance(value, list) else value  # the axes of a cr.plot figure
-        drawn = getattr(value, "figure", value)
+        first = value[0] if isinstance(value, list) else value  # of a figure's axes
+        drawn = getattr(first, "figure", first)
         if hasattr(drawn, "savefig"):
             path = folder / f"{name}.png"
             drawn.savefig(path, dpi=DOTS_PER_INCH)
