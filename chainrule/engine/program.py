@@ -17,7 +17,7 @@ from chainrule.elementary import TABLE
 from chainrule.elementary.base import Pointwise
 from chainrule.elementary.indexing import Index
 from chainrule.elementary.reductions import axes_of
-from chainrule.engine import convolutions, padding
+from chainrule.engine import algebra, convolutions, padding
 from chainrule.graph import Graph, Node
 
 Shape = tuple[int, ...]
@@ -571,6 +571,7 @@ def _index_add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
 
 
 EXPANDED: dict[str, Rule] = {
+    **algebra.RULES,
     **convolutions.RULES,
     "index_add": _index_add,
     "sum": _sum,

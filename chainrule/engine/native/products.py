@@ -55,7 +55,8 @@ class Product:
     def parts(self, target: Target) -> tuple[int, int, int]:
         """(parts, rows of a part, rows): what threads can share; the last part takes the rest."""
         if self.n == 1:
-            return 1, self.m, self.m
+            rows = target.lanes(self.dtype)
+            return (1, self.m, self.m) if self.transpose_a else (self.m // rows, rows, self.m)
         rows, _ = tile(turned(self), target)
         return self.m // rows, rows, self.m
 
@@ -317,11 +318,13 @@ class _Emitter(Tiles):
 
     def column(self) -> None:
         """n = 1: each row of A by the vector b; the sums of some rows become one vector."""
-        m, lanes = self.spec.m, self.lanes
-        whole = m // lanes * lanes
-        counted(self.b, 0, whole, lanes, [], lambda i, _: self._dots(i, lanes))
-        if whole < m:
-            self._dots(index(whole), m - whole)
+        m, lanes, b = self.spec.m, self.lanes, self.b
+        whole = index(m // lanes * lanes)
+        last = b.select(b.icmp_signed("<", self.last, whole), self.last, whole)
+        ranged(b, self.first, last, lanes, lambda i: self._dots(i, lanes))
+        if m % lanes:  # only the range that ends with m has a rest
+            with b.if_then(b.icmp_signed("==", self.last, index(m))):
+                self._dots(whole, m % lanes)
 
     def _dots(self, i: ir.Value, rows: int) -> list[ir.Value]:
         b, lanes, k = self.b, self.lanes, self.spec.k
