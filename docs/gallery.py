@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -52,11 +53,11 @@ def gallery() -> str:
     return page
 
 
-def figures() -> None:
-    """Every figure, small and in few colours, and the page that shows them."""
+def figures(names: list[str]) -> None:
+    """The figures of these names, small and in few colours, and the page that shows all."""
     folder = DOCS / "images" / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in FIGURES:
+    for name in names:
         drawn = io.BytesIO()
         figure(name).savefig(drawn, dpi=WIDTH / 10)
         small = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
@@ -65,4 +66,4 @@ def figures() -> None:
 
 
 if __name__ == "__main__":
-    figures()
+    figures(sys.argv[1:] or list(FIGURES))

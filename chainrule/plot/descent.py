@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.derivatives import grad, hessian
-from chainrule.optim import SGD, minimize
+from chainrule.optim import SGD, Cosine, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape, parabola, waves
 from chainrule.plot.style import Array, Panels
@@ -161,17 +161,20 @@ def rate_regimes(ax: Any = None, runs: Regimes | None = None) -> Panels:
 
 @dataclass(frozen=True)
 class Restarts:
-    """Descents of one curve from random starts.
+    """Descents of one curve from random starts, and from one start with larger rates.
 
     Attributes:
         f: the curve.
         paths: w along each run, shape (runs, steps + 1).
         ends: f where each run ends, shape (runs,).
+        jumps: w from −8 with a small rate, and with two large ones that fall, by their names,
+            shape (steps + 1,).
     """
 
     f: Landscape
     paths: list[Array]
     ends: Array
+    jumps: dict[str, Array]
 
     @property
     def best_so_far(self) -> Array:
@@ -180,29 +183,43 @@ class Restarts:
 
 
 def restart_runs(restarts: int = 11, seed: int = 3) -> Restarts:
-    """Descents of `waves` from −8 and from random starts between −9 and 9."""
+    """Descents of `waves` from −8 and from random starts between −9 and 9.
+
+    The large rates fall to 0.05 along half a cosine.
+    """
     found = minimize(
         waves, -8.0, optimizer=SGD(0.05), steps=100, tolerance=1e-8, restarts=restarts,
         sample=lambda rng: float(rng.uniform(-9.0, 9.0)), seed=seed, record=True,
     )  # fmt: skip
     paths = [run.path for run in found.runs]
-    return Restarts(waves, paths, np.array([run.fun for run in found.runs]))
+    rates = {
+        "α = 0.05": 0.05,
+        "1, falling": Cosine(1.0, steps=60, final=0.05),
+        "1.05, falling": Cosine(1.05, steps=60, final=0.05),
+    }
+    jumps = {
+        name: minimize(waves, -8.0, optimizer=SGD(rate), steps=70, tolerance=0.0, record=True).path
+        for name, rate in rates.items()
+    }
+    return Restarts(waves, paths, np.array([run.fun for run in found.runs]), jumps)
 
 
 def local_minima(ax: Any = None, runs: Restarts | None = None) -> Panels:
     """Local minima: descent stops in the nearest; random restarts find better ones.
 
     Look at where each path ends: at the bottom of the valley that it started in. More starts make
-    the best end lower or leave it, and nothing tells that the lowest of all was found.
+    the best end lower or leave it, and nothing tells that the lowest of all was found. On the
+    right is the other way out, a rate so large that no valley holds the run, until it has fallen;
+    whether it then rests in the lowest is luck.
 
-    >>> len(local_minima()[1].lines[0].get_xdata())
-    12
+    >>> [ax.get_title() for ax in local_minima()][1:]
+    ['More starts', 'Larger rates']
 
     Source: Goodfellow et al., *Deep Learning*, section 8.2.2.
     """
-    axes = style.panels(ax, 1, 2)
+    axes = style.panels(ax, 1, 3)
     runs = restart_runs() if runs is None else runs
-    left, right = axes
+    left, middle, right = axes
     w = np.linspace(-9.5, 9.5, 400)
     left.plot(w, runs.f(w), color=style.GREY, linewidth=1.5)
     best = int(np.argmin(runs.ends))
@@ -214,12 +231,19 @@ def local_minima(ax: Any = None, runs: Restarts | None = None) -> Panels:
     left.plot([], [], "o", color=style.GREY, markersize=9, fillstyle="none", label="start")
     left.plot([], [], "o", color=style.VERMILION, markersize=8, label="a local minimum")
     left.plot([], [], "o", color=style.GREEN, markersize=8, label="the best end")
-    left.set_ylim(-1.4, 6.4)
-    style.dress(left, title="Descents from random starts", x="w", y="f(w)", legend="upper center")
+    left.set_ylim(-1.4, 7.4)
+    style.dress(left, title="Random starts", x="w", y="f(w)", legend="upper center")
 
     count = np.arange(1, len(runs.ends) + 1)
-    right.plot(count, runs.ends, "o", color=style.VERMILION, label="end of the run")
-    right.step(count, runs.best_so_far, where="post", color=style.GREEN, linewidth=2.5,
-               label="best so far")  # fmt: skip
-    style.dress(right, title="More starts", x="runs", y="f at the end", legend="center right")
+    middle.plot(count, runs.ends, "o", color=style.VERMILION, label="end of the run")
+    middle.step(count, runs.best_so_far, where="post", color=style.GREEN, linewidth=2.5,
+                label="best so far")  # fmt: skip
+    middle.set_yticks((-1.0, -0.5, 0.0, 0.5, 1.0))
+    style.dress(middle, title="More starts", x="runs", y="f at the end", legend="center right")
+
+    colors = (style.VERMILION, style.ORANGE, style.GREEN)
+    for (name, path), color in zip(runs.jumps.items(), colors, strict=True):
+        right.plot(path, "o-", color=color, markersize=3, linewidth=1.2, label=name)
+    right.set_ylim(-9.0, 7.5)
+    style.dress(right, title="Larger rates", x="step", y="w", legend="upper right")
     return axes

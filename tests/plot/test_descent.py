@@ -50,3 +50,14 @@ def test_descents_end_in_the_minima_of_the_curve() -> None:
     assert np.all(1 / 10 + 4 * np.cos(2 * ends) > 0)  # minima all of them
     assert runs.best_so_far[-1] == pytest.approx(-1.0, abs=1e-12)
     assert runs.best_so_far[0] > 0.5
+
+
+def test_a_large_rate_leaves_the_valley_and_rests_when_it_has_fallen() -> None:
+    jumps = descent.restart_runs(restarts=1).jumps
+    ends = np.array([path[-1] for path in jumps.values()])
+    assert [round(end / np.pi) for end in ends] == [-2, -1, 0]
+    np.testing.assert_allclose(ends / 10 + 2 * np.sin(2 * ends), 0.0, atol=0.02)
+    falling = jumps["1, falling"]
+    rate = 0.05 + 0.95 * (1 + np.cos(np.pi * np.arange(60) / 60)) / 2
+    steps = -rate * (falling[:60] / 10 + 2 * np.sin(2 * falling[:60]))
+    np.testing.assert_allclose(np.diff(falling)[:60], steps, rtol=1e-9, atol=1e-12)
