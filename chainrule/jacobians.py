@@ -23,6 +23,8 @@ from chainrule.tracing import (
     unflatten,
 )
 
+UNROLLED = 8  # sweeps that are steps of their own in a graph that is compiled
+
 
 def jacobian(
     f: Callable[..., Any],
@@ -69,6 +71,10 @@ def jacobian(
             forward = mode == "forward" or (mode == "auto" and n_in <= n_out)
             lift = trace.nested and trace.depends_on_outer()
             sweep = _by_columns if forward else _by_rows
+            if lift and trace.tape.static and (n_in if forward else n_out) > UNROLLED:
+                from chainrule.control.sweeps import columns, rows
+
+                sweep = functools.partial(_by_loops, columns if forward else rows)
             with Quiet():
                 blocks = sweep(f, trace, selected, leaves, inputs, lift)
             result = []
@@ -164,6 +170,20 @@ def _by_rows(
                 for row, x in zip(rows, inputs, strict=True)
             ]
         )
+    return _filled(f, trace, selected, blocks, leaves, inputs)
+
+
+def _by_loops(
+    sweeps: Callable[..., list[list[Any]]],
+    f: Any,
+    trace: Trace,
+    selected: Any,
+    leaves: list[Any],
+    inputs: list[Any],
+    lift: bool,
+) -> list[list[Any]]:
+    """In a graph that is compiled the sweeps are a loop, one step of it for all of them."""
+    blocks = sweeps(trace, leaves, inputs)
     return _filled(f, trace, selected, blocks, leaves, inputs)
 
 

@@ -62,3 +62,24 @@ def test_an_infinity_stays_where_it_is():
         expected = cr.grad(rosenbrock)(x)
     np.testing.assert_array_equal(cr.compile(cr.grad(rosenbrock))(x), expected)
     assert np.isfinite(expected).sum() > 30
+
+
+def laid_into_zeros(v):
+    """v in the middle of zeros, as the derivative of an index."""
+    return cr.grad(lambda u: (u[1:5, 2:5] * v).sum())(np.zeros((6, 7)))
+
+
+@pytest.mark.parametrize("what", ["given", "from the product"])
+def test_beside_a_product(what):
+    """What has bounds is not read in the loop that stores a product."""
+    rng = np.random.default_rng(0)
+    x, w, v = rng.standard_normal((6, 5)), rng.standard_normal((5, 7)), rng.standard_normal((4, 3))
+
+    def f(x, w, v):
+        y = x @ w
+        return np.tanh(y + laid_into_zeros(v if what == "given" else y[1:5, 2:5] * v))
+
+    y = x @ w
+    expected = y.copy()
+    expected[1:5, 2:5] += v if what == "given" else y[1:5, 2:5] * v
+    np.testing.assert_allclose(cr.compile(f)(x, w, v), np.tanh(expected), rtol=1e-14)

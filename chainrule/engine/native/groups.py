@@ -320,26 +320,31 @@ class Grouping:
 
         It is later than when the operation was met if what it reads has got a group since then.
         """
-        earliest, waiting, seen = 0, [op], {op}
-        while waiting:
-            reader = waiting.pop()
+        earliest = 0
+        for reader in self._brought(op):
             space = squeezed(space_of(reader))
             for a in reader.sources():
                 layout = read_by(reader, self.layouts[a])
                 root = layout.root
-                if root in self.floating:
-                    if root not in seen:
-                        seen.add(root)
-                        waiting.append(root)
-                    continue
-                place = self.place[root]
-                if place < 0:
+                place = self.place.get(root, -1)
+                if place < 0 or root in self.floating:
                     continue
                 group = self.groups[place]
                 beside = reader.name != "pad" and squeezed(root.shape) == space == group.space
                 beside = beside and layout.is_flat() and group.kind in ("loop", "product")
                 earliest = max(earliest, place + (not beside or root.name in REDUCTIONS))
         return earliest
+
+    def _brought(self, op: Op) -> list[Op]:
+        """An operation, and those that float and that it reads, directly or through others."""
+        found, waiting = {op: None}, [op]
+        while waiting:
+            for a in waiting.pop().sources():
+                root = self.layouts[a].root
+                if root in self.floating and root not in found:
+                    found[root] = None
+                    waiting.append(root)
+        return list(found)
 
     def _put(self, op: Op, group: Group) -> None:
         """Add an operation to a group, and before it those that float and it reads."""
@@ -363,7 +368,11 @@ class Grouping:
 
     def _fits(self, group: Group, op: Op) -> bool:
         """May the operation join the group?"""
-        return len(group.ops) < MOST and (group.kind == "loop" or op.name not in REDUCTIONS)
+        if len(group.ops) >= MOST:
+            return False
+        return group.kind == "loop" or all(
+            o.name not in REDUCTIONS and o.name not in ("pad", "within") for o in self._brought(op)
+        )
 
     def _open(self, op: Op, space: Shape, earliest: int) -> Group:
         """A later group over the same space that reads or makes the same things, or a new one."""
