@@ -14,6 +14,7 @@ from chainrule.diagnose.naming import contributions, element_names
 from chainrule.diagnose.spectrum import signed
 from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.insight.examining import examine
+from chainrule.insight.shown import Shown
 from chainrule.nn.naming import user_line
 from chainrule.optim.vector import Objective
 from chainrule.running import Quiet
@@ -27,7 +28,7 @@ SHOWN = 8  # directions that are printed
 
 
 @dataclass(frozen=True)
-class CriticalPoint:
+class CriticalPoint(Shown):
     """What `critical_point` found. Print it.
 
     Attributes:

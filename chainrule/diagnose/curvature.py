@@ -15,6 +15,7 @@ from chainrule.diagnose.objectives import Engine, FunctionLoss, NetworkLoss, los
 from chainrule.diagnose.spectrum import Spectrum, ends_of, largest_of, trace_of
 from chainrule.diagnose.stability import Rule
 from chainrule.errors import ArgumentError
+from chainrule.insight.shown import Shown
 from chainrule.nn.naming import user_line
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.using import whole_number
@@ -46,7 +47,7 @@ class StableStep:
 
 
 @dataclass(frozen=True)
-class Curvature:
+class Curvature(Shown):
     """What `curvature` found. Print it; `plot` draws the eigenvalues.
 
     Attributes:

@@ -12,6 +12,7 @@ from chainrule.diagnose.curvature import Curvature, curvature
 from chainrule.diagnose.directions import coordinates, filter_normalised, path_points, principal
 from chainrule.diagnose.objectives import Engine, FunctionLoss, NetworkLoss, loss_of
 from chainrule.errors import ArgumentError
+from chainrule.insight.shown import Shown
 from chainrule.nn.naming import user_line
 from chainrule.train.using import whole_number
 
@@ -23,7 +24,7 @@ KINDS = ("random", "path", "hessian")
 
 
 @dataclass(frozen=True)
-class LossSlice:
+class LossSlice(Shown):
     """The loss at θ + Σ aᵢ dᵢ. `plot` draws it.
 
     Attributes:

@@ -20,6 +20,7 @@ from chainrule.insight.origins import (
     kind_of,
     range_of,
 )
+from chainrule.insight.shown import Shown
 from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import trace_with_variables
 from chainrule.running import Quiet
@@ -28,7 +29,7 @@ SHOWN = 4  # of the steps that carried it on
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Shown):
     """Where it began, what it was made from, why, and the cure; false if all is well.
 
     Attributes:

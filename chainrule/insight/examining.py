@@ -19,6 +19,7 @@ from chainrule.insight.cancellation import Loss, Precision, precision_of
 from chainrule.insight.dead_ends import DeadEnd, dead_ends_of
 from chainrule.insight.kinks import Kink, kinks_of
 from chainrule.insight.origins import range_of
+from chainrule.insight.shown import Shown
 from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import trace_with_variables
 from chainrule.running import Quiet
@@ -63,7 +64,7 @@ def _folded(line: str, indent: int) -> str:
 
 
 @dataclass(frozen=True)
-class Examination:
+class Examination(Shown):
     """What was found at one point; false if nothing was. Print it.
 
     Attributes:

@@ -15,6 +15,7 @@ from chainrule import modes
 from chainrule.elementary.base import value_of
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, predecessors, user_code
+from chainrule.insight.shown import Shown
 from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import entered
 from chainrule.insight.variables import Watch, unique_names
@@ -26,7 +27,7 @@ TITLES = ("name", "step", "value", "tangent", "adjoint")
 
 
 @dataclass(frozen=True)
-class Intermediate:
+class Intermediate(Shown):
     """One named value of a function.
 
     Attributes:

@@ -102,6 +102,17 @@ def test_the_plot_shows_the_eigenvalues() -> None:
     np.testing.assert_allclose(heights, [0.399, 1001.6], rtol=1e-3)
 
 
+def test_a_notebook_shows_what_it_prints() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(x**2)
+
+    start = np.zeros(2)
+    for found in (cr.critical_point(f, start), cr.curvature(f, start), cr.debug(f)(start),
+                  cr.loss_slice(f, start, points=2), cr.examine(f)(start)):  # fmt: skip
+        assert found._repr_html_().startswith("<pre>")
+        assert str(found).splitlines()[0] in found._repr_html_()
+
+
 def test_mistakes_are_told() -> None:
     with pytest.raises(ArgumentError, match=r"(?s)value of <lambda> is not finite.*cr\.debug"):
         cr.critical_point(lambda x: np.log(x), 0.0)
