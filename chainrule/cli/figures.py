@@ -28,7 +28,7 @@ def figures(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]…",
+            metavar="NAME",
             help="Which figures to make, as --list names them. All of them by default.",
             show_default=False,
         ),

@@ -76,7 +76,7 @@ def panels(given: Any, rows: int, columns: int, *, surfaces: int = 0) -> Panels:
             f"this figure is drawn on {count} matplotlib axes",
             got=f"{len(axes)}: {', '.join(type(ax).__name__ for ax in axes)}",
             line=users_line(),
-            remedy=f"give figure.subplots({rows}, {columns}), or leave them out",
+            remedy=f"give ax=figure.subplots({rows}, {columns}), or leave it out",
         )
     if [ax.name for ax in axes] != kinds:
         three = "surfaces and needs axes in three dimensions"
