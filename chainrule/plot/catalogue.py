@@ -128,5 +128,8 @@ def save(name: str, folder: Path, format: str = "png") -> Path:
     path = folder / f"{name}.{format}"
     # Without the date, which would make each run's file another.
     undated: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
-    drawn.savefig(path, dpi=DOTS_PER_INCH, metadata=undated)
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": name}):  # names within an SVG are random otherwise
+        drawn.savefig(path, dpi=DOTS_PER_INCH, metadata=undated)
     return path

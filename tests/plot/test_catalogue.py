@@ -94,6 +94,10 @@ def test_other_axes_are_refused() -> None:
 
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
 def test_a_file_of_each_kind(format: str, tmp_path: Path) -> None:
+    before = settings()
     path = cr.plot.save("rate_regimes", tmp_path / "new", format)
     beginning = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[format]
     assert path.read_bytes().startswith(beginning)
+    assert settings() == before
+    again = cr.plot.save("rate_regimes", tmp_path, format)
+    assert again.read_bytes() == path.read_bytes()
