@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.optim.line_search import backtracking
 from chainrule.optim.result import MinimizeResult, Recorder
-from chainrule.optim.vector import Objective, Vector
+from chainrule.optim.vector import Derivatives, Objective, Vector
 
 # Our names, and SciPy's with the derivatives that they take.
 SCIPY = {
@@ -26,10 +26,10 @@ NAMES = ("line-search", "newton", *SCIPY)
 
 
 def run(
-    name: str, f: Callable[[Any], Any], x0: Any, *, steps: int, tolerance: float, record: bool
+    name: str, of: Derivatives, x0: Any, *, steps: int, tolerance: float, record: bool
 ) -> MinimizeResult:
     """Minimize by the method of a name; see `minimize`."""
-    objective = Objective(f, x0)
+    objective = Objective(of, x0)
     run = _Run(objective, tolerance, Recorder(record))
     z = objective.vector(x0)
     if name in SCIPY:

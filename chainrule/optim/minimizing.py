@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivatives import grad, value_and_grad
 from chainrule.errors import ArgumentError
 from chainrule.optim import checks, full_batch
 from chainrule.optim.base import Optimizer
 from chainrule.optim.clipping import Clipped, global_norm
+from chainrule.optim.compiling import Choice
 from chainrule.optim.full_batch import not_finite, small_gradient, steps_done
 from chainrule.optim.names import OPTIMIZERS, by_name
 from chainrule.optim.result import MinimizeResult, Recorder
+from chainrule.optim.vector import Derivatives
 from chainrule.running import Quiet
 from chainrule.tracing import flatten, unflatten
 
@@ -36,6 +37,7 @@ def minimize(
     sample: Sampler | None = None,
     seed: int = 0,
     record: bool = False,
+    jit_compile: Choice = "auto",
 ) -> MinimizeResult:
     """Find x that makes f(x) small, from x0 downhill.
 
@@ -57,6 +59,9 @@ def minimize(
         sample: or ``sample(rng) → start``, a tree like x0.
         seed: for the random starts; the same seed gives the same runs.
         record: keep the path, the values and every state of the optimizer.
+        jit_compile: "auto" runs f as it is for 100 evaluations and compiles it then, if it can be
+            compiled and gives the same numbers; its Python code does not run any more after that.
+            True compiles at once, False never. ``result.engine`` says what was done.
 
     Returns:
         A `MinimizeResult`; with restarts that of the best run, all of them in ``runs``. Where f is
@@ -79,7 +84,7 @@ def minimize(
     Source: Goodfellow et al., *Deep Learning*, chapter 8; Nocedal & Wright, *Numerical
     Optimization* (2nd ed., 2006).
     """
-    _check(f, x0, steps, tolerance, restarts, spread)
+    _check(f, x0, steps, tolerance, restarts, spread, jit_compile)
     method = _method(optimizer, learning_rate)
     x0 = _floats(x0)
     starts = [x0]
@@ -88,23 +93,25 @@ def minimize(
         for _ in range(restarts):
             starts.append(_start(rng, x0, spread, sample))
     runs = []
+    derivatives = Derivatives(f, jit_compile)  # of all runs, so that nothing is compiled twice
     with Quiet():
         for start in starts:
             options: Any = {"steps": steps, "tolerance": tolerance, "record": record}
             if isinstance(method, str):
-                runs.append(full_batch.run(method, f, start, **options))
+                runs.append(full_batch.run(method, derivatives, start, **options))
             else:
-                runs.append(_descend(method, learning_rate, f, start, **options))
+                runs.append(_descend(method, learning_rate, derivatives, start, **options))
+    runs = [replace(run, engine=derivatives.engine()) for run in runs]
     best = min(runs, key=lambda run: run.fun if np.isfinite(run.fun) else np.inf)
     return replace(best, runs=tuple(runs)) if restarts else best
 
 
 def _descend(
-    rule: Optimizer | Clipped, learning_rate: Any, f: Callable[[Any], Any], x: Any,
+    rule: Optimizer | Clipped, learning_rate: Any, of: Derivatives, x: Any,
     *, steps: int, tolerance: float, record: bool,
 ) -> MinimizeResult:  # fmt: skip
     """Steps of an update rule."""
-    slope, gradient_of = value_and_grad(f), grad(f)
+    slope = of.slope
     state = rule.init(x)
     recorder = Recorder(record)
     success, message, evaluations, interim = False, "", 0, 0
@@ -130,7 +137,7 @@ def _descend(
             break
         point = rule.lookahead(x, state)
         if point is not x:
-            gradient = gradient_of(point)
+            gradient = slope(point)[1]
             interim += 1
         x, state = rule.update(gradient, state, x, learning_rate=learning_rate)
     return recorder.result(
@@ -139,7 +146,9 @@ def _descend(
     )  # fmt: skip
 
 
-def _check(f: Any, x0: Any, steps: int, tolerance: float, restarts: int, spread: float) -> None:
+def _check(
+    f: Any, x0: Any, steps: int, tolerance: float, restarts: int, spread: float, jit_compile: Any
+) -> None:
     if not callable(f):
         raise ArgumentError(
             "minimize takes the function itself", got=f"{type(f).__name__}: {f!r}"[:200],
@@ -150,6 +159,11 @@ def _check(f: Any, x0: Any, steps: int, tolerance: float, restarts: int, spread:
     checks.not_negative("tolerance", tolerance)
     checks.whole("restarts", restarts, 0)
     checks.not_negative("spread", spread)
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+        raise ArgumentError(
+            "unknown jit_compile", got=f"jit_compile={jit_compile!r}", line=checks.users_line(),
+            remedy="use 'auto', True or False",
+        )  # fmt: skip
 
 
 def _method(optimizer: Any, learning_rate: Any) -> Optimizer | Clipped | str:

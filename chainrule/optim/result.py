@@ -26,6 +26,8 @@ class MinimizeResult:
         success: did the gradient become small enough, or as small as rounding lets it?
         message: why it stopped.
         optimizer: which one ran.
+        engine: how f was run: "native" once it was compiled, or "numpy", with the reason if it
+            could not be compiled.
         path: x after 0, 1, …, nit steps: a tree like x0 whose arrays have a new first axis of
             length nit + 1. None unless recorded, like the next three.
         values: f along the path, shape (nit + 1,).
@@ -46,6 +48,7 @@ class MinimizeResult:
     success: bool
     message: str
     optimizer: str
+    engine: str = "numpy"
     path: Any = field(default=None, repr=False)
     values: NDArray[np.float64] | None = field(default=None, repr=False)
     gradient_norms: NDArray[np.float64] | None = field(default=None, repr=False)

@@ -12,16 +12,39 @@ from numpy.typing import NDArray
 
 from chainrule.derivatives import hessian, hvp, value_and_grad
 from chainrule.optim.base import like
+from chainrule.optim.compiling import Choice, Eventually
 from chainrule.tracing import flatten, unflatten
 
 Vector = NDArray[np.float64]
+
+
+class Derivatives:
+    """A function and its derivatives, compiled once that pays.
+
+    Args:
+        f: a function of a tree that returns one number.
+        choice: when to compile; see `Eventually`.
+
+    Attributes:
+        slope: value and gradient at a tree.
+    """
+
+    def __init__(self, f: Callable[[Any], Any], choice: Choice = "auto") -> None:
+        self.f, self.choice = f, choice
+        self.slope = Eventually(value_and_grad(f), choice)
+
+    def engine(self) -> str:
+        """How the function was run."""
+        if self.slope.compiled:
+            return "native"
+        return "numpy" if self.slope.reason is None else f"numpy: {self.slope.reason}"
 
 
 class Objective:
     """f over the numbers of a tree in one vector of float64, shape (n,).
 
     Args:
-        f: a function of a tree that returns one number.
+        of: a function of a tree that returns one number, or its derivatives already.
         x0: a tree that gives structure, shapes and dtypes.
 
     Attributes:
@@ -29,7 +52,10 @@ class Objective:
             the methods ask for both one after the other.
     """
 
-    def __init__(self, f: Callable[[Any], Any], x0: Any) -> None:
+    def __init__(self, of: Derivatives | Callable[[Any], Any], x0: Any) -> None:
+        if not isinstance(of, Derivatives):
+            of = Derivatives(of, choice=False)
+        f = of.f
         self._leaves, self._spec = flatten(x0)
         self._ends = np.cumsum([0] + [np.size(leaf) for leaf in self._leaves]).tolist()
 
@@ -38,7 +64,9 @@ class Objective:
             return f(self.inside(z))
 
         self.of_vector = of_vector
-        self._slope = value_and_grad(f)  # of the tree, so that what is said names its leaves
+        self._slope = of.slope  # of the tree, so that what is said names its leaves
+        self._product = Eventually(lambda z, v: hvp(of_vector, (z,), (v,)), of.choice)
+        self._matrix = Eventually(hessian(of_vector), of.choice)
         self._last: tuple[bytes, float, Vector] | None = None
         self.nfev = self.njev = self.nhev = 0
 
@@ -79,9 +107,9 @@ class Objective:
     def product(self, z: Vector, v: Vector) -> Vector:
         """∇²f(z) v."""
         self.nhev += 1
-        return np.asarray(hvp(self.of_vector, (np.array(z),), (np.array(v),)))
+        return np.asarray(self._product(np.array(z), np.array(v)))
 
     def matrix(self, z: Vector) -> NDArray[np.float64]:
         """∇²f(z), shape (n, n)."""
         self.nhev += 1
-        return np.asarray(hessian(self.of_vector)(np.array(z)))
+        return np.asarray(self._matrix(np.array(z)))
