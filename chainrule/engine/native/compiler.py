@@ -16,7 +16,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.native import machine, tape
+from chainrule.engine.native import machine, sweeps, tape
 from chainrule.engine.native.correlations import Correlation, WeightCorrelation
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops, divisible, take_rows
@@ -236,6 +236,9 @@ class Compiled:
                     owners.append(op)
         for group, made in self.tapes.items():
             spans.append(Span(8 * max(made.registers, 1), group.index, group.index))
+        self.sweeps = sweeps.found(grouping)
+        for sweep in self.sweeps:
+            spans.append(Span(sweep.size, sweep.first.index, sweep.second.index))
         scratch = max((self._scratch(g) for g in grouping.groups), default=0)
         self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
         self.threads = MOST if any(map(self._is_split, grouping.groups)) else 1
@@ -245,6 +248,7 @@ class Compiled:
         offsets, self.arena_size = place(spans)
         self.offsets = dict(zip(owners, offsets, strict=False))
         self.registers = dict(zip(self.tapes, offsets[len(owners) :], strict=False))
+        self.sums = dict(zip(self.sweeps, offsets[len(owners) + len(self.tapes) :], strict=False))
         self.scratch_offset = offsets[-1]
         for group, made in self.tapes.items():
             at = self.constant_slots.index(self.tape_slots[group])
@@ -395,29 +399,40 @@ class Compiled:
         layout, pointer = self.grouping.layout, place.pointer
         spec = self.spec(group)
         epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
-        operands = epilogue.operands if epilogue else []
-        name = f"product_{group.index}"
-        function = spec.emit(
-            self.module, name, self.target, epilogue, extra=[POINTER] * len(operands)
-        )
-        address = [
-            b.gep(
-                pointer(layout(a).root),
-                [ir.Constant(I64, layout(a).offset * a.dtype.itemsize)],
-                source_etype=I8,
-            )
-            for a in head.args
-        ]
+        operands = [pointer(op) for op in epilogue.operands] if epilogue else []
+        extra = [POINTER] * len(operands)
         out = pointer(head) if head in group.stored else place.scratch
+        begins = next((s for s in self.sweeps if s.first is group), None)
+        ends = next((s for s in self.sweeps if s.second is group), None)
+        if ends is not None:
+            function = sweeps.emit_end(self.module, ends, self.target, epilogue, extra)
+            sums, none = place.arena(self.sums[ends]), ir.Constant(I64, 0)
+            b.call(function, [sums, sums, out, none, none, place.scratch, *operands])
+            return
+        function = spec.emit(self.module, f"product_{group.index}", self.target, epilogue, extra)
+
+        def address(a: Op) -> ir.Value:
+            offset = ir.Constant(I64, layout(a).offset * a.dtype.itemsize)
+            return b.gep(pointer(layout(a).root), [offset], source_etype=I8)
+
+        given = [address(a) for a in head.args]
+
+        def run(first: ir.Value, last: ir.Value) -> None:
+            b.call(function, [*given, out, first, last, place.scratch, *operands])
+
+        if begins is not None:
+            sums = place.arena(self.sums[begins])
+            others = pointer(begins.r), address(begins.x), sums
+            sweeps.emit_sweep(b, begins, self.target, run, others, place.part)
+            return
         parts, unit, whole = spec.parts(self.target)
-        rows: Any = (ir.Constant(I64, 0), ir.Constant(I64, whole))
-        if place.part is not None:  # the last thread takes what is left
-            first, last = share(b, parts, *place.part)
-            end = b.icmp_signed("==", last, ir.Constant(I64, parts))
-            last = b.mul(last, ir.Constant(I64, unit))
-            last = b.select(end, ir.Constant(I64, whole), last)
-            rows = (b.mul(first, ir.Constant(I64, unit)), last)
-        b.call(function, [*address, out, *rows, place.scratch, *map(pointer, operands)])
+        if place.part is None:
+            run(ir.Constant(I64, 0), ir.Constant(I64, whole))
+            return
+        first, last = share(b, parts, *place.part)
+        end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
+        last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
+        run(b.mul(first, ir.Constant(I64, unit)), last)
 
     def _emit_tape(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
         made, at = self.tapes[group], self.tape_slots[group]

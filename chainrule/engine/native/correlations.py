@@ -11,7 +11,7 @@ architectures", SC 2018 (direct convolutions, blocked in registers).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from llvmlite import ir
 from chainrule.engine.geometry import Geometry, Pair
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
-from chainrule.engine.native.vectors import counted, ranged
+from chainrule.engine.native.vectors import carried_range, counted, ranged
 
 STATIC = 4  # tiles of a kernel whose code is written out
 CACHE = 48 * 1024  # bytes of rows that a sum over positions goes through at once
@@ -502,7 +502,7 @@ class _CorrelateWeights(Tiles):
 
             return counted(b, 0, g.places[1], times, before, several)
 
-        return carried(b, start, end, sums, row)
+        return carried_range(b, start, end, sums, row)
 
     def _finished(
         self,
@@ -526,30 +526,6 @@ class _CorrelateWeights(Tiles):
                 self.done(x, b.add(first, r), b.add(j, index(v * self.lanes)), mask)
 
         ranged(b, skip, index(rows), 1, row)
-
-
-def carried(
-    b: ir.IRBuilder,
-    start: ir.Value,
-    stop: ir.Value,
-    sums: Sequence[ir.Value],
-    body: Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
-) -> list[ir.Value]:
-    """for i in range(start, stop): sums = body(i, sums), at least once."""
-    before, loop = b.block, b.append_basic_block("rows")
-    b.branch(loop)
-    b.position_at_end(loop)
-    i = b.phi(start.type)
-    phis = [b.phi(x.type) for x in sums]
-    results = body(i, phis)
-    following = b.add(i, index(1))
-    for phi, old, new in zip([i, *phis], [start, *sums], [following, *results], strict=True):
-        phi.add_incoming(old, before)
-        phi.add_incoming(new, b.block)
-    after = b.append_basic_block("after")
-    b.cbranch(b.icmp_signed("<", following, stop), loop, after)
-    b.position_at_end(after)
-    return list(results)
 
 
 __all__ = ["Correlation", "Geometry", "WeightCorrelation"]

@@ -37,7 +37,8 @@ class Tiles:
 
     Args:
         b: where to write it.
-        function: ``void name(a, b, c, first, last, scratch, *extra)``.
+        function: ``void name(a, b, c, first, last, scratch, *extra)``; None for another one,
+            whose results are not handed on.
         columns: of the result.
         dtype: of the matrices.
         target: the processor.
@@ -47,7 +48,7 @@ class Tiles:
     def __init__(
         self,
         b: ir.IRBuilder,
-        function: ir.Function,
+        function: ir.Function | None,
         columns: int,
         dtype: str,
         target: Target,
@@ -58,7 +59,8 @@ class Tiles:
         self.kind = TYPES[dtype]
         self.vector = ir.VectorType(self.kind, self.lanes)
         self.size = 4 if dtype == "float32" else 8
-        self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
+        if function is not None:
+            self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
         self.epilogue = epilogue
         self.weight = int(getattr(epilogue, "weight", 1))
 
@@ -72,6 +74,14 @@ class Tiles:
         if mask is not None:
             return masked_load(self.b, place, self.vector, self.size, mask)
         return self.b.load(place, typ=self.vector, align=self.size)
+
+    def write(self, x: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None) -> None:
+        """A vector to memory."""
+        place = self.at(base, offset)
+        if mask is not None:
+            masked_store(self.b, x, place, self.size, mask)
+        else:
+            self.b.store(x, place, align=self.size)
 
     def everywhere(self, base: ir.Value, offset: ir.Value) -> ir.Value:
         """One element in every lane."""
@@ -133,11 +143,7 @@ class Tiles:
             self.epilogue(self.b, x, row, column, mask, self.function)
             return
         b = self.b
-        place = self.at(self.c, b.add(b.mul(row, index(self.columns)), column))
-        if mask is None:
-            b.store(x, place, align=self.size)
-        else:
-            masked_store(b, x, place, self.size, mask)
+        self.write(x, self.c, b.add(b.mul(row, index(self.columns)), column), mask)
 
 
 def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Function, ir.IRBuilder]:

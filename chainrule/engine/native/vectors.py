@@ -87,6 +87,30 @@ def ranged(
     b.position_at_end(after)
 
 
+def carried_range(
+    b: ir.IRBuilder,
+    start: ir.Value,
+    stop: ir.Value,
+    carried: Sequence[ir.Value],
+    body: Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
+) -> list[ir.Value]:
+    """for i in range(start, stop): carried = body(i, carried), at least once."""
+    before, loop = b.block, b.append_basic_block("rows")
+    b.branch(loop)
+    b.position_at_end(loop)
+    i = b.phi(I64)
+    phis = [b.phi(x.type) for x in carried]
+    results = body(i, phis)
+    following = b.add(i, ir.Constant(I64, 1))
+    for phi, old, new in zip([i, *phis], [start, *carried], [following, *results], strict=True):
+        phi.add_incoming(old, before)
+        phi.add_incoming(new, b.block)
+    after = b.append_basic_block("after")
+    b.cbranch(b.icmp_signed("<", following, stop), loop, after)
+    b.position_at_end(after)
+    return list(results)
+
+
 def masked_load(
     b: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, size: int, mask: ir.Value
 ) -> ir.Value:
