@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # eigenvalues printed at each end
 NAMED = 3  # leaves that a direction is told by
+EDGE = (0.9, 1.5)  # of the largest stable rate
 FEW = 12  # numbers up to which a direction is told by its elements
 
 
@@ -87,6 +88,12 @@ def remarks(found: Curvature) -> list[str]:
 
 
 def _on_rate(own: StableStep) -> str:
+    if own.rate is not None and EDGE[0] * own.limit < own.rate < EDGE[1] * own.limit:
+        return (
+            f"the learning rate {own.rate:.4g} is {own.rate / own.limit:.2g} times the largest "
+            "stable one: the edge of stability, where training with all rows tends to stay while "
+            "its loss falls unevenly (Cohen et al., ICLR 2021)"
+        )
     if own.rate is not None and own.rate > own.limit:
         return (
             f"the learning rate {own.rate:.4g} is above that of {own.method}: along the sharpest "

@@ -224,6 +224,8 @@ def test_a_rate_above_the_limit_is_told() -> None:
     found = cr.curvature(logistic(optim.SGD(100.0)), X, CLASSES)
     assert "the learning rate 100 is above that of descent" in str(found)
     assert "choose a smaller rate" in str(found)
+    edge = cr.curvature(logistic(optim.SGD(1.1 * found.steps[0].limit)), X, CLASSES)
+    assert "is 1.1 times the largest stable one: the edge of stability" in edge.remarks[0]
     fine = cr.curvature(logistic(optim.SGD(0.1)), X, CLASSES)
     assert "of the largest stable one" in str(fine)
 
