@@ -26,7 +26,7 @@ def _number(x: Any) -> Any:
 
 def _share(step: Any, steps: int) -> Any:
     """How much of the steps is done, at most 1."""
-    return np.minimum(step, steps) / steps
+    return np.minimum(step / steps, 1.0)
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,9 @@ class WarmUp:
     def __call__(self, step: Any) -> Any:
         after = self.then if callable(self.then) else Constant(self.then)
         rise = self.start + (after(0) - self.start) * _share(step, self.steps)
-        rest = after(np.maximum(step - self.steps, 0))
+        # A traced step number is compared as a float, which compiles; others stay whole numbers,
+        # which may be used to look something up.
+        rest = after(np.maximum(step - self.steps, 0.0 if is_traced(step) else 0))
         return _number(np.where(step < self.steps, rise, rest))
 
 

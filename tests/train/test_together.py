@@ -137,3 +137,22 @@ def test_a_batch_without_weight_counts_for_nothing(jit: bool) -> None:
     assert found[0][0] == found[1][0]
     for a, b in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        optim.StepDecay(0.9, 0.9, 5), optim.Exponential(0.9, 0.9, 5), optim.Polynomial(0.5, 9, 0.9),
+        optim.Cosine(0.9, 8, 0.1, restart=True), optim.WarmUp(optim.Cosine(0.9, 9, 0.2), 4, 0.1),
+        optim.OneCycle(0.9, 15).momentum,
+    ],
+)  # fmt: skip
+def test_every_schedule_of_the_momentum_compiles(schedule: Any) -> None:
+    found = []
+    for jit in (True, False):
+        model = cr.Model([nn.Dense(1)])
+        model.compile(optim.Nesterov(0.05, schedule), "mse", jit_compile=jit)
+        model.fit(X, Y, epochs=3, batch_size=40, verbose=0)
+        found.append(model.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11)
