@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from chainrule.insight.traced import TracedGraph
 
 MODES = ("forward", "backward", "both")
+NOT_ELEMENTWISE = (
+    "g ↦ …: a step that is not elementwise; it hands the derivative g of its result back to its "
+    "argument this way"
+)
+CONDITION = "[condition] is 1 where the condition holds, and 0 elsewhere"
 MOST_SWEEPS = 64  # elements of an input up to which forward mode fills its column
 QUIET = {"divide": "ignore", "over": "ignore", "invalid": "ignore", "under": "ignore"}
 
@@ -60,13 +65,10 @@ def build(graph: TracedGraph, mode: str, wrt: str | Sequence[str] | None) -> Tab
         if mode != "forward":
             _fill_backward(graph, chosen, table)
     if any("↦" in p.formula.text for row in steps for p in row.partials):
-        table.notes.append(
-            "g ↦ …: a step that is not elementwise; it hands the derivative g of its result back "
-            "to its argument this way"
-        )
+        table.notes.append(NOT_ELEMENTWISE)
     symbols = {s for node in graph.nodes for s in getattr(node.fn, "symbols", ())}
     if any(map(has_condition, symbols)):
-        table.notes.append("[condition] is 1 where the condition holds, and 0 elsewhere")
+        table.notes.append(CONDITION)
     return table
 
 

@@ -28,7 +28,10 @@ SUM = " + "
 def derivation(graph: TracedGraph, table: Table, document: bool) -> str:
     """The derivation of a table's derivatives; see :meth:`TracedGraph.to_latex`."""
     parts = [("The function", _function(graph, table)), ("Its steps", _steps(table))]
-    parts.append(("The factors: the partial derivative of each step", _factors(table)))
+    heading = "The factors: the partial derivative of each step"
+    if any("mapsto" in p.formula.latex for row in table.steps for p in row.partials):
+        heading += ", or how it hands an adjoint g back"
+    parts.append((heading, _factors(table)))
     if table.mode != "backward":
         for name in table.wrt:
             parts.append(
@@ -121,7 +124,7 @@ def _forward(table: Table, name: str) -> list[str]:
         if name not in row.forward:
             continue
         terms = [
-            _product(p.formula, _fraction(row.word, p.of, partial=True), _fraction(p.of, by))
+            _forth(p.formula, _fraction(row.word, p.of, partial=True), _fraction(p.of, by))
             for p in row.partials
             if _arrives(known.get(p.of.text))
         ]
@@ -138,7 +141,7 @@ def _backward(table: Table) -> list[str]:
         terms = []
         for reader, _ in row.contributions:
             rule = rules[reader, row.word]
-            term = _product(
+            term = _back(
                 rule, _fraction(reader, row.word, partial=True), _fraction(table.output, reader)
             )
             spread = _spread(row.value, values[reader])
@@ -227,13 +230,16 @@ def _fraction(of: Word, by: Word, *, partial: bool = False) -> str:
     return rf"\frac{{{d}{of.latex}}}{{{d}{by.latex}}}"
 
 
-def _product(rule: Word, partial: str, running: str) -> str:
-    r"""A running derivative times a partial; where a step is not elementwise, its rule on it."""
-    if rule.latex == "1":
-        return running
+def _forth(rule: Word, partial: str, running: str) -> str:
+    """A tangent times a partial."""
+    return running if rule.latex == "1" else rf"{partial}\,{running}"
+
+
+def _back(rule: Word, partial: str, running: str) -> str:
+    r"""An adjoint times a partial; where a step is not elementwise, its rule for adjoints."""
     if "mapsto" in rule.latex:
         return rf"\left({rule.latex}\right)\!\left({running}\right)"
-    return rf"{running}\,{partial}"
+    return running if rule.latex == "1" else rf"{running}\,{partial}"
 
 
 def _equation(left: str, terms: Sequence[str], value: Any) -> str:

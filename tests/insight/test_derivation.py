@@ -60,7 +60,7 @@ def test_forward_mode() -> None:
     found = parts(graphs.logistic().to_latex("forward", "W"))
     lines = found["Forward: the derivative by W, from step to step"]
     assert lines[2] == (
-        r"\frac{d\xi_{3}}{dW} &= \frac{d\xi_{2}}{dW}\,\frac{\partial \xi_{3}}{\partial \xi_{2}} "
+        r"\frac{d\xi_{3}}{dW} &= \frac{\partial \xi_{3}}{\partial \xi_{2}}\,\frac{d\xi_{2}}{dW} "
         rf"&\quad&= {-3 * math.exp(-9):.6g}"
     )
     assert lines[7] == r"\frac{d\xi_{8}}{dW} &= 0"  # 1 − y does not depend on W
@@ -77,6 +77,15 @@ def test_steps_that_are_not_elementwise_act_on_the_derivative() -> None:
         line.startswith(r"\frac{dL}{d\mbox{\texttt{params['bias']}}} &= \textstyle\sum \frac")
         for line in back
     )
+
+    assert (
+        "The factors: the partial derivative of each step, or how it hands an adjoint g back"
+        in (found)
+    )
+    forward = parts(graphs.arrays().to_latex("forward", "params['bias']"))
+    [heading] = [title for title in forward if title.startswith("Forward")]
+    assert r"\frac{\partial \xi_{6}}{\partial \xi_{5}}\,\frac{d\xi_{5}}" in forward[heading][-1]
+    assert not any("mapsto" in line for line in forward[heading])  # that is told for adjoints
 
 
 def test_long_functions_are_told_by_their_steps_alone() -> None:

@@ -46,9 +46,10 @@ class _Run:
         steps = [k for k, arrows in enumerate(self.into) if arrows]
         for count, k in enumerate(steps, 1):
             self.known[k] |= {"value", "tangent"}
-            lines = [
-                f"Forward, step {count} of {len(steps)}: {items[k].lines[0].text}{_value(items[k])}"
-            ]
+            name = items[k].lines[0].text
+            if items[k].kind == "group":
+                name += f": {items[k].word}"
+            lines = [f"Forward, step {count} of {len(steps)}: {name}{_value(items[k])}"]
             lines += [self.tangent(k, name) for name in self.sketch.inputs]
             self.note(".  ".join(lines), [k], self.into[k])
 
@@ -75,7 +76,9 @@ class _Run:
             arrow = self.sketch.arrows[number]
             head = self.sketch.items[arrow.head]
             if arrow.back:
-                terms.append(_term(derivative(self.sketch.output, head.word), arrow))
+                running = derivative(self.sketch.output, head.word)
+                total = "Σ " if arrow.spread else ""
+                terms.append(f"{total}{_term(running, arrow, '↦')}")
         return _equation(derivative(self.sketch.output, item.word), terms, item, "adjoint")
 
     def tangent(self, k: int, name: str) -> str:
@@ -86,17 +89,22 @@ class _Run:
             arrow = self.sketch.arrows[number]
             tail = self.sketch.items[arrow.tail]
             if _shown(tail, "tangent", derivative(tail.word, name)):
-                terms.append(_term(derivative(tail.word, name), arrow))
+                partial = f"∂{item.word}/∂{tail.word}"
+                terms.append(_term(derivative(tail.word, name), arrow, partial))
         return _equation(derivative(item.word, name), terms, item, "tangent")
 
 
-def _term(running: str, arrow: Arrow) -> str:
-    """A running derivative times the partial derivative of an edge."""
+def _term(running: str, arrow: Arrow, partial: str) -> str:
+    """A running derivative times the partial derivative of an edge.
+
+    Where a step is not elementwise, its rule is told for adjoints ("↦") alone; for tangents
+    ``partial`` stands in its place.
+    """
     if not arrow.lines:
         return f"from {running}"
     rule = arrow.lines[0]
     if "↦" in rule:
-        return f"({rule})({running})"
+        return f"({rule})({running})" if partial == "↦" else f"{partial}·{running}"
     if rule == "1":
         return running
     simple = not rule.startswith("−") and " " not in rule and "/" not in rule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.elementary.base import Pointwise
 from chainrule.graph import Node, predecessors
-from chainrule.insight.building import QUIET, added, by_predecessor, sum_of
+from chainrule.insight.building import (
+    CONDITION,
+    NOT_ELEMENTWISE,
+    QUIET,
+    added,
+    by_predecessor,
+    sum_of,
+)
 from chainrule.insight.drawing.names import assigned_names
 from chainrule.insight.drawing.palette import scale
 from chainrule.insight.drawing.sketch import Arrow, Item, Kind, Line, Sketch, Stage, derivative
@@ -105,7 +114,7 @@ class _Picture:
             tuple(items),
             tuple(arrows),
             self.caption(),
-            tuple(self.sweeps.notes),
+            (*self.sweeps.notes, *_explained(arrows)),
             self.colours,
             self.measure(),
             "adjoint" if self.sweeps.backward else "tangent",
@@ -221,6 +230,7 @@ class _Picture:
                     head,
                     self.partial(node, positions) if single else (),
                     self.runs_back(a, node) or (old is not None and old.back),
+                    single and _spread(a, node),
                 )
         return list(found.values())
 
@@ -283,6 +293,18 @@ def _without_stars(
         place = next((k for k, x in enumerate(own) if x.stage != "name"), len(own))
         found[head] = replace(items[head], lines=(*own[:place], line, *own[place:]))
     return found, [a for a in arrows if (a.tail, a.head) not in gone]
+
+
+def _explained(arrows: Sequence[Arrow]) -> list[str]:
+    """What is said about labels that are no plain formulas."""
+    labels = "\n".join(line for arrow in arrows for line in arrow.lines)
+    found = [NOT_ELEMENTWISE] if "↦" in labels else []
+    return [*found, CONDITION] if re.search(r"\[.* [<>≤≥=≠] .*\]", labels) else found
+
+
+def _spread(a: Node, node: Node) -> bool:
+    """Does an elementwise step spread an argument over axes that it has not, or has once?"""
+    return isinstance(node.fn, Pointwise) and np.shape(a.value) != np.shape(node.value)
 
 
 def user_line(node: Node) -> str:

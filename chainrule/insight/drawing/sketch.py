@@ -54,12 +54,14 @@ class Arrow:
         tail, head: from the argument to what is computed from it.
         lines: its label.
         back: a derivative runs through it from head to tail.
+        spread: the tail's value is spread over axes of the head's, so that adjoints are summed.
     """
 
     tail: int
     head: int
     lines: tuple[str, ...] = ()
     back: bool = False
+    spread: bool = False
 
 
 @dataclass(frozen=True)

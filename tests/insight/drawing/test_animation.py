@@ -64,6 +64,16 @@ def test_tangents_go_along_in_forward_mode() -> None:
     assert captions[5].endswith(f"dξ₅/dW = dξ₄/dW·(−1/ξ₄²) = {3 * p * (1 - p):.6g}")
 
 
+def test_steps_that_are_not_elementwise() -> None:
+    graph = graphs.arrays()
+    back = "\n".join(graph.draw(frames=True).captions)
+    assert "dL/d params['kernel'] = (g ↦ Xᵀ @ g)(dL/dξ₁)" in back
+    assert "dL/d params['bias'] = Σ dL/dξ₂" in back  # over the rows that it was added to
+    forth = "\n".join(graph.draw("forward", "params['bias']", frames=True).captions)
+    assert "dξ₆/d params['bias'] = ∂ξ₆/∂ξ₅·dξ₅/d params['bias']" in forth
+    assert "↦" not in forth  # what is handed back says nothing of tangents
+
+
 def test_the_animated_file_shows_each_frame_in_its_turn(run: Drawing) -> None:
     root = ElementTree.fromstring(run.svg)
     length = STEP * (len(run.frames) - 1) + LAST

@@ -127,6 +127,13 @@ def test_a_value_that_stands_twice_has_one_edge_with_the_sum_of_its_partials() -
     assert "= 6" in text
 
 
+def test_labels_that_are_no_plain_formulas_are_explained() -> None:
+    assert "g↦…:astepthatisnotelementwise" in joined(graphs.arrays().draw())
+    assert "g↦…" not in joined(graphs.logistic().draw())
+    assert "[condition]is1where" in joined(cr.trace(lambda x: cr.relu(x))(2.0).draw())
+    assert "[condition]" not in joined(cr.trace(lambda x: x[0] * 2.0)(np.ones(2)).draw())
+
+
 def test_arrays_beside_the_graph_are_named() -> None:
     data = np.arange(12.0).reshape(3, 4)
     text = words(cr.trace(lambda w: (data @ w).sum())(np.ones(4)).draw())
