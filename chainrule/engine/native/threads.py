@@ -20,7 +20,7 @@ from chainrule.engine.native.target import I32, I64
 from chainrule.errors import ArgumentError
 
 POINTER = ir.PointerType()
-SPINS = 20_000  # of waiting, before the processor is offered to others
+SPINS = 300  # of waiting, before the processor is offered to others: few, for it may be shared
 
 
 def available() -> int:
