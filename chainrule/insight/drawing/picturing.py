@@ -25,7 +25,7 @@ from chainrule.insight.building import (
 from chainrule.insight.drawing.names import assigned_names
 from chainrule.insight.drawing.palette import scale
 from chainrule.insight.drawing.sketch import Arrow, Item, Kind, Line, Sketch, Stage, derivative
-from chainrule.insight.drawing.sweeps import Sweeps, norm
+from chainrule.insight.drawing.sweeps import Sweeps, largest, norm
 from chainrule.insight.edges import partial_value
 from chainrule.insight.words import digest, number
 
@@ -204,9 +204,7 @@ class _Picture:
         return lines
 
     def size_at(self, ends: Sequence[Node]) -> float | None:
-        sizes = [self.sweeps.size(n.index) for n in ends]
-        known = [s for s in sizes if s is not None]
-        return max(known) if known else None
+        return largest([self.sweeps.size(n.index) for n in ends])
 
     def hint(self, node: Node) -> str:
         """All digits, and the user's line."""

@@ -60,9 +60,7 @@ class Sweeps:
         """How large the derivative at a node is: its Euclidean norm; None where none arrives."""
         if self.adjoints:
             return norm(self.adjoints[index])
-        sizes = [norm(column[index]) for column in self.tangents.values()]
-        known = [s for s in sizes if s is not None]
-        return max(known) if known else None
+        return largest([norm(column[index]) for column in self.tangents.values()])
 
 
 def sweep(graph: TracedGraph, mode: str | None, wrt: str | Sequence[str] | None) -> Sweeps:
@@ -150,6 +148,16 @@ def _fill_tangents(graph: TracedGraph, chosen: Sequence[Node], found: Sweeps) ->
             else columns([run[n.index] for run in runs], n.value, shape)
             for n in graph.nodes
         ]
+
+
+def largest(sizes: Sequence[float | None]) -> float | None:
+    """The largest size that is known; one that is no number counts as larger than all others.
+
+    >>> largest([1.0, None, 3.0]), largest([1.0, math.nan, 3.0]), largest([None])
+    (3.0, nan, None)
+    """
+    known = [s for s in sizes if s is not None]
+    return max(known, key=lambda s: (math.isnan(s), s)) if known else None
 
 
 def norm(x: Any) -> float | None:
