@@ -133,8 +133,10 @@ def lap(course: Course, name: str, rate: float | None = None) -> Lap:
     if isinstance(rule, Optimizer):
         assert rate is not None
         rule = replace(rule, learning_rate=rate)
+    options: Any = {"steps": course.evaluations - 1, "tolerance": 0.0}
     with np.errstate(all="ignore"):
-        minimize(counted, course.start, optimizer=rule, steps=course.evaluations - 1, tolerance=0.0)
+        # A compiled function would no longer pass by here to be counted.
+        minimize(counted, course.start, optimizer=rule, jit_compile=False, **options)
     gaps = np.array(values) - course.least
     return Lap(name, rate, np.array(points)[: course.evaluations], gaps[: course.evaluations])
 
