@@ -60,14 +60,18 @@ def stream() -> Iterator[Any]:
 
 
 def train(
-    folder: Path | None, killer: Killer | None = None, source: str = "arrays", freq: Any = 5
+    folder: Path | None,
+    killer: Killer | None = None,
+    source: str = "arrays",
+    freq: Any = 5,
+    jit: Any = False,
 ) -> tuple[Any, History, Any]:
     """Everything that has a state: dropout, batch norm, Adam, clipping, callbacks, a CSV file."""
     model = cr.Model(
         [nn.Dense(8, "relu"), nn.BatchNormalization(), nn.Dropout(0.3), nn.Dense(1, "sigmoid")]
     )
     optimizer = optim.Clipped(optim.Adam(0.02), by_global_norm=0.5)
-    model.compile(optimizer, "binary_crossentropy", ["accuracy", "auc"])
+    model.compile(optimizer, "binary_crossentropy", ["accuracy", "auc"], jit_compile=jit)
     history = History(per_step=True)
     callbacks: list[Callback] = [
         EarlyStopping("loss", patience=4), ReduceLROnPlateau("loss", patience=1, min_delta=0.05),
@@ -97,16 +101,17 @@ def equal(one: tuple[Any, History, Any], other: tuple[Any, History, Any]) -> Non
     assert one[2].learning_rate == other[2].learning_rate
 
 
-def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    whole = train(None)
+@pytest.mark.parametrize("jit", [True, False])
+def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path, jit: bool) -> None:
+    whole = train(None, jit=jit)
     code = (
         "import pathlib; from tests.train.test_resume import train, Killer; "
-        f"train(pathlib.Path({str(tmp_path)!r}), Killer(3, 4, kill=True))"
+        f"train(pathlib.Path({str(tmp_path)!r}), Killer(3, 4, kill=True), jit={jit})"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     assert (tmp_path / "backup" / "checkpoint").exists()
-    resumed = train(tmp_path)
+    resumed = train(tmp_path, jit=jit)
     equal(resumed, whole)
     # The log has each epoch once, those before the kill too.
     epochs = [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()]
@@ -219,6 +224,32 @@ def test_an_interruption_before_the_checkpoint_is_read_leaves_it(tmp_path: Path)
 
     train(tmp_path, Early(-1, 0, kill=False))
     assert (tmp_path / "backup" / "checkpoint").read_bytes() == before
+
+
+def test_a_crash_between_steps_done_together(tmp_path: Path) -> None:
+    """Compiled code that nobody listens to does many steps at a time, now so many, now others."""
+
+    class CrashAt(Callback):
+        def __init__(self, epoch: int) -> None:
+            self.epoch = epoch
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == self.epoch:
+                raise Crash
+
+    def trained(folder: Path, crash: int = -1) -> Any:
+        model = cr.Model([nn.Dense(8, "relu"), nn.Dropout(0.3), nn.Dense(1)])
+        rule = optim.Clipped(optim.Adam(optim.Cosine(0.02, 40)), by_global_norm=0.5)
+        model.compile(rule, "binary_crossentropy", ["accuracy", "auc"], jit_compile=True)
+        callbacks = [CrashAt(crash), BackupAndRestore(folder), EarlyStopping("loss", patience=3)]
+        size = optim.BatchGrowth(3, every=2, largest=10)
+        history = model.fit(X, Y, size, 6, 0, callbacks, class_weight="balanced", seed=1)
+        return model.get_weights(), history, model
+
+    for crash in (1, 3, 5):
+        with pytest.raises(Crash):
+            trained(tmp_path / "a", crash)
+    equal(trained(tmp_path / "a"), trained(tmp_path / "b"))
 
 
 def test_how_often() -> None:
