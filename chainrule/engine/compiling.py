@@ -151,11 +151,15 @@ class Compiled:
     # What it is made of ------------------------------------------------------------------------
 
     def source(self) -> str:
-        """The LLVM IR of the version that was compiled last."""
+        """The LLVM IR of the version that was compiled last.
+
+        Before each kernel stand, as comments, the steps that it does and the lines that they come
+        from; inputs have their own names.
+        """
         version = self._last()
         if version.program is None:
             return str(version.captured.graph)
-        return str(version.run.emit())
+        return str(version.run.source())
 
     def report(self, *args: Any, **kwargs: Any) -> Any:
         """The kernels of a call, each measured by itself: steps, operations, bytes, time.

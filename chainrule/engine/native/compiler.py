@@ -22,25 +22,17 @@ from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops, divisible, take_rows
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
 from chainrule.engine.native.products import Product
+from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
 from chainrule.engine.native.target import I1, I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
 from chainrule.engine.program import RECORDS, Op, Program
 
 POINTER = ir.PointerType()
 MOST = 64  # threads
-FUNCTION = 150  # steps in one function of machine code
 SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
 PRODUCT, STEP = 0.04e-9, 0.15e-9  # seconds that a multiplication in a product, an operation takes
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Groups that run in one go: native ones as one function, or a single one of NumPy's."""
-
-    groups: tuple[Group, ...]
-    symbol: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +101,7 @@ class Compiled:
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
         self.runners: dict[str, machine.Code] = {}  # of the tapes
+        self._comments = False
         # With a tape the code does not depend on all the steps.
         key = str(self.emit()) if self.tapes else program.key()
         key = f"{key}\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
@@ -128,8 +121,16 @@ class Compiled:
     def _group(self, donated: int, apart: bool) -> None:
         self.program = self.original.copy()  # grouping puts copies between operations
         self.grouping = Grouping(self.program, donated)
-        self.stretches = _stretches(self.grouping.groups, apart)
+        self.stretches = stretches(self.grouping.groups, apart)
         self.donated = donated
+
+    def source(self) -> str:
+        """The LLVM IR; before each kernel stand the steps that it does, and the user's lines."""
+        self._comments = True
+        try:
+            return str(self.emit())
+        finally:
+            self._comments = False
 
     def emit(self) -> ir.Module:
         """The LLVM IR."""
@@ -281,13 +282,13 @@ class Compiled:
 
     def _emit_stretch(self, stretch: Stretch) -> None:
         """One function, or one that calls several: LLVM's time for one grows with its square."""
-        parts = _parts(stretch.groups)
-        if len(parts) == 1:
+        pieces = parts(stretch.groups)
+        if len(pieces) == 1:
             self._function(stretch.symbol, stretch.groups, self.copies)
             return
-        names = [f"{stretch.symbol}_{k}" for k in range(len(parts))]
-        for name, groups in zip(names, parts, strict=True):
-            self._function(name, groups, self.copies if groups is parts[-1] else [])
+        names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
+        for name, groups in zip(names, pieces, strict=True):
+            self._function(name, groups, self.copies if groups is pieces[-1] else [])
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
         function = ir.Function(self.module, kind, stretch.symbol)
         b = ir.IRBuilder(function.append_basic_block())
@@ -305,11 +306,12 @@ class Compiled:
         b = ir.IRBuilder(start)
         table, thread, threads, sync = function.args
         known: dict[Any, ir.Value] = {}
+        names = {slot: named(op) for op, slot in self.slots.items()} if self._comments else {}
 
         def slot(index: int) -> ir.Value:
             if index not in known:
                 address = entry.gep(table, [ir.Constant(I64, index)], source_etype=POINTER)
-                known[index] = entry.load(address, typ=POINTER)
+                known[index] = entry.load(address, typ=POINTER, name=names.get(index, ""))
             return known[index]
 
         def pointer(op: Op) -> ir.Value:
@@ -373,11 +375,13 @@ class Compiled:
         if group.kind == "product":
             return self.spec(group).multiplications * PRODUCT
         if group.kind == "tape":
-            return len(self.tapes[group].words) * tape.STEP
+            return self.tapes[group].seconds
         return math.prod(group.space) * len(group.ops) * STEP
 
     def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
         pointer = place.pointer
+        if self._comments:
+            comment(b, group)
         if group.kind == "product":
             self._emit_product(b, group, place)
         elif group.kind == "take":
@@ -607,39 +611,4 @@ def _value(op: Op, args: list[Any]) -> Any:
     return RECORDS[op.name].value(*args, **params)
 
 
-def _parts(groups: Sequence[Group]) -> list[list[Group]]:
-    """The groups in functions of a size that LLVM is quick with."""
-    parts: list[list[Group]] = [[]]
-    size = 0
-    for group in groups:
-        weight = 1 if group.kind == "tape" else len(group.ops)
-        if parts[-1] and size + weight > FUNCTION:
-            parts.append([])
-            size = 0
-        parts[-1].append(group)
-        size += weight
-    return parts
-
-
-def _stretches(groups: Sequence[Group], apart: bool) -> list[Stretch]:
-    found: list[Stretch] = []
-    native: list[Group] = []
-
-    def close() -> None:
-        if native:
-            found.append(Stretch(tuple(native), f"stretch_{len(found)}"))
-            native.clear()
-
-    for group in groups:
-        if group.kind == "numpy":
-            close()
-            found.append(Stretch((group,)))
-        else:
-            native.append(group)
-            if apart:
-                close()
-    close()
-    return found
-
-
-__all__ = ["Compiled", "Stretch"]
+__all__ = ["Compiled"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.groups import Group, space_of
+from chainrule.engine.native.groups import SIMPLE, Group, space_of
+from chainrule.engine.native.roofline import Roofline, roofline
+
+FUNCTION = 20  # operations of an exponential function and its like, about
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,9 @@ class Kernel:
         line: the user's line that its first step comes from.
         operations: arithmetic operations, a function counted as one.
         bytes: what it reads and writes.
-        seconds: how long it takes, measured.
+        seconds: how long it takes, measured in one thread or as many as it is split among.
+        estimate: the least time that one thread needs, by the processor's roofline; for a tape
+            what its instructions take; None for NumPy's steps.
     """
 
     kind: str
@@ -33,6 +39,7 @@ class Kernel:
     operations: int
     bytes: int
     seconds: float
+    estimate: float | None = None
 
     @property
     def rate(self) -> float:
@@ -41,20 +48,44 @@ class Kernel:
 
 
 class Report(tuple[Kernel, ...]):
-    """The kernels in the order in which they run; prints as a table, the slowest marked."""
+    """The kernels in the order in which they run; prints as a table.
 
-    __slots__ = ()
+    Attributes:
+        roof: the limits of the processor.
+        summary: what the program has become.
+    """
+
+    roof: Roofline
+    summary: str
 
     def __str__(self) -> str:
         total = sum(k.seconds for k in self)
-        lines = [f"{'µs':>9} {'%':>5} {'Gop/s':>7} {'GB/s':>6}  kernel"]
+        lines = [f"{'µs':>9} {'least':>9} {'%':>5} {'Gop/s':>7} {'GB/s':>6}  kernel"]
         for k in self:
             share = 100 * k.seconds / total if total else 0.0
             speed = k.bytes / k.seconds / 1e9 if k.seconds else math.inf
-            what = f"{k.kind} {'×'.join(map(str, k.space)) or '1'}  {' '.join(k.steps)}"
-            row = f"{k.seconds * 1e6:9.1f} {share:5.1f} {k.rate:7.1f} {speed:6.1f}  {what}"
+            least = "–" if k.estimate is None else f"{k.estimate * 1e6:.1f}"
+            what = f"{k.kind} {'×'.join(map(str, k.space)) or '1'}  {_in_short(k.steps)}"
+            row = (
+                f"{k.seconds * 1e6:9.1f} {least:>9} {share:5.1f} {k.rate:7.1f} {speed:6.1f}  {what}"
+            )
             lines.append(row if len(row) <= 110 else row[:109] + "…")
-        return "\n".join([*lines, f"{total * 1e6:9.1f} in all, measured one by one"])
+        roof = self.roof
+        return "\n".join([
+            *lines,
+            f"{total * 1e6:9.1f} in all, measured one by one",
+            f"one thread reaches {roof.float32 / 1e9:.0f} Gop/s in float32, "
+            f"{roof.float64 / 1e9:.0f} in float64, and reads {roof.near / 1e9:.0f} GB/s from its "
+            f"caches, {roof.far / 1e9:.0f} from memory",
+            self.summary,
+        ])  # fmt: skip
+
+
+def _in_short(steps: Sequence[str]) -> str:
+    """The steps in their order, or, of a long tape, how many there are of each."""
+    if len(steps) <= 100:
+        return " ".join(steps)
+    return ", ".join(f"{n:,} {name}" for name, n in Counter(steps).most_common())
 
 
 def report(compiled: Compiled, values: Sequence[Any], repeats: int = 20) -> Report:
@@ -81,7 +112,9 @@ def report(compiled: Compiled, values: Sequence[Any], repeats: int = 20) -> Repo
         group = stretch.groups[0]
         seconds = max(min(found) - empty, 1e-8)
         kernels.append(_kernel(group, apart, seconds))
-    return Report(kernels)
+    made = Report(kernels)
+    made.roof, made.summary = roofline(compiled.target), compiled.summary()
+    return made
 
 
 def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
@@ -89,6 +122,7 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
     first = group.ops[0]
     work = 0
     touched: dict[Any, int] = {}
+    stored = set(group.stored)
     for op in group.ops:
         if op is group.head and group.kind == "product":
             work += 2 * compiled.spec(group).multiplications
@@ -96,13 +130,27 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
             work += math.prod(space_of(op))
         for a in op.sources():
             root = grouping.layout(a).root
-            if root not in group.ops or root in group.stored:
+            if root not in group.members or root in stored:
                 touched[root] = min(root.size, math.prod(a.shape)) * root.dtype.itemsize
     for op in group.stored:
         touched[op] = op.size * op.dtype.itemsize
     line = first.node.line if first.node is not None else ""
     steps = tuple(op.name for op in group.ops)
-    return Kernel(group.kind, group.space, steps, line, work, sum(touched.values()), seconds)
+    size = sum(touched.values())
+    estimate = _least(group, compiled, work, size)
+    return Kernel(group.kind, group.space, steps, line, work, size, seconds, estimate)
+
+
+def _least(group: Group, compiled: Compiled, work: int, size: int) -> float | None:
+    """The least time for a kernel. A function counts for as many operations as its polynomial."""
+    if group.kind == "numpy":
+        return None
+    if group.kind == "tape":
+        return compiled.tapes[group].seconds
+    extra = sum(math.prod(space_of(op)) for op in group.ops[1:] if op.name not in SIMPLE)
+    narrow = all(op.kind != "float64" for op in group.ops)
+    dtype = "float32" if narrow else "float64"
+    return roofline(compiled.target).seconds(work + FUNCTION * extra, size, dtype)
 
 
 __all__ = ["Kernel", "Report", "report"]

@@ -18,7 +18,7 @@ import numpy as np
 from llvmlite import ir
 
 from chainrule.engine.native import machine
-from chainrule.engine.native.groups import COMPARISONS, LOGIC, Group, Layout, is_number
+from chainrule.engine.native.groups import COMPARISONS, LOGIC, SIMPLE, Group, Layout, is_number
 from chainrule.engine.native.loops import REGISTER, compute
 from chainrule.engine.native.target import I1, I8, I32, I64, TYPES, Target
 from chainrule.engine.program import Op
@@ -26,7 +26,7 @@ from chainrule.engine.program import Op
 POINTER = ir.PointerType()
 OUTER = frozenset({"add", "subtract", "multiply", "divide", "negative"})  # may take others in
 MANY = 200  # kinds of instructions, from which on no new ones are composed
-STEP = 2.5e-9  # seconds that an instruction takes, about
+STEP, FUNCTION = 2.5e-9, 8e-9  # seconds that an instruction, and a function in it, take, about
 FOREVER = 1 << 60  # readers of a constant
 
 # (name, dtype, (part, …)), where a part is such a tree again, or the number of an operand
@@ -52,6 +52,12 @@ class Tape:
     pool: np.ndarray
     registers: int
     outside: list[tuple[int, Op, int]]
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes."""
+        functions = np.array([0, *(_functions(tree) for tree, _ in self.kinds)])
+        return STEP * len(self.words) + FUNCTION * float(functions[self.words[:, 0]].sum())
 
     def placed(self, where: Callable[[Op], tuple[int, int]]) -> np.ndarray:
         """The instructions, three words each, once it is known what lies where.
@@ -260,6 +266,13 @@ def _wanted(op: Op, k: int) -> str:
     return op.kind
 
 
+def _functions(tree: Tree) -> int:
+    """How many steps of a tree are more than arithmetic."""
+    name, _, parts = tree
+    own = name not in SIMPLE and name not in ("load", "store")
+    return own + sum(_functions(part) for part in parts if isinstance(part, tuple))
+
+
 def _is_flat(tree: Tree) -> bool:
     return not any(isinstance(part, tuple) for part in tree[2])
 
@@ -384,4 +397,4 @@ def _computed(
     return compute(b, step, lambda k: values[k], None)
 
 
-__all__ = ["STEP", "Tape", "assembled", "runner"]
+__all__ = ["Tape", "assembled", "runner"]

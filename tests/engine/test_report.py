@@ -1,0 +1,86 @@
+"""What a compiled function tells of itself: its code with the user's lines, its kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.engine.native.roofline import roofline
+
+
+def loss(w: Any, x: Any) -> Any:
+    hidden = np.tanh(x @ w)
+    return (hidden * hidden).mean()
+
+
+W, X = np.random.default_rng(0).standard_normal((2, 40, 40))
+
+
+def test_the_source_names_steps_lines_and_inputs() -> None:
+    compiled = cr.compile(cr.value_and_grad(loss))
+    compiled(W, X)
+    source = compiled.source()
+    assert 'define void @"stretch_0"' in source
+    assert "; product 40×40" in source
+    assert "hidden = np.tanh(x @ w)" in source
+    assert "test_report.py:" in source
+    assert '%"args[0][1]" = load ptr' in source
+
+
+def test_lines_are_not_part_of_the_code() -> None:
+    """The same steps on other lines are loaded from the disk."""
+    runs = []
+    for f in (lambda x: np.sin(x) * 1.7 + x, lambda x: (
+        np.sin(x) * 1.7 + x)):  # fmt: skip
+        compiled = cr.compile(f)
+        compiled(np.ones(11))
+        runs.append(next(iter(compiled.versions.values())).run)
+    assert runs[1].code.cached
+    assert runs[0].source() != runs[1].source()
+
+
+def test_the_report_counts_operations_and_bytes() -> None:
+    report = cr.compile(lambda a, b: a @ b).report(W, X)
+    (product,) = report
+    assert product.kind == "product"
+    assert product.operations == 2 * 40**3
+    assert product.bytes == 3 * 40 * 40 * 8
+    limit = roofline()
+    assert product.estimate == max(2 * 40**3 / limit.float64, 3 * 40 * 40 * 8 / limit.near)
+    assert product.seconds > 0
+    assert "loss" not in product.line
+    text = str(report)
+    assert "least" in text
+    assert "one thread reaches" in text
+    assert report.summary in text
+
+
+def test_the_roofline_is_remembered() -> None:
+    first = roofline()
+    roofline.cache_clear()
+    assert roofline() == first
+    assert first.far > 0
+    assert 0 < first.float64 < first.float32
+
+
+def test_a_long_tape_is_told_in_short() -> None:
+    def f(x: Any) -> Any:
+        y = x
+        for _ in range(400):
+            y = np.sin(y) + x
+        return y
+
+    report = cr.compile(f).report(0.5)
+    (tape,) = report
+    assert tape.kind == "tape"
+    assert len(tape.steps) == 800
+    assert "400 sin" in str(report)
+    assert tape.estimate is not None
+
+
+def test_steps_by_numpy_are_named() -> None:
+    report = cr.compile(lambda x: np.sort(x)).report(np.ones(5))
+    assert report[0].estimate is None
+    assert "by NumPy, for which there is no code: argsort" in report.summary
