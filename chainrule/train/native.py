@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, ChainruleError
-from chainrule.nn.layers.base import Draws
+from chainrule.nn.layers.base import Draw, Draws
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.history import History
@@ -63,11 +63,14 @@ def native_steps(
     if reason is None:
         try:
             steps = NativeSteps(compiled, feed, callbacks, override)
-            if isinstance(feed.batch_size, int):
-                steps.prepare(feed.batch_size, run.state)
+            size = feed.batch_size
+            steps.prepare(size(run.epoch) if callable(size) else size, run.state)
             return steps
         except ChainruleError as error:
             reason = str(error)
+        except (TypeError, ValueError, AttributeError) as error:
+            # A layer of the user's may be more than a graph can be; a mistake comes again.
+            reason = f"{type(error).__name__}: {error}"
     if wanted is True:
         raise ArgumentError(
             "jit_compile=True, and this training has no native code",
@@ -123,7 +126,7 @@ class NativeSteps:
         self.weight = feed.weight
         self.seed = feed.seed
         self.steppers: dict[int, Any] = {}
-        self.draws: dict[int, list[Any]] = {}
+        self.draws: dict[int, list[Draw]] = {}
         self.pace = 0.0  # seconds for a step
         self._order: tuple[int, list[Any]] = (-1, [])
         self._state: Any = None  # the state that the steppers hold
@@ -140,7 +143,7 @@ class NativeSteps:
             beside.join()
 
     def _try(self, rows: int, state: TrainState) -> None:
-        with contextlib.suppress(ChainruleError):  # it comes again when the step is needed
+        with contextlib.suppress(Exception):  # it comes again when the step is needed
             self.stepper(rows, state)
 
     def stepper(self, rows: int, state: TrainState) -> Any:
@@ -151,9 +154,9 @@ class NativeSteps:
             first = np.arange(rows)
             data = (self.x, self.y, self.weight)
 
-            def made() -> tuple[Plan, Any, list[Any]]:
+            def made() -> tuple[Plan, Any, list[Draw]]:
                 draws = self._drawn(state, data, first)
-                numbers = [np.random.default_rng(0).random(shape) for _, shape in draws]
+                numbers = [draw.of(np.random.default_rng(0)) for draw in draws]
                 example = (first, np.float64(0.0), numbers)
                 with np.errstate(
                     all="ignore"
@@ -166,8 +169,8 @@ class NativeSteps:
             self.steppers[rows] = Stepper(self._step, state, data, example, plan)
         return self.steppers[rows]
 
-    def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Any]:
-        """(key, shape) of all random numbers of a step."""
+    def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Draw]:
+        """All random numbers of a step."""
         draws = Draws()
         with np.errstate(all="ignore"):
             x = self._batch_of(data, rows).x
@@ -249,17 +252,18 @@ class NativeSteps:
 
     def _numbers(self, run: Run, rows: int, count: int) -> list[Any]:
         """The random numbers of the next steps, the same that NumPy's steps draw."""
-        return [
-            np.stack(
-                [
-                    np.random.default_rng((self.seed, STEP, run.epoch, run.step + k, *key)).random(
-                        shape
-                    )
-                    for k in range(count)
-                ]
-            )
-            for key, shape in self.draws[rows]
-        ]
+        steps = []
+        for k in range(run.step, run.step + count):
+            generators: dict[tuple[Any, int], Any] = {}
+            numbers = []
+            for draw in self.draws[rows]:
+                place = draw.key, draw.stream
+                if place not in generators:
+                    key = (self.seed, STEP, run.epoch, k, *draw.key)
+                    generators[place] = np.random.default_rng(key)
+                numbers.append(draw.of(generators[place]))
+            steps.append(numbers)
+        return [np.stack(column) for column in zip(*steps, strict=True)]
 
     def _rates(self, run: Run, count: int) -> Any:
         """The learning rate of each of the next steps."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -170,33 +170,77 @@ class Layer(ABC):
         return shape
 
 
+class Draw(NamedTuple):
+    """Random numbers that a graph wants as an input.
+
+    Attributes:
+        key: of the place.
+        stream: which generator of that place; draws from one generator follow one another.
+        method: "random" or "standard_normal".
+        shape: of the array.
+    """
+
+    key: tuple[int, ...]
+    stream: int
+    method: str
+    shape: Shape
+
+    def of(self, rng: np.random.Generator) -> Any:
+        """The numbers from a generator that has given those before."""
+        return getattr(rng, self.method)(self.shape)
+
+
 class Draws:
     """Random numbers for a graph that is evaluated again and again: they become inputs.
 
-    Takes the place of a key. What a layer draws is noted by the key of its place and the shape;
-    once ``given`` holds arrays for that, these are returned instead.
+    Takes the place of a key; `generator` makes of it what takes the place of a generator. What a
+    layer draws is noted; once ``given`` holds arrays for that, these are returned instead.
 
     Attributes:
         key: what is added to the key of a step for this place.
-        noted: (key, shape) of everything that was drawn, shared by all places.
+        noted: everything that was drawn, shared by all places.
         given: what to return, in the same order; None to draw.
     """
 
     def __init__(
-        self, key: tuple[int, ...] = (), noted: list[Any] | None = None, given: Any = None
+        self,
+        key: tuple[int, ...] = (),
+        noted: list[Draw] | None = None,
+        given: Any = None,
+        stream: int = -1,
     ) -> None:
-        self.key, self.given = key, given
-        self.noted: list[Any] = [] if noted is None else noted
+        self.key, self.given, self.stream = key, given, stream
+        self.noted: list[Draw] = [] if noted is None else noted
 
     def child(self, index: int) -> Draws:
         return Draws((*self.key, index + 1), self.noted, self.given)
 
-    def random(self, shape: Shape) -> Any:
+    def generator(self) -> Draws:
+        """A generator of its own, which begins anew."""
+        return Draws(self.key, self.noted, self.given, len(self.noted))
+
+    def random(self, size: Any = ()) -> Any:
         """Uniform numbers in [0, 1)."""
-        self.noted.append((self.key, tuple(shape)))
+        return self._draw("random", size)
+
+    def standard_normal(self, size: Any = ()) -> Any:
+        """N(0, 1)."""
+        return self._draw("standard_normal", size)
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = ()) -> Any:
+        """Uniform numbers in [low, high)."""
+        return low + (high - low) * self.random(size)
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = ()) -> Any:
+        """N(loc, scale²)."""
+        return loc + scale * self.standard_normal(size)
+
+    def _draw(self, method: str, size: Any) -> Any:
+        shape = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+        self.noted.append(Draw(self.key, self.stream, method, shape))
         if self.given is not None:
             return self.given[len(self.noted) - 1]
-        return np.random.default_rng((0, *self.key)).random(shape)
+        return self.noted[-1].of(np.random.default_rng((0, *self.key)))
 
 
 def zeros(shape: Any, rows: int, dtype: Any = np.float64) -> Any:
@@ -215,11 +259,16 @@ def zeros(shape: Any, rows: int, dtype: Any = np.float64) -> Any:
 def generator(rng: Rng) -> np.random.Generator:
     """The generator of a seed or key; a generator stays itself.
 
+    A layer of one's own that draws in training calls it with its ``rng``, and so can be compiled
+    if it draws by random, uniform, normal or standard_normal.
+
     >>> generator((1, 2)).random() == generator((1, 2)).random()
     True
     """
-    if isinstance(rng, (np.random.Generator, Draws)):
-        return rng  # type: ignore[return-value]
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, Draws):
+        return rng.generator()  # type: ignore[return-value]
     return np.random.default_rng(rng)
 
 
