@@ -36,7 +36,7 @@ from chainrule.numpy_api.lookup import supported
 from chainrule.spatial import average_pool, conv1d, conv2d, max_pool
 
 if TYPE_CHECKING:
-    from chainrule import optim
+    from chainrule import data, nn, optim, plot, train
     from chainrule.control.conditional import cond
     from chainrule.control.repeating import scan, while_loop
     from chainrule.diagnose.critical import critical_point
@@ -68,6 +68,7 @@ __all__ = [
     "conv2d",
     "critical_point",
     "curvature",
+    "data",
     "debug",
     "digamma",
     "elu",
@@ -91,7 +92,9 @@ __all__ = [
     "loss_slice",
     "max_pool",
     "minimize",
+    "nn",
     "optim",
+    "plot",
     "polygamma",
     "relu",
     "scan",
@@ -106,6 +109,7 @@ __all__ = [
     "stop_gradient",
     "supported",
     "trace",
+    "train",
     "value_and_grad",
     "vjp",
     "while_loop",
@@ -143,3 +147,8 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All public names, for completion, whether they are loaded or not."""
+    return sorted({*globals(), *__all__})

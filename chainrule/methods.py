@@ -152,10 +152,11 @@ class ArrayMethods(Node):
             return np.array(self.value, dtype)
         raise _lost(
             self,
-            "np.asarray or np.array of a traced value",
-            "use the traced value itself; np.stack([...]) builds an array from traced values, and "
-            "x.value is the plain array. A library function that converts its arguments (most of "
-            "SciPy's) must be written with NumPy, or taken from cr (cr.logsumexp, cr.softmax)",
+            "np.asarray or np.array of a traced value, or storing it in a plain array,",
+            "use the traced value itself; np.stack([...]) builds an array from traced values, "
+            "np.zeros(shape, like=x) makes one to fill, and x.value is the plain array. A library "
+            "function that converts its arguments (most of SciPy's) must be written with NumPy, or "
+            "taken from cr (cr.logsumexp, cr.softmax)",
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -197,6 +197,7 @@ class TestLostTraces:
             (lambda x: x.tolist(), ".tolist() of a traced value"),
             (lambda x: pickle.dumps(x), "pickling a traced value"),
             (lambda x: np.zeros(2).__setitem__(0, x[0]), "storing it in a plain array"),
+            (lambda x: np.zeros((2, 2)).__setitem__(0, x), "storing it in a plain array"),
         ],
     )
     def test_conversions(self, convert: Any, cause: str) -> None:

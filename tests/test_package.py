@@ -78,3 +78,9 @@ def test_it_works_outside_the_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (tmp_path / ran.stdout.strip() / "metrics.json").exists()
+
+
+def test_all_public_names_complete_and_exist() -> None:
+    """Those too whose modules load when they are first used."""
+    assert set(cr.__all__) <= set(dir(cr))
+    assert all(hasattr(cr, name) for name in cr.__all__)

@@ -243,7 +243,7 @@ def train(
 
     chainrule train houses.csv --target price --layers 32,16 --optimizer adam
 
-    chainrule train spirals --layers 32,32 --early-stopping 30 --epochs 500
+    chainrule train spirals --layers 32,32 --weight-decay 0 --epochs 500
     """
     given: dict[str, Any] = {} if config is None else read_toml(config)
     for name, value in context.params.items():

@@ -17,7 +17,7 @@ from chainrule.elementary.products import matmul
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
 from chainrule.numpy_api import joining, shapes
-from chainrule.numpy_api.common import arrays, stored
+from chainrule.numpy_api.common import arrays, refuse, stored
 
 
 def _pair(a: Any, b: Any) -> tuple[Any, Any]:
@@ -263,7 +263,7 @@ def svd(
             line=code_line(*user_code(2)),
             remedy="np.linalg.svd(a, full_matrices=False)",
         )
-    u, s, vt = la.svd(a)
+    u, s, vt = la.svd(la.symmetric(a) if hermitian else a)
     return SVDResult(u, s, vt) if compute_uv else s
 
 
@@ -271,8 +271,18 @@ def svdvals(a: Any, /) -> Any:
     return la.svd(a)[1]
 
 
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **kw: Any) -> Any:
-    return la.pinv(a)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    # The derivative is that of a matrix whose rank stays: it does not hold where a cutoff of one's
+    # own sets singular values to 0 that are not.
+    for option, cutoff in (("rcond", rcond), ("rtol", rtol)):
+        if cutoff is not None and cutoff is not np._NoValue:  # type: ignore[attr-defined]
+            raise refuse(
+                "pinv", option, cutoff,
+                "leave it out (values that are 0 but for rounding are cut), or choose the number k "
+                "of singular values to keep: u, s, vt = np.linalg.svd(a, full_matrices=False); "
+                "(vt[:k].T / s[:k]) @ u[:, :k].T",
+            )  # fmt: skip
+    return la.pinv(la.symmetric(a) if hermitian else a)
 
 
 def matrix_power(a: Any, n: int) -> Any:

@@ -30,7 +30,11 @@ def nearest(name: str) -> str:
 
     >>> nearest("nanstd")
     'the nearest with a record: std, nansum, isnan'
+    >>> nearest("rfft")
+    'multiply by the real cosine and sine matrices; complex numbers have no record'
     """
+    if "fft" in name:  # fft, rfft2, irfftn, fftshift …
+        return _INSTEAD["fft"]
     if name in _INSTEAD:
         return _INSTEAD[name]
     names = {full.rpartition(".")[2] for full in supported()}

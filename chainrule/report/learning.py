@@ -231,9 +231,10 @@ def _under_fitting(c: Curves) -> Iterator[Remark]:
 
 
 def _falling(c: Curves) -> Iterator[Remark]:
-    now, before = _tenths(c.training)
-    judged, earlier = _tenths(c.judged)
     k = max(1, len(c.training) // 10)
+    # Against the lowest tenth before: a loss that comes down from a jump is not still falling.
+    now, before = _tenths(c.training)[0], float(_smooth(c.training)[:-k].min())
+    judged, earlier = _tenths(c.judged)[0], float(_smooth(c.judged)[:-k].min())
     if now < (1.0 - FALLING) * before and judged <= earlier and not any(_learned(c)):
         stopped = len(c.training) < c.epochs
         yield Remark(

@@ -94,6 +94,8 @@ CASES: list[tuple[type[ChainruleError], Callable[[], Any], list[str]]] = [
      ["has no statistics yet", "layer.adapt(x_train)"]),
     (ArgumentError, lambda: nn.Normalization().adapt([[np.nan], [1.0]]),
      ["finite numbers", "1 values that are not finite", "missing values"]),
+    (ArgumentError, lambda: nn.Normalization().adapt(np.array([["Rome"], [1.0]], object)),
+     ["statistics are those of numbers", "Rome", "encode or drop the rest"]),
     (ShapeError, lambda: nn.Normalization().adapt(X).build(0, (2,)),
      ["statistics are of 3 features", "input of 2"]),
     (ArgumentError, lambda: call(nn.Dropout(0.5), (3,), X, training=True),

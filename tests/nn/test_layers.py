@@ -187,6 +187,8 @@ def test_normalization_takes_its_statistics_from_the_training_data_only() -> Non
     whole = nn.Normalization(axis=None).adapt(train)
     assert whole.mean == pytest.approx(train.mean())
     assert nn.Normalization().adapt(train) == layer
+    mixed = np.array([[2, True], [4, False]], object)  # NumPy's array of a mixed data frame
+    assert nn.Normalization().adapt(mixed).mean == (3.0, 0.5)
 
 
 def test_sequential_names_layers_as_keras_does() -> None:

@@ -168,6 +168,32 @@ def test_pinv_of_a_matrix_of_lower_rank() -> None:
     check(lambda u, v: np.linalg.pinv(np.outer(u, v)), u, v)
 
 
+@pytest.mark.parametrize("option", ["rcond", "rtol"])
+def test_a_cutoff_for_pinv_is_refused(option: str) -> None:
+    """It would set the second singular value to 0, of which the rule knows nothing."""
+    with pytest.raises(
+        cr.errors.ArgumentError,
+        match=rf"pinv of a traced value does not take {option}=0.01(?s:.*)choose the number k",
+    ):
+        cr.grad(lambda a: np.linalg.pinv(a, **{option: 1e-2}).sum())(np.diag([1.0, 1e-3]))
+    np.testing.assert_allclose(
+        cr.grad(lambda a: np.linalg.pinv(a, **{option: None}).sum())(2 * np.eye(2)),
+        -np.ones((2, 2)) / 4,
+    )
+
+
+def test_hermitian_reads_the_lower_triangle() -> None:
+    """Like NumPy's: the other triangle may hold anything, and has no derivative."""
+    s = np.array([[3.0, 99.0], [1.0, 2.0]])
+    for f in (
+        lambda a: np.linalg.svd(a, compute_uv=False, hermitian=True),
+        lambda a: np.linalg.pinv(a, hermitian=True),
+    ):
+        np.testing.assert_allclose(cr.vjp(f, s)[0], f(s), rtol=1e-14)
+        check(f, s)
+    assert cr.grad(lambda a: np.linalg.pinv(a, hermitian=True).sum())(s)[0, 1] == 0.0
+
+
 def test_singular_systems_are_numpys_error_with_the_line() -> None:
     with pytest.raises(np.linalg.LinAlgError, match=r"Singular matrix[^$]*test_algebra.py"):
         cr.grad(lambda a: np.linalg.inv(a).sum())(np.zeros((2, 2)))

@@ -80,6 +80,11 @@ def test_still_falling() -> None:
     assert "still fell by 8.7% over the last 10 epochs" in found["still falling"]
 
 
+def test_coming_down_from_a_jump_is_not_still_falling() -> None:
+    jump = np.where((N >= 80) & (N < 90), 0.6, 0.3)
+    assert "still falling" not in said(jump, jump + 0.01)
+
+
 @pytest.mark.parametrize(("linear", "words"), [(0.25, "above the 0.2500"), (0.3, "no lower than")])
 def test_under_fitting_is_held_against_the_linear_model(linear: float, words: str) -> None:
     found = said(FALLS, FALLS, simpler=linear)

@@ -159,9 +159,17 @@ class Normalization(Layer):
         """This layer with the mean and variance of the training data x, rows first.
 
         Raises:
-            ArgumentError: no rows, or values that are not finite.
+            ArgumentError: no rows, values that are not finite, or no numbers.
         """
-        data = np.asarray(floating(x), float)
+        data = np.asarray(x)
+        if data.dtype == object:  # what NumPy makes of a data frame of numbers and of truths
+            try:
+                data = data.astype(float)
+            except (TypeError, ValueError) as error:
+                raise self.wrong(
+                    "the statistics are those of numbers", str(error), "encode or drop the rest"
+                ) from None
+        data = np.asarray(floating(data), float)
         axis = None if self.axis is None else _from_front(self, self.axis, data.ndim)
         others = tuple(i for i in range(data.ndim) if i != axis)
         if not data.size or not np.all(np.isfinite(data)):
