@@ -17,9 +17,11 @@ from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import machine, sweeps, tape
+from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.correlations import Correlation, WeightCorrelation
+from chainrule.engine.native.gathers import take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
-from chainrule.engine.native.loops import Loops, divisible, take_rows
+from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches

@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 
 from chainrule.engine.native.groups import Group, Layout, in_registers, read_by
-from chainrule.engine.native.loops import REGISTER, compute
+from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.vectors import masked_load, masked_store, splat
 from chainrule.engine.program import Op

@@ -1,22 +1,23 @@
 """Loops over vectors: the code of a group of pointwise operations and reductions.
 
-The innermost axis is done in vectors, with a mask for what is left at its end. A reduction over
-the innermost axis is summed in registers, one over other axes in memory, row by row.
+The innermost axis is done in vectors, with a mask for what is left at its end. A reduction is done
+in registers over the innermost axis, over short axes (each vector goes through all their elements),
+and where all of its result fits; else in memory, row by row.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from chainrule.engine.native.accesses import PARTS, Access, Reduction, bounds_of
 from chainrule.engine.native.groups import (
-    COMPARISONS,
-    LOGIC,
     REDUCTIONS,
     Group,
     Layout,
@@ -25,11 +26,12 @@ from chainrule.engine.native.groups import (
     space_of,
     squeezed,
 )
+from chainrule.engine.native.operations import REGISTER, compute, number
 from chainrule.engine.native.special import EMIT
-from chainrule.engine.native.target import FLOAT, I1, I32, I64, TYPES, Target
+from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.threads import share
+from chainrule.engine.native.tiles import index
 from chainrule.engine.native.vectors import (
-    Repeated,
     constant_lanes,
     counted,
     masked_load,
@@ -39,91 +41,11 @@ from chainrule.engine.native.vectors import (
 )
 from chainrule.engine.program import Op, contiguous
 
-REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
 IDENTITY = {"sum": -0.0, "max": -np.inf, "min": np.inf}
 COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
-PARTS = 16  # of a single axis that is split among threads
+TAPS = 16  # elements that are reduced for each vector with their code written out
+HELD = 4  # vectors of a result that stay in registers
 WORK = 10  # operations in a loop's body, below which it is unrolled
-
-
-def number(x: Any, dtype: str, lanes: int | None) -> ir.Value:
-    """A constant in every lane."""
-    kind = REGISTER[dtype]
-    value = (
-        float(np.float32(x)) if dtype == "float32" else float(x) if dtype == "float64" else int(x)
-    )
-    scalar = ir.Constant(kind, value)
-    return scalar if lanes is None else Repeated(scalar, lanes)
-
-
-def cast(b: ir.IRBuilder, x: ir.Value, old: str, new: str) -> ir.Value:
-    """Convert a register from one dtype to another, as NumPy's astype does."""
-    if old == new:
-        return x
-    lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
-    kind = REGISTER[new] if lanes is None else ir.VectorType(REGISTER[new], lanes)
-    if new == "bool":
-        zero = number(0, old, lanes)
-        return (
-            b.fcmp_unordered("!=", x, zero)
-            if old in ("float32", "float64")
-            else (b.icmp_signed("!=", x, zero))
-        )
-    if old == "bool":
-        return b.zext(x, kind) if new == "int64" else b.uitofp(x, kind)
-    if old == "int64":
-        return b.sitofp(x, kind)
-    if new == "int64":
-        return b.fptosi(x, kind)
-    return b.fpext(x, kind) if new == "float64" else b.fptrunc(x, kind)
-
-
-@dataclass(eq=False)
-class Access:
-    """How the loops reach the elements of an array.
-
-    Attributes:
-        root: whose memory it is.
-        offset: the position of the first element.
-        strides: the steps along each axis of the loops.
-        bounds: for each axis from where to where there are elements, zeros are outside; None
-            where there are elements everywhere.
-    """
-
-    root: Op
-    offset: int
-    strides: list[int]
-    bounds: list[tuple[int, int]] | None = None
-
-    @property
-    def dtype(self) -> str:
-        return str(self.root.dtype)
-
-
-@dataclass(eq=False)
-class Reduction:
-    """A reduction of a group: which axes of the space it runs over, and where its result goes."""
-
-    op: Op
-    reduced: list[bool]
-    out: Access
-
-    @property
-    def inner(self) -> bool:
-        return self.reduced[-1]
-
-    @property
-    def suffix(self) -> int:
-        """The first of the last axes that are all reduced."""
-        k = len(self.reduced)
-        while k and self.reduced[k - 1]:
-            k -= 1
-        return k
-
-    @property
-    def in_memory(self) -> bool:
-        """Are parts of the result added up in memory?"""
-        return any(self.reduced[: self.suffix])
 
 
 class Loops:
@@ -159,11 +81,15 @@ class Loops:
         self.masks: dict[Op, Access] = {}  # no memory, but bounds
         self.inside: dict[Access, ir.Value] = {}  # are the outer axes within the bounds?
         self.interior = False  # is the innermost axis known to be within all bounds?
+        self.taps: list[tuple[int, ...]] = []
         self._find_accesses()
         self._arrange()
-        floats = [op.dtype.itemsize for op in group.ops if op.dtype.kind == "f"]
-        width = "float32" if 4 in floats or not floats else "float64"
-        self.lanes: int | None = target.lanes(width) if self.dims else None
+        self.lanes: int | None = self._width() if self.dims else None
+
+    def _width(self) -> int:
+        """The lanes of a vector."""
+        floats = [op.dtype.itemsize for op in self.group.ops if op.dtype.kind == "f"]
+        return self.target.lanes("float32" if 4 in floats or not floats else "float64")
 
     # What is read and written ----------------------------------------------------------------
 
@@ -222,6 +148,7 @@ class Loops:
             r.reduced = [r.reduced[k] for k in order]
         if self.part is not None:
             self._split(accesses, reductions)
+        self._tap(accesses, reductions)
         k = len(self.dims) - 2
         while k >= (0 if self.part is None else 1):
             n = self.dims[k + 1]
@@ -240,6 +167,33 @@ class Loops:
                 for r in reductions:
                     del r.reduced[k]
             k -= 1
+        short = len(self.dims) > 1 and self.dims[-1] <= HELD * self._width()
+        for r in reductions:
+            outer = all(r.reduced[:-1]) and not r.reduced[-1]
+            r.held = short and outer and not r.tapped and self.part is None
+
+    def _tap(self, accesses: list[Access], reductions: list[Reduction]) -> None:
+        """Take axes that are short and reduced by all out of the loops, to be done in registers."""
+        first = 0 if self.part is None else 1
+        axes = [
+            k
+            for k in range(first, len(self.dims) - 1)
+            if reductions and all(r.reduced[k] for r in reductions)
+        ]
+        short = 1 < math.prod(self.dims[k] for k in axes) <= TAPS
+        rest = [k for k in range(len(self.dims)) if k not in axes]
+        other = any(r.reduced[k] for r in reductions for k in rest)
+        bounded = any(a.bounds and a.bounds[k] != (0, self.dims[k]) for a in accesses for k in axes)
+        if not axes or not short or other or bounded:
+            return
+        self.taps = list(itertools.product(*(range(self.dims[k]) for k in axes)))
+        self.dims = [self.dims[k] for k in rest]
+        for a in accesses:
+            a.taps = tuple(a.strides[k] for k in axes)
+            a.strides = [a.strides[k] for k in rest]
+            a.bounds = [a.bounds[k] for k in rest] if a.bounds else None
+        for r in reductions:
+            r.reduced, r.tapped = [False] * len(rest), True
 
     def _split(self, accesses: list[Access], reductions: list[Reduction]) -> None:
         """Make the first axis one of parts for threads: a single long axis becomes two."""
@@ -292,13 +246,29 @@ class Loops:
         for r in mine:
             start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
             sums = {**sums, r.op: [start] * self._unroll()}
+        held = [r for r in self.reductions.values() if r.held and k == 0]
+        for r in held:
+            start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
+            sums = {**sums, r.op: [start] * -(-self.dims[-1] // (self.lanes or 1))}
         if k == len(self.dims) - 1:
             sums = self._innermost(offsets, sums)
         else:
             sums = self._outer(k, offsets, sums)
         for r in mine:
             self._finish(r, offsets, sums.pop(r.op))
+        for r in held:
+            for v, x in enumerate(sums.pop(r.op)):
+                self._store_result(r, offsets, index(v * (self.lanes or 1)), x)
         return sums
+
+    def _store_result(
+        self, r: Reduction, offsets: dict[Access, ir.Value], i: ir.Value, x: ir.Value
+    ) -> None:
+        """A vector of a result, from position i of the innermost axis on."""
+        n, lanes = self.dims[-1], self.lanes
+        assert lanes is not None
+        mask = self._mask(i, n) if n % lanes else None
+        self._store(r.out, self.b.add(offsets[r.out], i), x, mask)
 
     def _outer(
         self, k: int, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
@@ -334,9 +304,12 @@ class Loops:
     def _unroll(self) -> int:
         """How many vectors a turn of the innermost loop does."""
         n, lanes = self.dims[-1], self.lanes or 1
-        if len(self.group.ops) > WORK or n < 4 * lanes:
+        if len(self.group.ops) > WORK or n < 4 * lanes or self.taps or self._holds():
             return 1
         return 4 if any(r.inner for r in self.reductions.values()) else 2
+
+    def _holds(self) -> bool:
+        return any(r.held for r in self.reductions.values())
 
     def _innermost(
         self, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
@@ -346,15 +319,20 @@ class Loops:
         still = {
             a: splat(b, self._load_one(a, o), lanes)
             for a, o in offsets.items()
-            if a.strides[-1] == 0 and a.bounds is None and a in self.reads.values()
+            if a.strides[-1] == 0
+            and a.bounds is None
+            and not any(a.taps)
+            and a in self.reads.values()
         }
+        if self._holds():
+            return self._positions(offsets, sums, still)
 
         def turn(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
             found = _grouped(sums, carried)
             for u in range(times):
                 part = {op: v[u : u + 1] for op, v in found.items()}
                 at = b.add(i, ir.Constant(I64, u * lanes)) if u else i
-                part = self._body(offsets, at, None, still, part)
+                part = self._vector(offsets, at, None, still, part)
                 for op in found:
                     found[op][u] = part[op][0]
             return _listed(found)
@@ -362,7 +340,7 @@ class Loops:
         def rest(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
             found = _grouped(sums, carried)
             mask = self._mask(i, n) if n % lanes else None
-            part = self._body(offsets, i, mask, still, {op: v[:1] for op, v in found.items()})
+            part = self._vector(offsets, i, mask, still, {op: v[:1] for op, v in found.items()})
             for op in found:
                 found[op][0] = part[op][0]
             return _listed(found)
@@ -374,6 +352,50 @@ class Loops:
         self.interior = False
         carried = counted(b, last, n, lanes, carried, rest)
         return _grouped(sums, carried)
+
+    def _positions(
+        self,
+        offsets: dict[Access, ir.Value],
+        sums: dict[Op, list[ir.Value]],
+        still: dict[Access, ir.Value],
+    ) -> dict[Op, list[ir.Value]]:
+        """A short innermost axis, each vector of it with a place of its own in the sums."""
+        n, lanes = self.dims[-1], self.lanes
+        assert lanes is not None
+        held = {op for op, r in self.reductions.items() if r.held}
+        found = {op: list(v) for op, v in sums.items()}
+        for v in range(-(-n // lanes)):
+            i = index(v * lanes)
+            mask = self._mask(i, n) if n % lanes else None
+            given = {op: [x[v if op in held else 0]] for op, x in found.items()}
+            for op, x in self._vector(offsets, i, mask, still, given).items():
+                found[op][v if op in held else 0] = x[0]
+        return found
+
+    def _vector(
+        self,
+        offsets: dict[Access, ir.Value],
+        i: ir.Value,
+        mask: ir.Value | None,
+        still: dict[Access, ir.Value],
+        sums: dict[Op, list[ir.Value]],
+    ) -> dict[Op, list[ir.Value]]:
+        """The elements from position i of the innermost axis on, at all taps."""
+        if not self.taps:
+            return self._body(offsets, i, mask, still, sums)
+        b, tapped = self.b, [r for r in self.reductions.values() if r.tapped]
+        for r in tapped:
+            start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
+            sums = {**sums, r.op: [start]}
+        for tap in self.taps:
+            moved = {}
+            for a, o in offsets.items():
+                step = sum(t * s for t, s in zip(tap, a.taps, strict=True))
+                moved[a] = b.add(o, index(step)) if step else o
+            sums = self._body(moved, i, mask, still, sums)
+        for r in tapped:
+            self._store(r.out, b.add(offsets[r.out], i), sums.pop(r.op)[0], mask)
+        return sums
 
     def _without_bounds(self, step: int) -> tuple[int, int]:
         """From where to where whole turns of the innermost loop need no masks."""
@@ -475,7 +497,9 @@ class Loops:
         sums: dict[Op, list[ir.Value]],
     ) -> None:
         b, combine = self.b, EMIT[COMBINE[r.op.name]]
-        if not any(r.reduced):  # over axes of length one
+        if r.tapped or r.held:
+            sums[r.op] = [combine(b, sums[r.op][0], x)]
+        elif not any(r.reduced):  # over axes of length one
             self._store(r.out, b.add(offsets[r.out], i), x, mask)
         elif r.inner:
             if mask is not None:
@@ -564,83 +588,6 @@ class Loops:
             masked_store(b, x, address, size, mask)
 
 
-def bounds_of(op: Op) -> list[tuple[int, int]]:
-    """From where to where a padded array has elements, for each axis that is not of length one."""
-    rows = zip(op.shape, op.params["lows"], op.params["counts"], strict=True)
-    return [(low, low + count) for n, low, count in rows if n != 1]
-
-
-def divisible(group: Group) -> bool:
-    """Can the first axis of a loop group be split among threads?"""
-    if not group.space:
-        return False
-    if len(group.space) == 1 and group.space[0] % PARTS:
-        return False
-    for op in group.ops:
-        if op.name in REDUCTIONS:
-            shape = space_of(op)
-            first = next((i for i, n in enumerate(shape) if n != 1), None)
-            if first is None or first in op.params["axis"]:
-                return False
-        if op.name in ("pad", "within") and len(group.space) == 1:
-            return False
-    return True
-
-
-def take_rows(
-    b: ir.IRBuilder,
-    op: Op,
-    source: ir.Value,
-    index: ir.Value,
-    out: ir.Value,
-    lanes: int,
-    part: tuple[ir.Value, ir.Value] | None = None,
-) -> None:
-    """Copy the rows of an array at positions; one that is out of range is brought to the end."""
-    a, rows = op.args[0], op.args[1].size
-    kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
-    width, n = op.size // rows, a.shape[0]
-    wide = ir.VectorType(kind, lanes)
-
-    def number_of(i: ir.Value) -> ir.Value:
-        k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
-        zero, last = ir.Constant(I64, 0), ir.Constant(I64, n - 1)
-        k = b.select(b.icmp_signed("<", k, zero), b.add(k, ir.Constant(I64, n)), k)
-        k = b.select(b.icmp_signed("<", k, zero), zero, k)
-        return b.select(b.icmp_signed(">", k, last), last, k)
-
-    def row(i: ir.Value, _: Any) -> list[ir.Value]:
-        start = b.mul(number_of(i), ir.Constant(I64, width))
-        to = b.mul(i, ir.Constant(I64, width))
-
-        def move(step: ir.Type, j: ir.Value) -> None:
-            x = b.load(b.gep(source, [b.add(start, j)], source_etype=kind), typ=step, align=size)
-            b.store(x, b.gep(out, [b.add(to, j)], source_etype=kind), align=size)
-
-        def vectors(j: ir.Value, _: Any) -> list[ir.Value]:
-            move(wide, j)
-            return []
-
-        def single(j: ir.Value, _: Any) -> list[ir.Value]:
-            move(kind, j)
-            return []
-
-        whole = width // lanes * lanes
-        counted(b, 0, whole, lanes, [], vectors)
-        if width >= lanes:  # the last vector may overlap the one before
-            if whole < width:
-                move(wide, ir.Constant(I64, width - lanes))
-        else:
-            counted(b, 0, width, 1, [], single)
-        return []
-
-    if part is None:
-        counted(b, 0, rows, 1, [], row)
-    else:
-        start, stop = share(b, rows, *part)
-        ranged(b, start, stop, 1, lambda i: row(i, None))
-
-
 def _listed(sums: dict[Op, list[ir.Value]]) -> list[ir.Value]:
     return [v for parts in sums.values() for v in parts]
 
@@ -652,62 +599,4 @@ def _grouped(
     return {op: [next(rest) for _ in parts] for op, parts in like.items()}
 
 
-# Operations ------------------------------------------------------------------------------------
-
-
-def compute(
-    b: ir.IRBuilder, op: Op, argument: Callable[[int], tuple[ir.Value, str]], lanes: int | None
-) -> ir.Value:
-    """One pointwise operation on registers.
-
-    Args:
-        b: where to write it.
-        op: the operation.
-        argument: the register and dtype of an argument that is an operation.
-        lanes: the width of the registers, None for single numbers.
-    """
-    dtype = str(op.dtype)
-
-    def given(k: int, kind: str) -> ir.Value:
-        a = op.args[k]
-        if not isinstance(a, Op):
-            return number(a, kind, lanes)
-        x, old = argument(k)
-        return cast(b, x, old, kind)
-
-    name = op.name
-    if name in ("copy", "astype", "pad"):
-        return given(0, dtype)
-    if name == "where":
-        return b.select(given(0, "bool"), given(1, dtype), given(2, dtype))
-    if name in COMPARISONS:
-        common = str(np.result_type(*(a.dtype if isinstance(a, Op) else a for a in op.args)))
-        common = common if common in REGISTER else "float64"
-        if common in ("int64", "bool"):
-            sign = {
-                "greater": ">",
-                "greater_equal": ">=",
-                "less": "<",
-                "less_equal": "<=",
-                "equal": "==",
-                "not_equal": "!=",
-            }[name]
-            return b.icmp_signed(sign, given(0, "int64"), given(1, "int64"))
-        return EMIT[name](b, given(0, common), given(1, common))
-    if name in LOGIC:
-        return EMIT[name](b, *(given(k, "bool") for k in range(len(op.args))))
-    if dtype == "int64":
-        return _whole(b, name, [given(k, "int64") for k in range(len(op.args))])
-    if dtype == "bool":  # isnan and its like look at the number as it is
-        x, _ = argument(0)
-        return EMIT[name](b, x)
-    return EMIT[name](b, *(given(k, dtype) for k in range(len(op.args))))
-
-
-def _whole(b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:
-    if name == "negative":
-        return b.neg(args[0])
-    if name in ("maximum", "minimum"):
-        sign = ">" if name == "maximum" else "<"
-        return b.select(b.icmp_signed(sign, *args), *args)
-    return {"add": b.add, "subtract": b.sub, "multiply": b.mul}[name](*args)
+__all__ = ["Loops"]

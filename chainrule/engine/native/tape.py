@@ -19,7 +19,7 @@ from llvmlite import ir
 
 from chainrule.engine.native import machine
 from chainrule.engine.native.groups import COMPARISONS, LOGIC, SIMPLE, Group, Layout, is_number
-from chainrule.engine.native.loops import REGISTER, compute
+from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.target import I1, I8, I32, I64, TYPES, Target
 from chainrule.engine.program import Op
 

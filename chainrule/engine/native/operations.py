@@ -1,0 +1,110 @@
+"""Single operations on registers: constants, conversions, and one pointwise step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.engine.native.groups import COMPARISONS, LOGIC
+from chainrule.engine.native.special import EMIT
+from chainrule.engine.native.target import FLOAT, I1, TYPES
+from chainrule.engine.native.vectors import Repeated
+from chainrule.engine.program import Op
+
+REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
+
+
+def number(x: Any, dtype: str, lanes: int | None) -> ir.Value:
+    """A constant in every lane."""
+    kind = REGISTER[dtype]
+    value = (
+        float(np.float32(x)) if dtype == "float32" else float(x) if dtype == "float64" else int(x)
+    )
+    scalar = ir.Constant(kind, value)
+    return scalar if lanes is None else Repeated(scalar, lanes)
+
+
+def cast(b: ir.IRBuilder, x: ir.Value, old: str, new: str) -> ir.Value:
+    """Convert a register from one dtype to another, as NumPy's astype does."""
+    if old == new:
+        return x
+    lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
+    kind = REGISTER[new] if lanes is None else ir.VectorType(REGISTER[new], lanes)
+    if new == "bool":
+        zero = number(0, old, lanes)
+        return (
+            b.fcmp_unordered("!=", x, zero)
+            if old in ("float32", "float64")
+            else (b.icmp_signed("!=", x, zero))
+        )
+    if old == "bool":
+        return b.zext(x, kind) if new == "int64" else b.uitofp(x, kind)
+    if old == "int64":
+        return b.sitofp(x, kind)
+    if new == "int64":
+        return b.fptosi(x, kind)
+    return b.fpext(x, kind) if new == "float64" else b.fptrunc(x, kind)
+
+
+def compute(
+    b: ir.IRBuilder, op: Op, argument: Callable[[int], tuple[ir.Value, str]], lanes: int | None
+) -> ir.Value:
+    """One pointwise operation on registers.
+
+    Args:
+        b: where to write it.
+        op: the operation.
+        argument: the register and dtype of an argument that is an operation.
+        lanes: the width of the registers, None for single numbers.
+    """
+    dtype = str(op.dtype)
+
+    def given(k: int, kind: str) -> ir.Value:
+        a = op.args[k]
+        if not isinstance(a, Op):
+            return number(a, kind, lanes)
+        x, old = argument(k)
+        return cast(b, x, old, kind)
+
+    name = op.name
+    if name in ("copy", "astype", "pad"):
+        return given(0, dtype)
+    if name == "where":
+        return b.select(given(0, "bool"), given(1, dtype), given(2, dtype))
+    if name in COMPARISONS:
+        common = str(np.result_type(*(a.dtype if isinstance(a, Op) else a for a in op.args)))
+        common = common if common in REGISTER else "float64"
+        if common in ("int64", "bool"):
+            sign = {
+                "greater": ">",
+                "greater_equal": ">=",
+                "less": "<",
+                "less_equal": "<=",
+                "equal": "==",
+                "not_equal": "!=",
+            }[name]
+            return b.icmp_signed(sign, given(0, "int64"), given(1, "int64"))
+        return EMIT[name](b, given(0, common), given(1, common))
+    if name in LOGIC:
+        return EMIT[name](b, *(given(k, "bool") for k in range(len(op.args))))
+    if dtype == "int64":
+        return _whole(b, name, [given(k, "int64") for k in range(len(op.args))])
+    if dtype == "bool":  # isnan and its like look at the number as it is
+        x, _ = argument(0)
+        return EMIT[name](b, x)
+    return EMIT[name](b, *(given(k, dtype) for k in range(len(op.args))))
+
+
+def _whole(b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:
+    if name == "negative":
+        return b.neg(args[0])
+    if name in ("maximum", "minimum"):
+        sign = ">" if name == "maximum" else "<"
+        return b.select(b.icmp_signed(sign, *args), *args)
+    return {"add": b.add, "subtract": b.sub, "multiply": b.mul}[name](*args)
+
+
+__all__ = ["REGISTER", "cast", "compute", "number"]
