@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 
 from benchmarks.accuracy import digits, heart, parity
-from benchmarks.harness import available
+from benchmarks.peers import available
 
 COMPARISONS: dict[str, tuple[Callable[[], Iterator[str]], str]] = {
     "heart": (heart.compare, "sklearn"),

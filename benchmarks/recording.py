@@ -1,26 +1,18 @@
-"""The pieces of work: the same mathematics for each contestant, results compared before timing."""
+"""Gradients without compiling: each step is recorded, then the tape is gone through backward."""
 
 from __future__ import annotations
 
 import math
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 import chainrule as cr
-from benchmarks.harness import Contestants, Row, available, measure
-
-Check = dict[str, Callable[[], float]]
-
-
-def _agree(contestants: Contestants, value: Callable[[Any], np.ndarray]) -> None:
-    """Every contestant computes the same numbers, or the comparison means nothing."""
-    results = {name: value(call()) for name, call in contestants.items()}
-    own = results["chainrule"]
-    for name, result in results.items():
-        np.testing.assert_allclose(result, own, rtol=1e-6, err_msg=name)
+from benchmarks import peers
+from benchmarks.harness import Contestants, Row, agree, measure
+from benchmarks.peers import available
 
 
 def logistic_loss(lib: Any) -> Callable[[Any, float, float], Any]:
@@ -53,11 +45,9 @@ def scalar_logistic() -> Row:
 
         contestants["MyGrad"] = by_mygrad
     if available("micrograd"):
-        contestants["micrograd"] = _micrograd_logistic
+        contestants["micrograd"] = lambda: micrograd_logistic()[1]
     if available("torch"):
-        import torch
-
-        torch.set_num_threads(2)
+        torch = peers.torch()
         torch_loss = logistic_loss(torch)
 
         def by_torch() -> float:
@@ -67,20 +57,16 @@ def scalar_logistic() -> Row:
 
         contestants["PyTorch"] = by_torch
     if available("jax"):
-        import jax
-
-        jax.config.update("jax_enable_x64", True)
+        jax = peers.jax(double=True)
         eager = jax.grad(logistic_loss(jax.numpy))
-        compiled = jax.jit(eager)
         contestants["JAX"] = lambda: float(eager(3.0, 3.0, 1.0))
-        contestants["JAX jit"] = lambda: float(compiled(3.0, 3.0, 1.0))
-    _agree(contestants, lambda r: np.array(float(r)))
-    return Row(
-        "scalar logistic loss, gradient", "µs", 1e6, "15 µs; micrograd 9", measure(contestants)
-    )
+    agree(contestants, lambda r: np.array(float(r)))
+    row = Row("recorded scalar logistic loss, gradient", "µs", 1e6, 15.0, 9.0)
+    row.seconds = measure(contestants)
+    return row
 
 
-def _micrograd_logistic() -> float:
+def micrograd_logistic() -> tuple[float, float]:
     """micrograd has no exp and log; these are written in its own style."""
     from micrograd.engine import Value
 
@@ -102,7 +88,7 @@ def _micrograd_logistic() -> float:
     log_q = unary(q, math.log(q.data), 1 / q.data)
     loss = -(1.0 * log_p + (1 - 1.0) * log_q)
     loss.backward()
-    return float(w.grad)
+    return float(loss.data), float(w.grad)
 
 
 def rosen(x: Any) -> Any:
@@ -154,8 +140,7 @@ def rosenbrock(n: int, order: int) -> Row:
 
         contestants["MyGrad"] = by_mygrad
     if available("torch"):
-        import torch
-
+        torch = peers.torch()
         tv = torch.ones(n, dtype=torch.float64)
 
         def by_torch() -> np.ndarray:
@@ -166,30 +151,14 @@ def rosenbrock(n: int, order: int) -> Row:
             return np.asarray(g)
 
         contestants["PyTorch"] = by_torch
-    if available("jax"):
-        import jax
-
-        jax.config.update("jax_enable_x64", True)
-        g = jax.value_and_grad(rosen)
-        jv = jax.numpy.asarray(v)
-
-        def hvp(p: Any) -> Any:
-            return jax.jvp(jax.grad(rosen), (p,), (jv,))[1]
-
-        call = jax.jit(g) if order == 1 else jax.jit(hvp)
-
-        def by_jax() -> np.ndarray:
-            result = call(x)
-            return np.asarray((result[1] if order == 1 else result).block_until_ready())
-
-        contestants["JAX jit"] = by_jax
-    _agree(contestants, np.asarray)
+    agree(contestants, np.asarray)
     what = "value and gradient" if order == 1 else "Hessian product"
-    medians = measure(contestants, rounds=5)
-    return Row(f"Rosenbrock n = {n:,}, {what}", "µs", 1e6, "1.5 × by hand", medians)
+    row = Row(f"recorded Rosenbrock, n = {n:,}, {what}", "µs", 1e6, 1.5, 1.0)
+    row.seconds = measure(contestants, rounds=5)
+    return row
 
 
-def _steps(sin: Callable[[Any], Any], x: Any, n: int) -> Any:
+def chain_steps(sin: Callable[[Any], Any], x: Any, n: int) -> Any:
     """n elementary steps: a sine, two products, a sum, over and over."""
     for _ in range(n // 4):
         x = sin(x)
@@ -201,39 +170,39 @@ def _steps(sin: Callable[[Any], Any], x: Any, n: int) -> Any:
 
 def scalar_chain(n: int) -> Row:
     """Record and backward of a chain of scalar steps: nanoseconds a node."""
-    own = cr.grad(lambda x: _steps(np.sin, x, n))
+    own = cr.grad(lambda x: chain_steps(np.sin, x, n))
     contestants: Contestants = {"chainrule": lambda: own(0.5)}
     if available("autograd") and n <= 10_000:
         import autograd
         import autograd.numpy as anp
 
-        peer = autograd.grad(lambda x: _steps(anp.sin, x, n))
+        peer = autograd.grad(lambda x: chain_steps(anp.sin, x, n))
         contestants["autograd"] = lambda: peer(0.5)
     if available("mygrad") and n <= 10_000:
         import mygrad
 
         def by_mygrad() -> float:
             t = mygrad.tensor(0.5)
-            _steps(mygrad.sin, t, n).backward()
+            chain_steps(mygrad.sin, t, n).backward()
             return float(t.grad)
 
         contestants["MyGrad"] = by_mygrad
     if available("micrograd"):
         contestants["micrograd"] = lambda: _micrograd_chain(n)
     if available("torch"):
-        import torch
+        torch = peers.torch()
 
         def by_torch() -> float:
             t = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
-            _steps(torch.sin, t, n).backward()
+            chain_steps(torch.sin, t, n).backward()
             return float(t.grad)
 
         contestants["PyTorch"] = by_torch
-    row = Row(f"scalar chain of {n:,} steps, gradient", "ns a node", 1e9 / n, "2,500 ns")
+    row = Row(f"recorded scalar chain of {n:,} steps, gradient", "ns a node", 1e9 / n, 2_500, 9_000)
     if "autograd" in contestants or "MyGrad" in contestants:
         _deep(contestants)
-    _agree(contestants, lambda r: np.array(float(r)))
-    row.medians = measure(contestants, rounds=5)
+    agree(contestants, lambda r: np.array(float(r)))
+    row.seconds = measure(contestants, rounds=5)
     row.notes.append(
         f"Peak memory of chainrule, {n:,} steps: {_bytes_a_node(own, n):.0f} bytes a node "
         "(target: under 500)."
@@ -286,3 +255,13 @@ def _micrograd_chain(n: int) -> float:
     for v in reversed(tape):
         v._backward()
     return float(first.grad)
+
+
+def rows() -> Iterator[Row]:
+    """All of them."""
+    yield scalar_logistic()
+    for n in (10_000, 100_000):
+        yield scalar_chain(n)
+    for order in (1, 2):
+        for n in (1_000, 100_000, 1_000_000):
+            yield rosenbrock(n, order)
