@@ -38,8 +38,9 @@ $(VENV)-docs/docs.stamp: docs/requirements.lock
 	touch $@
 
 # The benchmarks compare with other libraries, which are installed beside the environment.
+# make bench NAMES="scalar adam" runs some of them, NAMES=--quick tries whether all of them run.
 bench: $(VENV)-bench/bench.stamp
-	PYTHONPATH=. $(VENV)-bench/bin/python -m benchmarks
+	PYTHONPATH=. $(VENV)-bench/bin/python -m benchmarks $(NAMES)
 
 # How well the models learn: about twelve minutes, most of them for the digits.
 accuracy: $(VENV)-bench/bench.stamp

@@ -142,8 +142,8 @@ def predict(rows: int) -> Row:
     row = Row(f"predict by 13-32-16-1, {rows:,} row{'s' if rows > 1 else ''}", "µs", 1e6, *target)
     row.seconds = measure(contestants)
     row.notes.append(
-        "Predictions of “chainrule” are Model.predict's, which compiles for a shape that is asked for "
-        "again and again; “chainrule compiled” is cr.compile of the network."
+        "Predictions of “chainrule” are Model.predict's, which compiles for a shape that is asked "
+        "for again and again; “chainrule compiled” is cr.compile of the network."
     )
     return row
 
