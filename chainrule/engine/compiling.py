@@ -324,7 +324,8 @@ def compile(
         explain: say on standard error when and why a signature is compiled.
 
     Returns:
-        A callable with ``source()``, the code that was made, and ``versions``.
+        A callable with ``source()``, the code that was made, ``report(…)``, each kernel's time,
+        ``graph(…)``, its steps with their values, and ``versions``.
 
     Raises:
         BranchError: the function decides by a traced value (``if x > 0``); np.where chooses.

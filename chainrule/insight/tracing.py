@@ -40,7 +40,8 @@ def trace(f: Callable[..., Any], *, has_aux: bool = False) -> Callable[..., Trac
 
     Returns:
         A function of the same arguments that returns a ``TracedGraph``: call it, print it, draw it
-        (``to_dot``, ``to_mermaid``), or ask for its trace table (``table``).
+        (``draw``; ``to_dot``, ``to_mermaid`` for other programs), or ask for its trace table
+        (``table``) or its derivation (``to_latex``).
 
     Raises:
         NotDifferentiableError: an argument is complex.
