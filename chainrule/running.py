@@ -26,8 +26,10 @@ from chainrule.tracing import (
     leaf_names,
     name_of,
     no_dependence,
+    parameter_names,
     paths_of,
     strip,
+    takes,
     unflatten,
 )
 
@@ -122,6 +124,13 @@ def _name(f: Any, which: int | str) -> str:
 def _missing(
     f: Any, which: int | str, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> ArgumentError:
+    if isinstance(which, str) and not takes(f, which):
+        return ArgumentError(
+            f"{name_of(f)} has no argument of this name",
+            got=f"argnums={which!r}",
+            line=code_line(*user_code(3)),
+            remedy=f"its arguments are {', '.join(parameter_names(f))}",
+        )
     keywords = f" and the keywords {', '.join(kwargs)}" if kwargs else ""
     name = which if isinstance(which, str) else f"{argument_name(f, which)} (position {which})"
     return ArgumentError(

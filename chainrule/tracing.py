@@ -171,6 +171,13 @@ def leaf_value(x: Any, name: str) -> Any:
         isinstance(x, np.ndarray) and x.dtype.kind == "c"
     ):
         raise complex_error(x)
+    if hasattr(x, "__array__") and not isinstance(x, (np.ndarray, np.generic)):
+        raise NotDifferentiableError(
+            f"argument '{name}' cannot be differentiated: it is not an array of NumPy",
+            got=f"a {type(x).__name__}",
+            line=code_line(*user_code(2)),
+            remedy=f"pass np.asarray({name}, float)",
+        )
     kind = f"an array of {x.dtype}, shape {x.shape}" if isinstance(x, np.ndarray) else repr(x)
     whole = isinstance(x, (np.integer, bool, np.bool_)) or getattr(x, "dtype", None) is not None
     raise NotDifferentiableError(
@@ -292,6 +299,15 @@ def parameter_names(f: Any) -> list[str]:
     except (TypeError, ValueError):
         return []
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def takes(f: Any, name: str) -> bool:
+    """May f be called with an argument of this name? Yes where it does not tell."""
+    try:
+        parameters = inspect.signature(f).parameters
+    except (TypeError, ValueError):
+        return True
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def argument_name(f: Any, position: int) -> str:

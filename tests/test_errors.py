@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import chainrule as cr
@@ -151,8 +152,23 @@ class TestInputs:
     def test_missing_arguments(self) -> None:
         error = refusal(ArgumentError, cr.grad(lambda a, b: a * b, 1), 1.0)
         assert "without the argument to differentiate: b (position 1)" in error.cause
-        error = refusal(ArgumentError, cr.grad(lambda a: a, "c"), 1.0)
-        assert "c" in error.cause
+        error = refusal(ArgumentError, cr.grad(lambda a, b: a * b, "c"), 1.0, 2.0)
+        assert (error.cause, error.got) == ("<lambda> has no argument of this name", "argnums='c'")
+        assert error.remedy == "its arguments are a, b"
+
+        def by_keyword(a: Any, *, b: Any) -> Any:
+            return a * b
+
+        error = refusal(ArgumentError, cr.grad(by_keyword, "b"), 1.0)
+        assert "by_keyword was called without the argument to differentiate: b" in error.cause
+
+    def test_a_pandas_series(self) -> None:
+        series = pandas.Series([1.0, 2.0])
+        error = refusal(NotDifferentiableError, cr.grad(lambda x: x.sum()), series)
+        assert error.got == "a Series"
+        assert error.remedy == "pass np.asarray(x, float)"
+        error = refusal(LostTraceError, cr.grad(lambda a: (series * a).sum()), 2.0)
+        assert "test_errors.py" in error.line  # not a line of pandas
 
     def test_odd_argnums(self) -> None:
         with pytest.raises(ArgumentError, match="positions and argument names"):
