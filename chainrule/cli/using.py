@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,8 @@ def evaluate(
 
     Prints the loss and the accuracy, and how often each class is taken for
     another; for a number RMSE, MAE and R², in its unit. Rows without a target
-    are left out.
+    are left out. Where the model was trained on rows of the same table, a note
+    says so.
 
     Example:
 
@@ -45,6 +47,7 @@ def evaluate(
 
     found, table = TableModel.load(model), read_table(data, encoding)
     table = with_target(table, found.target.name)
+    tell_of_training_rows(model, data)
     scores = found.evaluate(table)
     if as_json:
         print(json.dumps({"rows": len(table), **scores}))
@@ -58,6 +61,26 @@ def evaluate(
     if found.target.classes:
         values = found.target.values(table)
         show_confusion(console, found.target, values, found.probabilities(table).argmax(axis=1))
+
+
+def tell_of_training_rows(model: Path, data: str) -> None:
+    """A note if the training that wrote the model took its rows from this table."""
+    folder = model if model.is_dir() else model.parent
+    try:
+        settings = tomllib.loads((folder / "settings.toml").read_text("utf-8"))
+        rows = json.loads((folder / "metrics.json").read_text("utf-8"))["rows"]
+        seen, held_out = int(rows["train"]), int(rows["held_out"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a model without its folder
+    trained = str(settings.get("data"))
+    if data == trained or (
+        Path(trained).exists() and Path(data).resolve() == Path(trained).resolve()
+    ):
+        print(
+            f"note: the model was trained on {seen} rows of {data}; its scores on the {held_out} "
+            f"held out are in {(folder / 'metrics.json').as_posix()}",
+            file=sys.stderr,
+        )
 
 
 def with_target(table: Table, name: str) -> Table:

@@ -45,6 +45,19 @@ def test_evaluate_gives_the_held_out_scores_again(trained: Command, tmp_path: Pa
     assert printed == {"rows": 270, **scores}
 
 
+def test_evaluate_tells_of_rows_that_the_model_was_trained_on(
+    trained: Command, tmp_path: Path
+) -> None:
+    note = "note: the model was trained on 202 rows of heart; its scores on the 68 held out are in "
+    assert trained("evaluate", "run", "heart").err == f"{note}run/metrics.json\n"
+    other = "\n".join(["x1,x2,class", *(f"{k},{-k},{'AB'[k % 2]}" for k in range(20))])
+    (tmp_path / "other.csv").write_text(other)
+    assert trained("train", "other.csv", "--target", "class", *FAST[:-1], "mine").code == 0
+    assert "trained on 15 rows of other.csv" in trained("evaluate", "mine", "other.csv").err
+    (tmp_path / "new.csv").write_text(other)
+    assert trained("evaluate", "mine", "new.csv").err == ""
+
+
 def test_predict_writes_a_line_for_each_row(trained: Command, tmp_path: Path) -> None:
     ran = trained("predict", "run", "heart", "--out", "p.csv")
     assert (ran.code, ran.out, ran.err) == (0, "270 rows written to p.csv\n", "")
