@@ -107,6 +107,14 @@ class Task:
 # chainrule ------------------------------------------------------------------------------------
 
 
+def _put(task: Task, params: Any) -> None:
+    """Give the layers the weights that all contestants begin with."""
+    drawn = iter(task.weights())
+    for layer in params.values():
+        if "kernel" in layer:
+            layer["kernel"], layer["bias"] = next(drawn)
+
+
 def stepper(task: Task, rows: int) -> Any:
     """The compiled training step for batches of so many rows."""
     import chainrule as cr
@@ -116,11 +124,8 @@ def stepper(task: Task, rows: int) -> Any:
 
     network = nn.Sequential(task.layers())
     params, state = network.build(0, task.x.shape[1:], dtype=np.float32)
-    drawn = iter(task.weights())
-    for layer in params.values():
-        if "kernel" in layer:
-            layer["kernel"], layer["bias"] = next(drawn)
-    rule = optim.Adam(RATE) if task.rule == "adam" else optim.SGD(RATE, momentum=MOMENTUM)
+    _put(task, params)
+    rule = optim.Adam(RATE) if task.rule == "adam" else optim.Momentum(RATE, MOMENTUM)
 
     def loss(y: Any, out: Any, weight: Any) -> Any:
         if task.binary:
@@ -149,9 +154,10 @@ def own_model(task: Task) -> Any:
     import chainrule as cr
     from chainrule import nn, optim
 
-    rule = optim.Adam(RATE) if task.rule == "adam" else optim.SGD(RATE, momentum=MOMENTUM)
+    rule = optim.Adam(RATE) if task.rule == "adam" else optim.Momentum(RATE, MOMENTUM)
     loss = nn.losses.BinaryCrossentropy if task.binary else nn.losses.SparseCategoricalCrossentropy
-    model = cr.Model(task.layers(), dtype=np.float32)
+    model = cr.Model(task.layers(), dtype=np.float32).build(task.x.shape[1:])
+    _put(task, model.params)
     model.compile(rule, loss(from_logits=True), jit_compile=True)
     return model
 

@@ -62,7 +62,7 @@ def contest(task: Task, rows: int, trainers: dict[str, Trainer], row: Row, round
             few = slice(0, 5)
             np.testing.assert_allclose(losses[few], own[few], 2e-3, 2e-3, err_msg=name)
         else:  # an order of its own: the mean of the epoch
-            np.testing.assert_allclose(losses, own.mean(), 0.2, err_msg=name)
+            np.testing.assert_allclose(losses, own.mean(), 0.1, err_msg=name)
     contestants: Contestants = {
         name: (lambda train=train: train(order())) for name, train in trainers.items()
     }
