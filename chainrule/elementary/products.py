@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,10 @@ def _matmul_right(g: Any, a: Any, b: Any) -> Any:
     if len(shape_of(a)) == 2 and len(shape_of(b)) == 2:
         return matmul(transpose(a), g)
     b_shape = shape_of(b)
+    if len(shape_of(a)) > 2 and len(b_shape) == 2:  # the sum over the stack is one high product
+        k, n = b_shape
+        rows = math.prod(shape_of(a)[:-1])
+        return matmul(transpose(reshape(a, shape=(rows, k))), reshape(g, shape=(rows, n)))
     column = reshape(b, shape=(*b_shape, 1)) if len(b_shape) == 1 else b
     row = reshape(a, shape=(1, *shape_of(a))) if len(shape_of(a)) == 1 else a
     g, _, _ = _matrices(g, a, b)

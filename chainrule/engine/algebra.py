@@ -1,4 +1,4 @@
-"""Products of vectors and of stacks of matrices, written as products of two matrices."""
+"""Products of vectors and of stacks of matrices, and joined arrays, in the terms of engines."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from chainrule.engine.program import Builder
 
 Shape = tuple[int, ...]
+MOST = 8  # arrays that are joined element by element
 
 
 def matmul(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -28,4 +31,26 @@ def matmul(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
     return b.op("reshape", (found,), shape, dtype)
 
 
-RULES = {"matmul": matmul}
+def concatenate(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """Each array in its place, chosen by the position along the axis."""
+    from chainrule.engine.program import Op
+
+    if not all(isinstance(a, Op) and a.dtype == dtype and a.size for a in args):
+        return None
+    if dtype.kind != "f" or len(args) > MOST:
+        return None
+    axis = params.get("axis", 0) % len(shape)
+    along = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    found, start = None, 0
+    for a in args:
+        lows = tuple(start if k == axis else 0 for k in range(len(shape)))
+        part = a if len(args) == 1 else b.op("pad", (a,), shape, dtype, lows=lows, counts=a.shape)
+        if found is None:
+            found = part
+        else:
+            found = b.op("where", (b.constant(along >= start), part, found), shape, dtype)
+        start += a.shape[axis]
+    return found
+
+
+RULES = {"matmul": matmul, "concatenate": concatenate}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,8 +29,8 @@ from chainrule.train.step import Batch, Result, TrainState
 STRETCH = 0.05  # seconds of steps in one call, after which Ctrl-C and callbacks have their turn
 MEMORY = 2**31  # bytes of data above which batches are read as they are needed
 # What a training must cost by NumPy for compiling it to pay: seconds. A step is taken for 0.3 ms
-# and 6 operations for each parameter and row, at 20 GFLOP/s.
-PAYS, CALL, OPERATIONS, SPEED = 0.6, 3e-4, 6.0, 2e10
+# and three passes, each of so many multiplications a row, at 10 · 10⁹ a second.
+PAYS, CALL, PASSES, SPEED = 0.3, 3e-4, 3.0, 1e10
 
 
 def native_steps(
@@ -58,7 +59,7 @@ def native_steps(
     if wanted is False:
         return None
     reason = _against(feed)
-    if reason is None and wanted == "auto" and not _pays(run, feed, epochs):
+    if reason is None and wanted == "auto" and not _pays(compiled, run, feed, epochs):
         return None
     if reason is None:
         try:
@@ -89,16 +90,39 @@ def _against(feed: Any) -> str | None:
     arrays = [a for a in (*flatten(feed.x)[0], feed.y, feed.weight) if a is not None]
     if any(isinstance(a, np.memmap) or not isinstance(a, np.ndarray) for a in arrays):
         return "the data are not arrays in memory"
-    if sum(a.nbytes for a in arrays) > MEMORY:
+    if sum(a.size * 8 if a.dtype.kind in "iu" else a.nbytes for a in arrays) > MEMORY:
         return "the data are larger than 2 GiB"
     return None
 
 
-def _pays(run: Run, feed: Rows, epochs: int) -> bool:
+def _pays(compiled: Compiled, run: Run, feed: Rows, epochs: int) -> bool:
     steps = (epochs - run.epoch) * (feed.steps or 1)
-    numbers = sum(np.size(p) for p in flatten(run.state.params)[0])
     rows = feed.rows * (epochs - run.epoch)
-    return steps * CALL + rows * numbers * OPERATIONS / SPEED > PAYS
+    if steps * CALL > PAYS:
+        return True
+    return steps * CALL + rows * _multiplications(compiled, run, feed) * PASSES / SPEED > PAYS
+
+
+def _multiplications(compiled: Compiled, run: Run, feed: Rows) -> float:
+    """About how many one row takes on its way through the network, in products."""
+    from chainrule.engine.capture import capture
+
+    state, x = run.state, take(feed.x, slice(0, 1), feed.dtype)
+    try:
+        with np.errstate(all="ignore"):
+            leaves, spec = flatten(((state.params, x), {}))
+            graph = capture(
+                lambda params, x: compiled.network(params, state.layers, x, training=False)[0],
+                leaves, spec,
+            ).graph  # fmt: skip
+    except ChainruleError:  # it will be told when the step itself is traced
+        return float(sum(np.size(p) for p in flatten(state.params)[0]))
+    total = 0.0
+    for node in graph.nodes:
+        if node.name in ("matmul", "conv"):
+            shape = np.shape(getattr(node.args[1], "value", node.args[1]))
+            total += np.size(node.value) * math.prod(shape[:-1])
+    return total
 
 
 class NativeSteps:
@@ -121,7 +145,8 @@ class NativeSteps:
         self.compiled, self.feed, self.override = compiled, feed, override
         self.single = any(c.hears_steps for c in callbacks)
         self.watched = any(type(c) not in (History, ProgressBar) for c in callbacks)
-        self.x = take(feed.x, slice(None), feed.dtype)
+        leaves, spec = flatten(take(feed.x, slice(None), feed.dtype))
+        self.x = unflatten(spec, [_whole(leaf) for leaf in leaves])
         self.y = None if feed.y is None else _whole(feed.y)
         self.weight = feed.weight
         self.seed = feed.seed
@@ -280,9 +305,9 @@ class NativeSteps:
         return np.array([float(rate(first + k)) for k in range(count)])
 
 
-def _whole(y: Any) -> Any:
-    """Targets as the engine takes them: labels in 64 bits."""
-    return y.astype(np.int64) if y.dtype.kind in "iu" else y
+def _whole(a: Any) -> Any:
+    """An array as the engine takes it: whole numbers in 64 bits."""
+    return a.astype(np.int64) if a.dtype.kind in "iu" else a
 
 
 __all__ = ["NativeSteps", "native_steps"]

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 from chainrule.engine.native import machine, sweeps, tape
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.correlations import Correlation, WeightCorrelation
-from chainrule.engine.native.gathers import take_rows
+from chainrule.engine.native.gathers import scatter_rows, take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
@@ -369,7 +369,7 @@ class Compiled:
             return spec.parts(self.target)[0] > 1 and spec.multiplications > SPLIT_PRODUCT
         size = math.prod(group.space)
         if group.kind == "take":
-            return size > SPLIT_LOOP
+            return size > SPLIT_LOOP and group.ops[0].name == "take"
         return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
 
     def _seconds(self, group: Group) -> float:
@@ -390,7 +390,11 @@ class Compiled:
             op = group.ops[0]
             source, index = (self.grouping.layout(a).root for a in op.args)
             lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
-            take_rows(b, op, pointer(source), pointer(index), pointer(op), lanes, place.part)
+            given = pointer(source), pointer(index), pointer(op), lanes
+            if op.name == "take":
+                take_rows(b, op, *given, place.part)
+            else:
+                scatter_rows(b, op, *given)
         elif group.kind == "tape":
             self._emit_tape(b, group, place)
         else:

@@ -1,7 +1,8 @@
-"""Rows of an array, taken at positions."""
+"""Rows of an array, taken at positions, and added up there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -27,15 +28,8 @@ def take_rows(
     width, n = op.size // rows, a.shape[0]
     wide = ir.VectorType(kind, lanes)
 
-    def number_of(i: ir.Value) -> ir.Value:
-        k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
-        zero, last = ir.Constant(I64, 0), ir.Constant(I64, n - 1)
-        k = b.select(b.icmp_signed("<", k, zero), b.add(k, ir.Constant(I64, n)), k)
-        k = b.select(b.icmp_signed("<", k, zero), zero, k)
-        return b.select(b.icmp_signed(">", k, last), last, k)
-
     def row(i: ir.Value, _: Any) -> list[ir.Value]:
-        start = b.mul(number_of(i), ir.Constant(I64, width))
+        start = b.mul(_position(b, index, i, n), ir.Constant(I64, width))
         to = b.mul(i, ir.Constant(I64, width))
 
         def move(step: ir.Type, j: ir.Value) -> None:
@@ -66,4 +60,47 @@ def take_rows(
         ranged(b, start, stop, 1, lambda i: row(i, None))
 
 
-__all__ = ["take_rows"]
+def scatter_rows(
+    b: ir.IRBuilder, op: Op, source: ir.Value, index: ir.Value, out: ir.Value, lanes: int
+) -> None:
+    """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
+    rows, n = op.args[1].size, op.shape[0]
+    kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
+    width = op.size // n
+
+    def through(count: int, body: Callable[[ir.Type, ir.Value], None]) -> None:
+        whole = count // lanes * lanes
+        for step, start, stop in ((lanes, 0, whole), (1, whole, count)):
+            wide = kind if step == 1 else ir.VectorType(kind, lanes)
+            counted(b, start, stop, step, [], lambda j, _: body(wide, j) or [])
+
+    def clear(wide: ir.Type, j: ir.Value) -> None:
+        zero = ir.Constant(wide, 0.0 if wide is kind else None)
+        b.store(zero, b.gep(out, [j], source_etype=kind), align=size)
+
+    def row(i: ir.Value, _: Any) -> list[ir.Value]:
+        to = b.mul(_position(b, index, i, n), ir.Constant(I64, width))
+        start = b.mul(i, ir.Constant(I64, width))
+
+        def add(wide: ir.Type, j: ir.Value) -> None:
+            place = b.gep(out, [b.add(to, j)], source_etype=kind)
+            x = b.load(b.gep(source, [b.add(start, j)], source_etype=kind), typ=wide, align=size)
+            b.store(b.fadd(b.load(place, typ=wide, align=size), x), place, align=size)
+
+        through(width, add)
+        return []
+
+    through(op.size, clear)
+    counted(b, 0, rows, 1, [], row)
+
+
+def _position(b: ir.IRBuilder, index: ir.Value, i: ir.Value, n: int) -> ir.Value:
+    """The i-th position: from the end where it is negative, and never out of range."""
+    k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
+    zero, last = ir.Constant(I64, 0), ir.Constant(I64, n - 1)
+    k = b.select(b.icmp_signed("<", k, zero), b.add(k, ir.Constant(I64, n)), k)
+    k = b.select(b.icmp_signed("<", k, zero), zero, k)
+    return b.select(b.icmp_signed(">", k, last), last, k)
+
+
+__all__ = ["scatter_rows", "take_rows"]

@@ -208,7 +208,7 @@ class Grouping:
             elif op.name in CORRELATIONS:
                 op.args = tuple(self._flat(a) for a in op.args)
                 self._alone(op, "product")
-            elif op.name == "take":
+            elif op.name in ("take", "scatter"):
                 self._take(op)
             else:
                 self._loop(op)
@@ -507,7 +507,7 @@ def supported(op: Op) -> bool:
     name = op.name
     if name in REDUCTIONS:
         return op.kind in FLOATS and sources[0].dtype == op.dtype
-    if name == "take":
+    if name in ("take", "scatter"):
         index = sources[-1]
         return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
     if name in CORRELATIONS:

@@ -1,0 +1,53 @@
+"""When a training is compiled: by the work that it takes, which is counted, not timed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.train import native
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_products_are_counted_with_all_positions_of_a_kernel(
+    dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[float] = []
+    count = native._multiplications
+
+    def noted(*given: object) -> float:
+        counts.append(count(*given))  # type: ignore[arg-type]
+        return counts[-1]
+
+    monkeypatch.setattr(native, "_multiplications", noted)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (20, 10, 10, 1)).astype(dtype)
+    model = cr.Model([nn.Conv2D(8, 3), nn.Flatten(), nn.Dense(3, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, rng.integers(0, 3, 20), epochs=1, verbose=0)
+    assert counts == [8 * 8 * 8 * 9 + 512 * 3]
+
+
+def layers(kind: str) -> list[nn.Layer]:
+    first: list[nn.Layer] = {
+        "groups": [nn.Reshape((6, 2)), nn.Conv1D(4, 3, groups=2), nn.Flatten()],
+        "embedding": [nn.Embedding(30, 4), nn.Flatten()],
+        "sequence": [nn.Reshape((6, 2)), nn.Dense(5, "tanh"), nn.Flatten()],
+    }[kind]
+    return [*first, nn.Dense(3, "softmax")]
+
+
+@pytest.mark.parametrize("kind", ["groups", "embedding", "sequence"])
+def test_networks_that_join_gather_and_stack_are_compiled_too(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.integers(0, 30, (50, 12))
+    x = whole if kind == "embedding" else whole / 30
+    losses = []
+    for jit in (True, False):
+        model = cr.Model(layers(kind))
+        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=jit)
+        history = model.fit(x, whole[:, 0] % 3, epochs=3, batch_size=16, verbose=0, seed=1)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-9)
