@@ -72,7 +72,12 @@ def scatter_rows(
         whole = count // lanes * lanes
         for step, start, stop in ((lanes, 0, whole), (1, whole, count)):
             wide = kind if step == 1 else ir.VectorType(kind, lanes)
-            counted(b, start, stop, step, [], lambda j, _: body(wide, j) or [])
+
+            def turn(j: ir.Value, _: Any, wide: ir.Type = wide) -> list[ir.Value]:
+                body(wide, j)
+                return []
+
+            counted(b, start, stop, step, [], turn)
 
     def clear(wide: ir.Type, j: ir.Value) -> None:
         zero = ir.Constant(wide, 0.0 if wide is kind else None)
