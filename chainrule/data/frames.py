@@ -50,6 +50,11 @@ def from_frame(frame: Any, source: str = "the data frame") -> Table:
     return Table(source, tuple(cells), cells, tuple(range(1, len(found) + 1)))
 
 
+def as_table(data: Any) -> Table:
+    """A table as it is, a data frame as `from_frame` reads it."""
+    return data if isinstance(data, Table) else from_frame(data)
+
+
 def _cells(series: Any, name: str, source: str) -> Column:
     import narwhals as nw
 

@@ -14,6 +14,7 @@ from chainrule.nn.layers.containers import Sequential
 from chainrule.nn.naming import user_line
 from chainrule.optim.base import at
 from chainrule.optim.finder import RangeTest
+from chainrule.tracing import flatten, unflatten
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.history import History
 from chainrule.train.compiled import Compiled, compiled
@@ -77,6 +78,12 @@ class Model:
         self.override: float | None = None
         self.jit_compile: bool | Literal["auto"] = "auto"
         self.predictor = Predictor()
+
+    def __repr__(self) -> str:
+        size = "no parameters yet"
+        if self.built:
+            size = f"{sum(np.size(leaf) for leaf in flatten(self.params)[0]):,} parameters"
+        return f"<{type(self).__name__} {self.name!r}: {size}>"
 
     # The parts -------------------------------------------------------------------------------
 
@@ -426,8 +433,6 @@ class Model:
 
     def get_weights(self) -> list[Array]:
         """Copies of all parameters and of the layers' state, in a fixed order."""
-        from chainrule.tracing import flatten
-
         state = self.training_state("get_weights")
         return [np.array(leaf) for leaf in flatten((state.params, state.layers))[0]]
 
@@ -437,8 +442,6 @@ class Model:
         Raises:
             ArgumentError: another number of arrays, or other shapes.
         """
-        from chainrule.tracing import flatten, unflatten
-
         state = self.training_state("set_weights")
         leaves, spec = flatten((state.params, state.layers))
         shapes = [np.shape(leaf) for leaf in leaves]

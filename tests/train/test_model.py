@@ -278,3 +278,9 @@ def test_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown[3].endswith("glorot_uniform, variance 0.06897")  # 2/(13 + 16)
     assert shown[7].split() == ["sum", "│", "│", "273", "│"]
     assert shown[8] == " 32 more numbers are kept beside them, such as running averages"
+
+
+def test_it_prints_its_size() -> None:
+    model = cr.Model([nn.Dense(16), nn.Dense(1)], name="small")
+    assert repr(model) == "<Model 'small': no parameters yet>"
+    assert repr(model.build((99,))) == "<Model 'small': 1,617 parameters>"

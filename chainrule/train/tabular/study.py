@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.encode import Encoder, column_kinds, fit_encoder
+from chainrule.data.frames import as_table
 from chainrule.data.split import train_test_split
 from chainrule.data.table import Table, listed
 from chainrule.data.target import Target, find_target, rows_with_target, standardised
@@ -72,17 +74,21 @@ class Baseline:
     test: Scores
 
 
-def prepare(table: Table, settings: Settings) -> Study:
+def prepare(table: Table | Any, settings: Settings) -> Study:
     """Divide a table, and encode all parts with the statistics of the training part alone.
 
     Rows without a target are dropped. Classes keep their shares in all parts.
+
+    Args:
+        table: a `Table`, or a data frame as for `from_frame`.
+        settings: what to predict, from what, and how to train.
 
     Raises:
         ArgumentError: a setting that does not fit.
         DataError: a table that cannot be trained on.
     """
     settings.check()
-    table, dropped = rows_with_target(table, settings.target)
+    table, dropped = rows_with_target(as_table(table), settings.target)
     target = find_target(table, settings.target, task=settings.task)
     _check_classes(settings, target)
     kinds = column_kinds(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.encode import Encoder
+from chainrule.data.frames import as_table
 from chainrule.data.table import Column, Table, listed
 from chainrule.data.target import Target
 from chainrule.errors import DataError, ModelFileError
@@ -25,6 +26,8 @@ KIND = "table"
 @dataclass(frozen=True)
 class TableModel:
     """A network, and how a table's columns become its inputs and its outputs a prediction.
+
+    Tables may be data frames of pandas, Polars or PyArrow too.
 
     Attributes:
         model: the network; its outputs are logits, or a standardised number.
@@ -50,12 +53,13 @@ class TableModel:
     encoder: Encoder
     target: Target
 
-    def outputs(self, table: Table) -> NDArray[np.float64]:
+    def outputs(self, table: Table | Any) -> NDArray[np.float64]:
         """What the network gives for each row, shape (rows, outputs).
 
         Raises:
             DataError: a column is missing, or holds text where numbers were trained on.
         """
+        table = as_table(table)
         missing = [c.name for c in self.encoder.inputs if c.name not in table.cells]
         if missing:
             raise DataError(
@@ -65,12 +69,13 @@ class TableModel:
             )
         return np.asarray(self.model.predict(self.encoder.transform(table), batch_size=1024))
 
-    def evaluate(self, table: Table) -> Scores:
+    def evaluate(self, table: Table | Any) -> Scores:
         """Loss and metrics on a table that has the target.
 
         Raises:
             DataError: a column or a target is missing, or a class is not known.
         """
+        table = as_table(table)
         absent = np.flatnonzero(table.missing(self.target.name))
         if len(absent):
             raise DataError(
@@ -82,7 +87,7 @@ class TableModel:
         y = self.target.encode(self.target.values(table))
         return evaluate(self.target.kind, self.outputs(table), y, scale=self.target.std)
 
-    def probabilities(self, table: Table) -> NDArray[np.float64]:
+    def probabilities(self, table: Table | Any) -> NDArray[np.float64]:
         """The probability of each class, shape (rows, classes).
 
         Raises:
@@ -96,7 +101,7 @@ class TableModel:
             )
         return probabilities(self.target.kind, self.outputs(table))
 
-    def predict(self, table: Table) -> dict[str, Column]:
+    def predict(self, table: Table | Any) -> dict[str, Column]:
         """The prediction of each row under the target's name, and each class's probability.
 
         Returns:

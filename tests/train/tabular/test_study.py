@@ -8,11 +8,12 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from chainrule.data import load_heart, read_text
-from chainrule.errors import ArgumentError
-from chainrule.train import Settings, prepare, train_models
+from chainrule.errors import ArgumentError, DataError
+from chainrule.train import Settings, TableModel, prepare, train_models
 from chainrule.train.tabular import baseline
 from chainrule.train.tabular.study import default_learning_rate
 
@@ -148,3 +149,22 @@ def test_the_learning_rate_follows_the_largest_curvature() -> None:
 def test_settings_that_do_not_fit(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=rf"(?s){message}\n  received:.*remedy:"):
         prepare(load_heart(), Settings("disease", **wrong))
+
+
+def test_data_frames_are_tables() -> None:
+    """Training and prediction take them as they take the same rows of a file."""
+    rows = {"age": [20.0, 50.0, 30.0, 60.0] * 5, "sex": ["m", "f"] * 10, "ill": ["no", "yes"] * 10}
+    frame = pandas.DataFrame(rows)
+    settings = Settings("ill", layers=(), epochs=3)
+    study = prepare(frame, settings)
+    text = "\n".join(
+        ["age,sex,ill", *(",".join(map(str, row)) for row in zip(*rows.values(), strict=True))]
+    )
+    np.testing.assert_array_equal(study.train.x, prepare(read_text(text), settings).train.x)
+    [trained] = train_models(study)
+    model = TableModel(trained.model, study.encoder, study.target)
+    for name, found in model.predict(frame).items():
+        np.testing.assert_array_equal(found, model.predict(read_text(text))[name])
+    assert model.evaluate(frame) == model.evaluate(read_text(text))
+    with pytest.raises(DataError, match="a table is made from a data frame"):
+        prepare(np.ones((3, 2)), settings)
