@@ -134,16 +134,11 @@ def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str
                 remedy="compile the outer function",
             )
         trace.tape.static = True
-        inputs: list[Node] = []
-        traced: list[Any] = []
-        for leaf, path in zip(leaves, names, strict=True):
-            if is_number(leaf):
-                node = _input(trace, leaf, path)
-                inputs.append(node)
-                traced.append(node)
-            else:
-                traced.append(leaf)
-        trace.tape.free.append(range(len(inputs)))
+        traced = [
+            _input(trace, leaf, path) if is_number(leaf) else leaf
+            for leaf, path in zip(leaves, names, strict=True)
+        ]
+        trace.tape.free.append(range(trace.inputs))
         args, kwargs = unflatten(spec, traced)
         output = f(*args, **kwargs)
         found, results = flatten(output)
@@ -155,7 +150,8 @@ def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str
                     line=code_line(*user_code(2)),
                     remedy="return arrays, numbers, or containers of them",
                 )
-        return Captured(Graph(inputs, found), results)
+        # Not what f was given: an argument that f assigns to stands for a later node by now.
+        return Captured(Graph(trace.tape.nodes[: trace.inputs], found), results)
 
 
 def _input(trace: Trace, leaf: Any, name: str) -> Traced:

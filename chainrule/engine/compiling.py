@@ -309,7 +309,8 @@ def compile(
     A signature is the dtypes and shapes of all numbers and arrays among the arguments, the
     containers they are in, and the values of truth values, texts and static arguments. The
     result is what the function itself returns, within rounding; NaN and infinities are as in
-    NumPy. Functions of derivatives compile like any others:
+    NumPy. What the function assigns to an argument's elements counts inside; the caller's array
+    stays. Functions of derivatives compile like any others:
 
     >>> import numpy as np, chainrule as cr
     >>> slope = cr.compile(cr.value_and_grad(lambda w: np.log(1 + np.exp(-3 * w))))
