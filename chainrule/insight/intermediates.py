@@ -149,9 +149,10 @@ def of_function(
     def kept(*args: Any, **kwargs: Any) -> Intermediates:
         with Trace() as run:
             names, arguments, values, named = entered(run, f, args, kwargs)
-            inputs = run.tape.nodes[run.start : run.start + run.inputs]
             with Watch() as watch:
                 result = f(*values, **named)
+            # Only now: an argument that f assigns to stands for a later node.
+            inputs = run.tape.nodes[run.start : run.start + run.inputs]
             outputs, structure = flatten(result)
             known = {id(node) for node in inputs}
             sightings = [s for s in watch.sightings.values()

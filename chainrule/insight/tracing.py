@@ -101,9 +101,10 @@ def trace_with_variables(f: Callable[..., Any]) -> Callable[..., TracedGraph]:
 
     @functools.wraps(f)
     def watched(*args: Any, **kwargs: Any) -> Any:
+        # Before f runs: an argument that it assigns to stands for another node then.
+        inputs = {x.name for x in flatten((args, kwargs))[0] if isinstance(x, Node)}
         with Watch() as watch:
             result = f(*args, **kwargs)
-        inputs = {x.name for x in flatten((args, kwargs))[0] if isinstance(x, Node)}
         made = [s for s in watch.sightings.values() if s.node.fn is not None]
         return result, unique_names(made, inputs)
 

@@ -55,6 +55,24 @@ PARAMS = {"hidden": [RNG.normal(size=(3, 3)) for _ in range(2)], "last": RNG.nor
 X = RNG.normal(size=3)
 
 
+def test_an_argument_that_is_assigned_to() -> None:
+    """x is what was given, x#2 what it is at the end."""
+
+    def f(x: Any) -> Any:
+        x[0] = x[1] * x[2]
+        return (x**2).sum()
+
+    found = cr.intermediates(f)(np.array([1.0, 2.0, 3.0]))
+    assert list(found) == ["x", "x#2", "return"]
+    # By hand: f = (x₁x₂)² + x₁² + x₂².
+    np.testing.assert_array_equal(found["x"].value, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(found["x"].adjoint, [0.0, 40.0, 30.0])
+    np.testing.assert_array_equal(found["x#2"].value, [6.0, 2.0, 3.0])
+    np.testing.assert_array_equal(found["x#2"].adjoint, [12.0, 4.0, 6.0])
+    np.testing.assert_array_equal(found["x#2"].tangent, [5.0, 1.0, 1.0])
+    assert "log(x#2)" in str(cr.debug(lambda x: (x.__setitem__(0, 0.0), np.log(x))[1])(np.ones(2)))
+
+
 def test_names_come_from_variables_everywhere() -> None:
     found = cr.intermediates(deep)(PARAMS, X)
     assert set(found) == {
