@@ -16,8 +16,8 @@ import chainrule as cr
 from benchmarks import THREADS, peers
 
 VECTORS = ("avx512f", "avx2", "avx", "asimd", "neon")  # the widest first
-# Of the products m × k × n, the kernels are quickest where all fits into the second-level cache.
-SHAPES = ((128, 256, 128), (128, 784, 256), (512, 2048, 2048))
+# Products m × k × n: those that fit into the second-level cache, and those worth two threads.
+SHAPES = ((128, 256, 128), (128, 784, 256), (512, 784, 256), (1024, 256, 256), (512, 2048, 2048))
 
 
 def description() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.elementary.base import is_traced
 from chainrule.errors import ArgumentError
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.layers.containers import Sequential
@@ -426,8 +427,18 @@ class Model:
         return np.asarray(classes_of(self, x, batch_size, steps))
 
     def __call__(self, x: Any) -> Array:
-        """`predict` on one batch."""
-        return self.predict(x)
+        """`predict` on one batch. It can be compiled, and differentiated with respect to x.
+
+        >>> from chainrule import grad, nn
+        >>> model = Model([nn.Dense(1, kernel_initializer="ones")]).build((2,))
+        >>> grad(lambda x: model(x).sum())(np.zeros((1, 2)))
+        array([[1., 1.]])
+        """
+        if not is_traced(x):
+            return self.predict(x)
+        state = self.training_state("predict")
+        x = x if self.dtype is None else x.astype(self.dtype)
+        return self.layer(state.params, state.layers, x, training=False)[0]
 
     # Around it -------------------------------------------------------------------------------
 

@@ -284,3 +284,20 @@ def test_it_prints_its_size() -> None:
     model = cr.Model([nn.Dense(16), nn.Dense(1)], name="small")
     assert repr(model) == "<Model 'small': no parameters yet>"
     assert repr(model.build((99,))) == "<Model 'small': 1,617 parameters>"
+
+
+def test_a_model_is_a_function_that_compiles_and_has_a_derivative() -> None:
+    kernel = np.array([[2.0], [-3.0]])
+    model = cr.Model([nn.Dense(1, activation="tanh")]).build((2,))
+    model.set_weights([np.array([0.5]), kernel])
+    x = np.array([[0.3, 0.2], [-0.1, 0.4]])
+    y = np.tanh(x @ kernel + 0.5)
+    np.testing.assert_allclose(cr.compile(model)(x), y, rtol=1e-14)
+    slope = cr.grad(lambda x: model(x).sum())
+    np.testing.assert_allclose(slope(x), (1 - y**2) * kernel.T, rtol=1e-14)
+    np.testing.assert_allclose(cr.compile(slope)(x), (1 - y**2) * kernel.T, rtol=1e-14)
+
+
+def test_a_model_keeps_its_dtype_when_it_is_compiled() -> None:
+    model = cr.Model([nn.Dense(1)], dtype=np.float32).build((2,))
+    assert cr.compile(model)(np.ones((1, 2))).dtype == np.float32
