@@ -133,6 +133,8 @@ def _unsupported(ufunc: Any, method: str) -> UnsupportedFunctionError:
 
 def apply(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A ufunc call in any of NumPy's forms on at least one traced argument."""
+    if method == "at" and ufunc in (np.add, np.subtract):
+        return _add_at(ufunc, *inputs)  # a tuple in it is an index, not an array
     inputs = tuple(array_of(x) if isinstance(x, (list, tuple)) else x for x in inputs)
     if method == "__call__":
         return _call(ufunc, inputs, dict(kwargs))
@@ -153,8 +155,6 @@ def apply(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
         a, b = inputs
         a = shapes.reshape(a, shape_of(a) + (1,) * len(shape_of(b)))
         return _call(ufunc, (a, b), dict(kwargs))
-    if method == "at" and ufunc in (np.add, np.subtract):
-        return _add_at(ufunc, *inputs)
     raise _unsupported(ufunc, method)
 
 
@@ -164,7 +164,7 @@ def _add_at(ufunc: Any, y: Any, key: Any, v: Any) -> None:
         raise plain_target(y)
     index = Index(plain_key(key))
     shape = np.shape(y.value[index.key])
-    v = full(v, shape)
+    v = full(array_of(v) if isinstance(v, (list, tuple)) else v, shape)
     added = index_add(v, shape=np.shape(y.value), index=index)
     y[...] = y + added if ufunc is np.add else y - added  # type: ignore[index, operator]
 

@@ -174,6 +174,28 @@ def test_add_at_adds_repeated_positions() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    [
+        ([0, 0, 1], [1, 1, 2]),
+        (np.array([0, 1]), np.array([2, 2])),
+        (0, 1),
+        (slice(None), [0, 0]),
+        (..., [1, 1]),
+        np.array([[True, False, True], [False, True, False]]),
+    ],
+)
+def test_add_at_takes_any_index(key: Any) -> None:
+    """A tuple indexes the axes: rows and columns, not rows alone."""
+
+    def f(x: Any, v: Any) -> Any:
+        y = x * 1.0
+        np.add.at(y, key, v)
+        return y
+
+    check_case(f, (np.arange(6.0).reshape(2, 3), 0.5))
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda x, buffer: np.sin(x, out=buffer),
