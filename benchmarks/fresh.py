@@ -168,7 +168,7 @@ def contest(
     samples: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(1 if QUICK else rounds + 1):
         for name in names:
-            if name in once and turn > 1:
+            if name in once and turn:
                 continue
             with tempfile.TemporaryDirectory() as cache:
                 samples[name].append(seconds(work, name, cache))

@@ -159,12 +159,13 @@ def line(row: Row) -> str:
     best = f"{row.best} {_short(row.figure(row.seconds[row.best]))}" if row.best else "–"
     ratio = f"{row.ratio:.3g}" if row.best or row.bracket is None else "–"
     sign = "≥" if row.rate else "≤"
+    where = "" if row.bracket == 1.0 else f" ({sign} {_short(row.target)})"  # set as a ratio
     cells = (
         f"{row.work}, {row.unit}",
         _short(row.figure(row.own)),
         best,
         ratio,
-        f"{row.goal:.3g} ({sign} {_short(row.target)})",
+        f"{row.goal:.3g}{where}",
         {True: "yes", False: "no", None: "–"}[row.met],
         "; ".join(others) or "–",
     )
