@@ -143,6 +143,8 @@ def convolutional(rows: int = 1_280) -> Row:
     task = images(rows)
     trainers = _common(task, 64)
     trainers["chainrule fit"] = own_fit(task)
+    if available("jax"):  # XLA's convolutions are far slower within a scan
+        trainers["JAX jit a step"] = networks.jax_trainer(task, scan=False)
     work = "convolutional net on 28 × 28, batch 64, Adam"
     row = Row(work, "samples/s", rows, 20_000, 7_000, rate=True)
     row.notes.append(
