@@ -43,6 +43,7 @@ from chainrule.engine.program import Op, contiguous
 
 IDENTITY = {"sum": -0.0, "max": -np.inf, "min": np.inf}
 COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
+BLOCK = 64  # turns of a loop whose sums are added up by themselves
 TAPS = 16  # elements that are reduced for each vector with their code written out
 HELD = 4  # vectors of a result that stay in registers
 WORK = 10  # operations in a loop's body, below which it is unrolled
@@ -308,6 +309,41 @@ class Loops:
             return 1
         return 4 if any(r.inner for r in self.reductions.values()) else 2
 
+    def _in_blocks(
+        self,
+        first: int,
+        last: int,
+        step: int,
+        sums: dict[Op, list[ir.Value]],
+        carried: list[ir.Value],
+        turn: Callable[[ir.Value, Sequence[ir.Value]], list[ir.Value]],
+    ) -> list[ir.Value]:
+        """The turns of a loop. Of many numbers blocks are summed first, and then the blocks' sums:
+        the rounding errors of a single long sum would grow with its length.
+
+        Source: Higham, *Accuracy and Stability of Numerical Algorithms* (2nd ed., SIAM 2002), 4.2.
+        """
+        b = self.b
+        ops = [op for op, parts in sums.items() for _ in parts]
+
+        def run(base: ir.Value, length: int, start: Sequence[ir.Value]) -> list[ir.Value]:
+            size = BLOCK * step
+            if not ops or length <= 2 * size:
+                return counted(b, 0, length, step, start, lambda j, own: turn(b.add(base, j), own))
+            while size * BLOCK < length:
+                size *= BLOCK
+
+            def one(j: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
+                zero = [number(IDENTITY[op.name], str(op.dtype), self.lanes) for op in ops]
+                rows = zip(ops, before, run(b.add(base, j), size, zero), strict=True)
+                return [EMIT[COMBINE[op.name]](b, x, y) for op, x, y in rows]
+
+            whole = length // size * size
+            found = counted(b, 0, whole, size, start, one)
+            return run(b.add(base, index(whole)), length - whole, found)
+
+        return run(index(first), last - first, carried)
+
     def _holds(self) -> bool:
         return any(r.held for r in self.reductions.values())
 
@@ -348,7 +384,7 @@ class Loops:
         first, last = self._without_bounds(lanes * times)
         carried = counted(b, 0, first, lanes, _listed(sums), rest)
         self.interior = True
-        carried = counted(b, first, last, lanes * times, carried, turn)
+        carried = self._in_blocks(first, last, lanes * times, sums, carried, turn)
         self.interior = False
         carried = counted(b, last, n, lanes, carried, rest)
         return _grouped(sums, carried)
