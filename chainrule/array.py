@@ -55,8 +55,11 @@ def plain_array(x: Any, what: str) -> np.ndarray:
     A matrix multiplies otherwise and a masked array hides elements: the derivative rules would
     contradict the values, so both are refused.
     """
-    if isinstance(x, (np.matrix, np.ma.MaskedArray)):
-        masked = isinstance(x, np.ma.MaskedArray)
+    if type(x) is np.ndarray:
+        return x
+    ma = sys.modules.get("numpy.ma")  # without it there is no masked array, and it loads slowly
+    masked = ma is not None and isinstance(x, ma.MaskedArray)
+    if masked or isinstance(x, np.matrix):
         raise NotDifferentiableError(
             f"{what} is a {type(x).__name__}, whose arithmetic differs from that of arrays",
             got=f"a {type(x).__name__} of shape {x.shape}",
