@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from chainrule.engine.native.groups import REDUCTIONS, Group, space_of
 from chainrule.engine.program import Op
 
-PARTS = 16  # of a single axis that is split among threads
-
 
 @dataclass(eq=False)
 class Access:
@@ -72,17 +70,13 @@ def divisible(group: Group) -> bool:
     """Can the first axis of a loop group be split among threads?"""
     if not group.space:
         return False
-    if len(group.space) == 1 and group.space[0] % PARTS:
-        return False
     for op in group.ops:
         if op.name in REDUCTIONS:
             shape = space_of(op)
             first = next((i for i, n in enumerate(shape) if n != 1), None)
             if first is None or first in op.params["axis"]:
                 return False
-        if op.name in ("pad", "within") and len(group.space) == 1:
-            return False
     return True
 
 
-__all__ = ["PARTS", "Access", "Reduction", "bounds_of", "divisible"]
+__all__ = ["Access", "Reduction", "bounds_of", "divisible"]

@@ -20,7 +20,7 @@ from chainrule.engine.native import machine, sweeps, tape
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.correlations import Correlation, WeightCorrelation
 from chainrule.engine.native.gathers import scatter_rows, take_rows
-from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
+from chainrule.engine.native.groups import SIMPLE, Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
 from chainrule.engine.native.products import Product
@@ -32,7 +32,9 @@ from chainrule.engine.program import RECORDS, Op, Program
 POINTER = ir.PointerType()
 MOST = 64  # threads
 SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
-PRODUCT, STEP = 0.04e-9, 0.15e-9  # seconds that a multiplication in a product, an operation takes
+# Seconds, about: of a multiplication in a product, a simple step on a number, another function,
+# and a byte that is read or written.
+PRODUCT, STEP, FUNCTION, BYTE = 0.01e-9, 0.015e-9, 0.2e-9, 0.05e-9
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
@@ -378,7 +380,12 @@ class Compiled:
             return self.spec(group).multiplications * PRODUCT
         if group.kind == "tape":
             return self.tapes[group].seconds
-        return math.prod(group.space) * len(group.ops) * STEP
+        size = math.prod(group.space)
+        work = sum(STEP if op.name in SIMPLE else FUNCTION for op in group.ops) * size
+        layout = self.grouping.layout
+        read = {layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
+        moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
+        return max(work, moved * BYTE)
 
     def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
         pointer = place.pointer

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engine.native.accesses import PARTS, Access, Reduction, bounds_of
+from chainrule.engine.native.accesses import Access, Reduction, bounds_of
 from chainrule.engine.native.groups import (
     REDUCTIONS,
     Group,
@@ -58,7 +58,7 @@ class Loops:
         layout: the layout of each operation.
         pointer: the address of a stored operation's first element.
         target: the processor.
-        part: (thread, threads) where the first axis is split among threads.
+        part: (thread, threads) where the first axis, or the only one, is split among threads.
         wait: writes a barrier.
     """
 
@@ -147,8 +147,6 @@ class Loops:
             a.bounds = [a.bounds[k] for k in order] if a.bounds else None
         for r in reductions:
             r.reduced = [r.reduced[k] for k in order]
-        if self.part is not None:
-            self._split(accesses, reductions)
         self._tap(accesses, reductions)
         k = len(self.dims) - 2
         while k >= (0 if self.part is None else 1):
@@ -195,17 +193,6 @@ class Loops:
             a.bounds = [a.bounds[k] for k in rest] if a.bounds else None
         for r in reductions:
             r.reduced, r.tapped = [False] * len(rest), True
-
-    def _split(self, accesses: list[Access], reductions: list[Reduction]) -> None:
-        """Make the first axis one of parts for threads: a single long axis becomes two."""
-        if len(self.dims) > 1:
-            return
-        n = self.dims[0]
-        self.dims = [PARTS, n // PARTS]
-        for a in accesses:
-            a.strides = [a.strides[0] * (n // PARTS), a.strides[0]]
-        for r in reductions:
-            r.reduced = [False, False]
 
     # The loops -------------------------------------------------------------------------------
 
@@ -382,12 +369,31 @@ class Loops:
             return _listed(found)
 
         first, last = self._without_bounds(lanes * times)
+        if len(self.dims) == 1 and self.part is not None:
+            self._shared(first, last, lanes * times, turn, rest)
+            return sums
         carried = counted(b, 0, first, lanes, _listed(sums), rest)
         self.interior = True
         carried = self._in_blocks(first, last, lanes * times, sums, carried, turn)
         self.interior = False
         carried = counted(b, last, n, lanes, carried, rest)
         return _grouped(sums, carried)
+
+    def _shared(self, first: int, last: int, step: int, turn: Any, rest: Any) -> None:
+        """A single axis among threads: each has some of the turns, the first one both ends."""
+        b, part = self.b, self.part
+        assert part is not None
+        lanes = self.lanes or 1
+        with b.if_then(b.icmp_signed("==", part[0], index(0))):
+            counted(b, 0, first, lanes, [], rest)
+            counted(b, last, self.dims[-1], lanes, [], rest)
+        low, high = (
+            b.add(index(first), b.mul(x, index(step)))
+            for x in share(b, (last - first) // step, *part)
+        )
+        self.interior = True
+        ranged(b, low, high, step, lambda i: turn(i, []))
+        self.interior = False
 
     def _positions(
         self,
