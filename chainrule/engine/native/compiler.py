@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import machine, sweeps, tape
 from chainrule.engine.native.accesses import divisible
-from chainrule.engine.native.correlations import Correlation, WeightCorrelation
+from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.gathers import scatter_rows, take_rows
 from chainrule.engine.native.groups import SIMPLE, Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops
@@ -27,6 +27,7 @@ from chainrule.engine.native.products import Product
 from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
 from chainrule.engine.native.target import I1, I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
+from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.program import RECORDS, Op, Program
 
 POINTER = ir.PointerType()

@@ -138,7 +138,7 @@ def emit_product(
     if turned(spec).n == 1:
         emitter.column()
     else:
-        emitter.panels()
+        emitter.emit()
     b.ret_void()
     return function
 
@@ -167,16 +167,10 @@ class _Emitter(Tiles):
 
     # Panels of columns -------------------------------------------------------------------------
 
-    def panels(self) -> None:
-        n, step = self.spec.n, self.width * self.lanes
+    def emit(self) -> None:
         if self.strips is not None:
             self._strip()
-        whole = n // step * step
-        counted(self.b, 0, whole, step, [], lambda j, _: self._panel(j, self.width, 0))
-        if whole < n:
-            left = n - whole
-            vectors = -(-left // self.lanes)
-            self._panel(index(whole), vectors, left % self.lanes)
+        self.panels(self.width, self._panel)
 
     def _panel(self, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
         """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""

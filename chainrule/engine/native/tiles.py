@@ -95,6 +95,24 @@ class Tiles:
         """The first so many lanes."""
         return constant_lanes(I1, tuple(int(lane < tail) for lane in range(self.lanes)))
 
+    def panels(self, width: int, body: Callable[[ir.Value, int, int], Any]) -> None:
+        """body(first column, vectors, tail) for each panel of ``width`` vectors of columns.
+
+        The last panel may be narrower; of its last vector only ``tail`` lanes are columns, if it
+        is not 0.
+        """
+        n, step = self.columns, width * self.lanes
+        whole = n // step * step
+
+        def panel(j: ir.Value, _: Any) -> list[ir.Value]:
+            body(j, width, 0)
+            return []
+
+        counted(self.b, 0, whole, step, [], panel)
+        if whole < n:
+            left = n - whole
+            body(index(whole), -(-left // self.lanes), left % self.lanes)
+
     def finish(
         self, sums: Sequence[ir.Value], i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int
     ) -> None:
