@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from chainrule.engine.program import Builder
+from chainrule.engine.building import Builder
+from chainrule.engine.program import Op
 
 Shape = tuple[int, ...]
 MOST = 8  # arrays that are joined element by element
@@ -17,8 +17,6 @@ MOST = 8  # arrays that are joined element by element
 
 def matmul(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     """A vector is a matrix with one row or column; a stack on the left is one high matrix."""
-    from chainrule.engine.program import Op
-
     if not all(isinstance(a, Op) and a.dtype == dtype and a.size for a in args):
         return None
     x, y = args
@@ -33,8 +31,6 @@ def matmul(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
 
 def concatenate(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     """Each array in its place, chosen by the position along the axis."""
-    from chainrule.engine.program import Op
-
     if not all(isinstance(a, Op) and a.dtype == dtype and a.size for a in args):
         return None
     if dtype.kind != "f" or len(args) > MOST:

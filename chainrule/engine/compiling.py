@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from chainrule.engine.capture import Captured, capture, is_number
-from chainrule.engine.program import Program, simplified
+from chainrule.engine.program import Program
 from chainrule.engine.reference import Reference
+from chainrule.engine.simplifying import simplified
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, user_code
 from chainrule.tracing import flatten, leaf_names, name_of

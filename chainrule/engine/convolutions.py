@@ -18,12 +18,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chainrule.engine.building import Builder
 from chainrule.engine.geometry import Geometry
-
-if TYPE_CHECKING:
-    from chainrule.engine.program import Builder, Op
+from chainrule.engine.program import Op
 
 Shape = tuple[int, ...]
 WIDE = 48  # positions of a row from which on images are padded instead of edges left out
@@ -214,8 +213,6 @@ def _put_back(b: Builder, columns: Op, n: int, dilation: Shape, lows: Shape, sha
 
 
 def _same(args: Sequence[Any], dtype: Any) -> bool:
-    from chainrule.engine.program import Op
-
     return all(
         isinstance(a, Op) and a.dtype == dtype and a.dtype.kind == "f" and a.size for a in args
     )

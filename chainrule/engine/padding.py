@@ -8,10 +8,10 @@ b are read at shifted places, and the steps are done over in the loop that wants
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from chainrule.engine.program import Builder, Op, Program
+from chainrule.engine.building import Builder
+from chainrule.engine.program import Op, Program
 
 CHEAP = frozenset(
     {
@@ -30,8 +30,6 @@ def sunk(program: Program, build: Builder) -> Program:
     A sum over what a padded array is made from goes through the padded array's space as well, so
     that one loop does both.
     """
-    from chainrule.engine.program import Op, Program
-
     readers: dict[Op, list[Op]] = {}
     for op in program.ops:
         for a in op.sources():

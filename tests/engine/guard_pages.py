@@ -18,7 +18,8 @@ from chainrule import spatial
 from chainrule.engine.capture import capture
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
-from chainrule.engine.program import Op, simplified
+from chainrule.engine.program import Op
+from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
 
 _system = ctypes.CDLL(None)

@@ -16,7 +16,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import spatial
-from chainrule.engine.native.groups import REDUCTIONS, SIMPLE, VIEWS, space_of
+from chainrule.engine.native.groups import VIEWS, space_of
+from chainrule.engine.native.repertoire import REDUCTIONS, SIMPLE
 from chainrule.engine.program import Op
 
 RNG = np.random.default_rng(0)

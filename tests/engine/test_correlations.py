@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule.engine.capture import capture
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import host
-from chainrule.engine.program import simplified
+from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
 
 Options = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.engine.capture import capture
-from chainrule.engine.program import simplified
+from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
 
 TINY = float(np.finfo(np.float64).tiny)

@@ -17,7 +17,8 @@ from chainrule.engine.capture import capture
 from chainrule.engine.native import groups, machine, tape
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
-from chainrule.engine.program import Program, simplified
+from chainrule.engine.program import Program
+from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
 
 AVX2 = Target(host().triple, "x86-64-v3", "", 256)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.engine.native.groups import REDUCTIONS, Group, space_of
+from chainrule.engine.native.groups import Group, space_of
+from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.program import Op
 
 

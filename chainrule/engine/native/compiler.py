@@ -20,10 +20,11 @@ from chainrule.engine.native import machine, sweeps, tape
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.gathers import scatter_rows, take_rows
-from chainrule.engine.native.groups import SIMPLE, Group, Grouping, Layout, matrix_of
+from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
 from chainrule.engine.native.products import Product
+from chainrule.engine.native.repertoire import SIMPLE
 from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
 from chainrule.engine.native.target import I1, I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share

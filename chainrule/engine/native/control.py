@@ -21,7 +21,8 @@ from chainrule.control.parts import Part, chosen
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.target import Target
-from chainrule.engine.program import Op, Program, simplified
+from chainrule.engine.program import Op, Program
+from chainrule.engine.simplifying import simplified
 from chainrule.graph import Graph, Node
 
 PIECE = 0.02  # seconds of native code after which Python looks for a Ctrl-C

@@ -14,28 +14,27 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.native.special import EMIT
-from chainrule.engine.program import ELEMENTWISE, RECORDS, Op, Program, as_ranges, contiguous
+from chainrule.engine.native.repertoire import (
+    CORRELATIONS,
+    DTYPES,
+    REDUCTIONS,
+    is_list,
+    is_number,
+    supported,
+    unrolled_seconds,
+)
+from chainrule.engine.program import RECORDS, Op, Program, as_ranges, contiguous
 
 Shape = tuple[int, ...]
 VIEWS = frozenset(
     {"reshape", "transpose", "broadcast_to", "getitem", "flip", "diagonal", "windows"}
 )
-CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
-REDUCTIONS = frozenset({"sum", "max", "min"})
-INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
-COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
-LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
-SIMPLE = COMPARISONS | LOGIC | INTEGER | ELEMENTWISE | {"divide", "square", "sqrt", "abs"}
-FLOATS = ("float32", "float64")
-DTYPES = (*FLOATS, "int64", "bool")
 MOST = 60  # operations in one loop
 UNROLLED = 0.2  # seconds of compiling steps on single numbers, above which they go to a tape
 
@@ -475,68 +474,11 @@ def _params(op: Op) -> dict[str, Any]:
     return {"shape": op.shape} if op.name == "broadcast_to" else op.params
 
 
-def unrolled_seconds(names: Sequence[str]) -> float:
-    """About how long LLVM takes for steps on single numbers, all in one function.
-
-    Each has its own cost, and there is a part that grows with the square of their number.
-    """
-    functions = sum(name not in SIMPLE for name in names)
-    return (1.5e-4 * len(names) + 1.5e-3 * functions) * (1 + len(names) / 1000)
-
-
-def is_number(op: Op) -> bool:
-    """Is an operation a step on single numbers?"""
-    return op.size == 1 and op.is_pointwise and op.name not in ("pad", "within")
-
-
-def is_list(op: Op) -> bool:
-    """Is an operation an array of single numbers?"""
-    return op.name == "concatenate" and all(
-        isinstance(a, Op) and a.shape == (1,) and a.kind in DTYPES and a.dtype == op.dtype
-        for a in op.args
-    )
-
-
-def supported(op: Op) -> bool:
-    """Is there native code for an operation?"""
-    if op.kind not in DTYPES or op.size == 0:
-        return False
-    sources = op.sources()
-    if any(a.kind not in DTYPES or a.size == 0 for a in sources):
-        return False
-    name = op.name
-    if name in REDUCTIONS:
-        return op.kind in FLOATS and sources[0].dtype == op.dtype
-    if name in ("take", "scatter"):
-        index = sources[-1]
-        return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
-    if name in CORRELATIONS:
-        return str(op.dtype) in FLOATS and all(a.dtype == op.dtype for a in sources)
-    if name == "matmul":
-        same = all(a.dtype == op.dtype for a in sources) and len(sources) == 2
-        return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in sources)
-    if not op.is_pointwise:
-        return False
-    if name in ELEMENTWISE:
-        return True
-    if name in COMPARISONS:
-        return True
-    if name in LOGIC:
-        return all(a.dtype == bool for a in sources)
-    if op.dtype.kind == "i":
-        return name in INTEGER
-    if name in ("isfinite", "isnan", "isinf", "signbit"):
-        return sources[0].dtype.kind == "f" and name in EMIT
-    return name in EMIT and op.kind in FLOATS
-
-
 __all__ = [
     "Group",
     "Grouping",
     "Layout",
     "in_registers",
-    "is_list",
-    "is_number",
     "matrix_of",
     "read_by",
     "space_of",

@@ -18,7 +18,6 @@ from llvmlite import ir
 
 from chainrule.engine.native.accesses import Access, Reduction, bounds_of
 from chainrule.engine.native.groups import (
-    REDUCTIONS,
     Group,
     Layout,
     in_registers,
@@ -27,6 +26,7 @@ from chainrule.engine.native.groups import (
     squeezed,
 )
 from chainrule.engine.native.operations import REGISTER, compute, number
+from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.threads import share

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engine.native.groups import COMPARISONS, LOGIC
+from chainrule.engine.native.repertoire import COMPARISONS, LOGIC
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, TYPES
 from chainrule.engine.native.vectors import Repeated

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.groups import SIMPLE, Group, space_of
+from chainrule.engine.native.groups import Group, space_of
+from chainrule.engine.native.repertoire import SIMPLE
 from chainrule.engine.native.roofline import Roofline, roofline
 
 FUNCTION = 20  # operations of an exponential function and its like, about

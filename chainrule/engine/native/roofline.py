@@ -21,7 +21,7 @@ from chainrule.engine.capture import capture
 from chainrule.engine.native import cache
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
-from chainrule.engine.program import simplified
+from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
 
 NEAR = 2**20  # bytes that stay in the processor's caches

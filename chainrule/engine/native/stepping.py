@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.engine.capture import capture, is_number
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
-from chainrule.engine.program import simplified
+from chainrule.engine.simplifying import simplified
 from chainrule.errors import CompileError
 from chainrule.tracing import flatten, name_of, unflatten
 

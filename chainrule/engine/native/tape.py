@@ -18,8 +18,9 @@ import numpy as np
 from llvmlite import ir
 
 from chainrule.engine.native import machine
-from chainrule.engine.native.groups import COMPARISONS, LOGIC, SIMPLE, Group, Layout, is_number
+from chainrule.engine.native.groups import Group, Layout
 from chainrule.engine.native.operations import REGISTER, compute
+from chainrule.engine.native.repertoire import COMPARISONS, LOGIC, SIMPLE, is_number
 from chainrule.engine.native.target import I1, I8, I32, I64, TYPES, Target
 from chainrule.engine.program import Op
 

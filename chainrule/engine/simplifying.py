@@ -1,0 +1,48 @@
+"""A graph made simpler before an engine runs it: fewer steps, the same numbers.
+
+Equal operations are one, each leads to an output, and all are written in the few functions that
+engines have to know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import padding
+from chainrule.engine.building import Builder
+from chainrule.engine.expanding import EXPANDED
+from chainrule.engine.program import Op, Program
+from chainrule.graph import Graph, Node
+
+
+def simplified(graph: Graph) -> Program:
+    """The program of a graph: equal steps once, dead ones dropped, the rest in simpler terms.
+
+    Nothing that changes a NaN, an infinity or the sign of a zero is done.
+    """
+    build = Builder()
+    values: list[Any] = []
+    for node in graph.nodes:
+        build.node = node
+        shape, dtype = getattr(node.value, "shape", ()), getattr(node.value, "dtype", None)
+        if node.fn is None:
+            assert dtype is not None
+            values.append(Op("input", (), {"name": node.name}, shape, dtype, node))
+            continue
+        args = [values[a.index] if isinstance(a, Node) else build.constant(a) for a in node.args]
+        if dtype is None or dtype.kind == "c":  # several results
+            name = node.fn.name
+            values.append(Op(name, tuple(args), node.params, (), np.dtype(object), node))
+            continue
+        expand = EXPANDED.get(node.fn.name)
+        found = expand(build, args, node.params, shape, dtype) if expand is not None else None
+        if found is None:
+            found = build.op(node.fn.name, args, shape, dtype, **node.params)
+        values.append(found)
+    outputs = [values[y.index] if isinstance(y, Node) else y for y in graph.outputs]
+    return padding.sunk(Program(values[: len(graph.inputs)], outputs), build)
+
+
+__all__ = ["simplified"]
