@@ -110,7 +110,9 @@ def chain(n: int = 100_000) -> list[Row]:
 def _bytes(compiled: Any) -> float:
     """What a compiled function and a call of it hold, beside its machine code."""
     (version,) = compiled.versions.values()
-    return float(version.run.arena_size + sum(a.nbytes for a in version.run.constants))
+    return float(
+        version.run.storage.arena_size + sum(a.nbytes for a in version.run.storage.constants)
+    )
 
 
 ROSENBROCK = {  # order, n -> target, best peer in µs

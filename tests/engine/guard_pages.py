@@ -63,8 +63,8 @@ def run(compiled: Compiled, values: Sequence[Any], guarded: Guarded) -> list[Any
         for y in compiled.grouping.outputs
     ]
     made = [x for x, y in zip(outputs, compiled.grouping.outputs, strict=True) if isinstance(y, Op)]
-    constants = [guarded.array(x) for x in compiled.constants]
-    arena = guarded.address(max(compiled.arena_size, ALIGNMENT), ALIGNMENT)
+    constants = [guarded.array(x) for x in compiled.storage.constants]
+    arena = guarded.address(max(compiled.storage.arena_size, ALIGNMENT), ALIGNMENT)
     pointers = [*map(address_of, (*inputs, *made, *constants)), arena]
     table = (ctypes.c_uint64 * len(pointers))(*pointers)
     compiled._functions[0](ctypes.addressof(table), 0, 1, 0)

@@ -19,7 +19,7 @@ def _threads() -> Iterator[None]:
 
 def sweeps(compiled: Any, *args: Any) -> int:
     compiled(*args)
-    return len(next(reversed(compiled.versions.values())).run.sweeps)
+    return len(next(reversed(compiled.versions.values())).run.storage.sweeps)
 
 
 def problem(rows: int, columns: int, dtype: str) -> tuple[Any, Any, Any]:

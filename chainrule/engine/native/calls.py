@@ -83,7 +83,7 @@ def quick_call(compiled: Compiled, leaves: Sequence[Any], shape: Any) -> Any:
         or len(compiled.program.inputs) != len(leaves)
         or not all(isinstance(y, Op) for y in outputs)
         or any(type(x) is not float and type(x) is not np.ndarray for x in leaves)
-        or len(set(compiled.output_slots)) != len(outputs)
+        or len(set(compiled.storage.output_slots)) != len(outputs)
     ):
         return None
     writer = _Writer(compiled, leaves, shape)
@@ -135,7 +135,7 @@ class _Writer:
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Any], shape: Any) -> None:
-        self.compiled, self.shape = compiled, shape
+        self.compiled, self.storage, self.shape = compiled, compiled.storage, shape
         self.kinds = ["float" if type(x) is float else f"{x.dtype}{x.shape}" for x in leaves]
         self.leaves = [None if type(x) is float else (x.shape, x.dtype) for x in leaves]
         self.only_floats = all(kind == "float" for kind in self.kinds)
@@ -145,7 +145,8 @@ class _Writer:
         """What the code depends on; it is the same for all programs with the same call."""
         made = self.compiled
         results = [(str(y.dtype), y.shape) for y in made.grouping.outputs]
-        places = made.output_slots, made.constant_slots, made.arena_slot, made.arena_size
+        where = self.storage
+        places = where.output_slots, where.constant_slots, where.arena_slot, where.arena_size
         return f"call {self.kinds} {self.shape} {results} {places} {made.estimate < BRIEF}"
 
     # The table -------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ class _Writer:
         if name == "step":
             return self.compiled.code.address(self.compiled.stretches[0].symbol)
         if name.startswith("constant"):
-            return address_of(self.compiled.constants[int(name.split()[1])])
+            return address_of(self.storage.constants[int(name.split()[1])])
         if name.startswith("dtype"):
             return id(np.dtype(name.split()[1]))
         if name in _ARRAY_FUNCTIONS:
@@ -215,13 +216,13 @@ class _Writer:
         self.names = {}
         self.table = self._field(own, _DATA)
         self.other = function.append_basic_block("other")
-        numbers = b.alloca(DOUBLE, size=len(self.leaves) + len(self.compiled.output_slots) + 1)
-        slots = b.alloca(POINTER, size=self.compiled.arena_slot + 1)
+        numbers = b.alloca(DOUBLE, size=len(self.leaves) + len(self.storage.output_slots) + 1)
+        slots = b.alloca(POINTER, size=self.storage.arena_slot + 1)
         self._require(self._is(count, len(self.leaves)))
         self._arguments(args, numbers, slots)
         made = self._results(numbers, slots)
-        for k in range(len(self.compiled.constants)):
-            self._point(slots, self.compiled.constant_slots[k], self._get(f"constant {k}"))
+        for k in range(len(self.storage.constants)):
+            self._point(slots, self.storage.constant_slots[k], self._get(f"constant {k}"))
         self._run(slots)
         self.b.ret(self._packed(self.shape, made, numbers))
         self.b = ir.IRBuilder(self.other)
@@ -261,7 +262,7 @@ class _Writer:
         b = self.b
         made: list[ir.Value | None] = []
         nothing = ir.Constant(POINTER, None)
-        rows = zip(self.compiled.grouping.outputs, self.compiled.output_slots, strict=True)
+        rows = zip(self.compiled.grouping.outputs, self.storage.output_slots, strict=True)
         for k, (y, slot) in enumerate(rows):
             if not y.shape:
                 place = b.gep(numbers, [_i(len(self.leaves) + k)], source_etype=DOUBLE)
@@ -290,7 +291,7 @@ class _Writer:
             b.ret(ir.Constant(POINTER, None))
 
     def _run(self, slots: ir.Value) -> None:
-        b, size = self.b, self.compiled.arena_size
+        b, size = self.b, self.storage.arena_size
         stack = size <= ON_STACK
         block = None
         if stack:
@@ -300,7 +301,7 @@ class _Writer:
             block = self._call("PyMem_RawMalloc", _i(size + ALIGNMENT))
             up = b.add(b.ptrtoint(block, I64), _i(ALIGNMENT - 1))
             arena = b.inttoptr(b.and_(up, _i(-ALIGNMENT)), POINTER)
-        self._point(slots, self.compiled.arena_slot, arena)
+        self._point(slots, self.storage.arena_slot, arena)
         brief = self.compiled.estimate < BRIEF
         state = None if brief else self._call("PyEval_SaveThread")
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import functools
 import itertools
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,26 +16,19 @@ from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import machine, sweeps, tape
-from chainrule.engine.native.accesses import divisible
-from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.gathers import scatter_rows, take_rows
-from chainrule.engine.native.groups import Group, Grouping, Layout, matrix_of
+from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
-from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
-from chainrule.engine.native.products import Product
-from chainrule.engine.native.repertoire import SIMPLE
+from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.repeats import emit_repeat
+from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
 from chainrule.engine.native.target import I1, I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
-from chainrule.engine.native.weight_correlations import WeightCorrelation
+from chainrule.engine.native.work import Work
 from chainrule.engine.program import RECORDS, Op, Program
 
 POINTER = ir.PointerType()
-MOST = 64  # threads
-SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
-# Seconds, about: of a multiplication in a product, a simple step on a number, another function,
-# and a byte that is read or written.
-PRODUCT, STEP, FUNCTION, BYTE = 0.01e-9, 0.015e-9, 0.2e-9, 0.05e-9
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
@@ -82,6 +74,11 @@ class Compiled:
         original: the program as it was given.
         grouping: the groups.
         stretches: what runs one after the other.
+        tapes: the instructions of groups of single numbers.
+        work: what the groups have to do.
+        storage: where the values lie.
+        estimate: about how many seconds a run takes in one thread.
+        splits: is that worth several threads?
         code: the machine code.
         seconds: how long it took to make.
     """
@@ -103,7 +100,16 @@ class Compiled:
         self._group(donated, apart)
         if donated and not self.is_native:  # only native code changes its inputs in place
             self._group(0, apart)
-        self._plan()
+        layout = self.grouping.layout
+        self.tapes = {
+            group: tape.assembled(group, layout)
+            for group in self.grouping.groups
+            if group.kind == "tape"
+        }
+        self.work = Work(self.grouping, self.target, self.tapes)
+        self.storage = Storage(self.grouping, self.work, self.tapes, self.donated)
+        self.estimate = sum(map(self.work.seconds, self.grouping.groups))
+        self.splits = self.storage.threads > 1 and self.estimate > PAYS
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
         self.runners: dict[str, machine.Code] = {}  # of the tapes
@@ -146,8 +152,21 @@ class Compiled:
             if stretch.symbol:
                 self._emit_stretch(stretch)
         if self.repeats:
-            self._emit_repeat()
+            slots = self.storage.output_slots
+            until = None if self.until is None else slots[self.until]
+            emit_repeat(self.module, self.stretches[0].symbol, self._moves(), until)
         return self.module
+
+    def _moves(self) -> list[tuple[int, int]]:
+        """(slot, bytes) of what moves on after each step."""
+        given = self.program.inputs
+        places = [
+            *enumerate(given),
+            *zip(self.storage.output_slots, self.grouping.outputs, strict=True),
+        ]
+        rows = (places[k] for k in self.moving)
+        sign = -1 if self.backward else 1
+        return [(slot, sign * op.size * op.dtype.itemsize) for slot, op in rows]
 
     def _runners(self) -> dict[Op, Callable[[Sequence[Any]], Sequence[Any]]]:
         """What runs the branches and loops of the program."""
@@ -180,121 +199,17 @@ class Compiled:
         """Is all of it one native function?"""
         return len(self.stretches) == 1 and bool(self.stretches[0].symbol)
 
-    # Memory ----------------------------------------------------------------------------------
-
-    def _plan(self) -> None:
-        """Give each stored operation a slot of the table, or a place in the arena."""
-        grouping, program = self.grouping, self.program
-        self.slots: dict[Op, int] = {}
-        self.constants: list[np.ndarray] = []
-        self.constant_slots: list[int] = []
-        for op in program.inputs:
-            self.slots[op] = len(self.slots)
-        self.output_slots: list[int] = []
-        self.copies: list[tuple[Op, Op]] = []  # (output, the input that takes it at the end)
-        count = len(self.slots)
-        for k, y in enumerate(grouping.outputs):
-            if not isinstance(y, Op):
-                self.output_slots.append(-1)
-                continue
-            if k < self.donated:
-                x = program.inputs[k]
-                self.output_slots.append(self.slots[x])
-                if y is x:
-                    continue
-                if grouping.in_place(x, y):
-                    self.slots[y] = self.slots[x]
-                else:
-                    self.copies.append((y, x))
-                continue
-            self.slots[y] = count
-            self.output_slots.append(count)
-            count += 1
-        for op in program.ops:
-            if op.name == "constant":
-                self.slots[op] = count
-                self.constant_slots.append(count)
-                count += 1
-                self.constants.append(op.params["value"])
-        self.tapes: dict[Group, tape.Tape] = {}
-        self.tape_slots: dict[Group, int] = {}  # of the instructions; the constants come next
-        for group in grouping.groups:
-            if group.kind == "tape":
-                self.tapes[group] = made = tape.assembled(group, grouping.layout)
-                self.tape_slots[group] = count
-                self.constant_slots += [count, count + 1]
-                count += 2
-                self.constants += [made.words, made.pool]
-        self.arena_slot = count
-        last: dict[Op, int] = {}
-        for group in grouping.groups:
-            for op in group.ops:
-                for a in op.sources():
-                    last[grouping.layout(a).root] = group.index
-        copied = {y for y, _ in self.copies}
-        spans: list[Span] = []
-        owners: list[Op] = []
-        for group in grouping.groups:
-            for op in group.stored:
-                if op not in self.slots and op.dtype != object:
-                    size = max(op.size, 1) * op.dtype.itemsize
-                    end = len(grouping.groups) if op in copied else last.get(op, group.index)
-                    spans.append(Span(size, group.index, end))
-                    owners.append(op)
-        for group, made in self.tapes.items():
-            spans.append(Span(8 * max(made.registers, 1), group.index, group.index))
-        self.sweeps = sweeps.found(grouping)
-        for sweep in self.sweeps:
-            spans.append(Span(sweep.size, sweep.first.index, sweep.second.index))
-        scratch = max((self._scratch(g) for g in grouping.groups), default=0)
-        self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
-        self.threads = MOST if any(map(self._is_split, grouping.groups)) else 1
-        self.estimate = sum(map(self._seconds, grouping.groups))
-        self.splits = self.threads > 1 and self.estimate > PAYS
-        spans.append(Span(self.scratch_size * self.threads, 0, len(grouping.groups)))
-        offsets, self.arena_size = place(spans)
-        self.offsets = dict(zip(owners, offsets, strict=False))
-        self.registers = dict(zip(self.tapes, offsets[len(owners) :], strict=False))
-        self.sums = dict(zip(self.sweeps, offsets[len(owners) + len(self.tapes) :], strict=False))
-        self.scratch_offset = offsets[-1]
-        for group, made in self.tapes.items():
-            at = self.constant_slots.index(self.tape_slots[group])
-            self.constants[at] = made.placed(self._where)
-
-    def _where(self, op: Op) -> tuple[int, int]:
-        """(slot of the table, bytes from there) of a stored operation."""
-        slot = self.slots.get(op)
-        return (slot, 0) if slot is not None else (self.arena_slot, self.offsets[op])
-
-    def _scratch(self, group: Group) -> int:
-        return self.spec(group).scratch(self.target) if group.kind == "product" else 0
-
-    def spec(self, group: Group) -> Product | Correlation | WeightCorrelation:
-        """What a group of the kind "product" begins with."""
-        head = group.head
-        assert head is not None
-        if head.name != "matmul":
-            kind = Correlation if head.name == "correlate2d" else WeightCorrelation
-            return kind(head.params["geometry"], head.shape[1], str(head.dtype))
-        a, b = head.args
-        first, second = (matrix_of(self.grouping.layout(x)) for x in (a, b))
-        assert first is not None
-        assert second is not None
-        m, n = head.shape
-        k = a.shape[1]
-        return Product(m, k, n, str(head.dtype), transpose_a=first[0], transpose_b=second[0])
-
     # Code ------------------------------------------------------------------------------------
 
     def _emit_stretch(self, stretch: Stretch) -> None:
         """One function, or one that calls several: LLVM's time for one grows with its square."""
         pieces = parts(stretch.groups)
         if len(pieces) == 1:
-            self._function(stretch.symbol, stretch.groups, self.copies)
+            self._function(stretch.symbol, stretch.groups, self.storage.copies)
             return
         names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
         for name, groups in zip(names, pieces, strict=True):
-            self._function(name, groups, self.copies if groups is pieces[-1] else [])
+            self._function(name, groups, self.storage.copies if groups is pieces[-1] else [])
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
         function = ir.Function(self.module, kind, stretch.symbol)
         b = ir.IRBuilder(function.append_basic_block())
@@ -312,7 +227,9 @@ class Compiled:
         b = ir.IRBuilder(start)
         table, thread, threads, sync = function.args
         known: dict[Any, ir.Value] = {}
-        names = {slot: named(op) for op, slot in self.slots.items()} if self._comments else {}
+        names = (
+            {slot: named(op) for op, slot in self.storage.slots.items()} if self._comments else {}
+        )
 
         def slot(index: int) -> ir.Value:
             if index not in known:
@@ -321,32 +238,32 @@ class Compiled:
             return known[index]
 
         def pointer(op: Op) -> ir.Value:
-            if op in self.slots:
-                return slot(self.slots[op])
+            if op in self.storage.slots:
+                return slot(self.storage.slots[op])
             if op not in known:
-                known[op] = arena(self.offsets[op])
+                known[op] = arena(self.storage.offsets[op])
             return known[op]
 
         def arena(offset: int) -> ir.Value:
-            start = slot(self.arena_slot)
+            start = slot(self.storage.arena_slot)
             return entry.gep(start, [ir.Constant(I64, offset)], source_etype=I8)
 
         def wait() -> None:
-            if self.threads > 1:
+            if self.storage.threads > 1:
                 b.call(barrier(self.module, self.target.triple), [sync, threads])
 
         scratch = entry.gep(
-            slot(self.arena_slot),
+            slot(self.storage.arena_slot),
             [
                 entry.add(
-                    ir.Constant(I64, self.scratch_offset),
-                    entry.mul(thread, ir.Constant(I64, self.scratch_size)),
+                    ir.Constant(I64, self.storage.scratch_offset),
+                    entry.mul(thread, ir.Constant(I64, self.storage.scratch_size)),
                 )
             ],
             source_etype=I8,
         )
         place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait)
-        for split, found in itertools.groupby(groups, self._is_split):
+        for split, found in itertools.groupby(groups, self.work.is_split):
             if split:
                 for group in found:
                     self._emit_group(b, group, place)
@@ -354,7 +271,7 @@ class Compiled:
                 continue
             alone = replace(place, part=None)
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
-            with b.if_then(first) if self.threads > 1 else contextlib.nullcontext():
+            with b.if_then(first) if self.storage.threads > 1 else contextlib.nullcontext():
                 for group in found:
                     self._emit_group(b, group, alone)
             wait()
@@ -365,29 +282,6 @@ class Compiled:
                     self._emit_copy(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
         b.ret_void()
         entry.branch(start)
-
-    def _is_split(self, group: Group) -> bool:
-        """Is a group worth splitting among threads?"""
-        if group.kind == "product":
-            spec = self.spec(group)
-            return spec.parts(self.target)[0] > 1 and spec.multiplications > SPLIT_PRODUCT
-        size = math.prod(group.space)
-        if group.kind == "take":
-            return size > SPLIT_LOOP and group.ops[0].name == "take"
-        return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
-
-    def _seconds(self, group: Group) -> float:
-        """About how long a group takes in one thread."""
-        if group.kind == "product":
-            return self.spec(group).multiplications * PRODUCT
-        if group.kind == "tape":
-            return self.tapes[group].seconds
-        size = math.prod(group.space)
-        work = sum(STEP if op.name in SIMPLE else FUNCTION for op in group.ops) * size
-        layout = self.grouping.layout
-        read = {layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
-        moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
-        return max(work, moved * BYTE)
 
     def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
         pointer = place.pointer
@@ -416,16 +310,16 @@ class Compiled:
         head = group.head
         assert head is not None
         layout, pointer = self.grouping.layout, place.pointer
-        spec = self.spec(group)
+        spec = self.work.spec(group)
         epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
         operands = [pointer(op) for op in epilogue.operands] if epilogue else []
         extra = [POINTER] * len(operands)
         out = pointer(head) if head in group.stored else place.scratch
-        begins = next((s for s in self.sweeps if s.first is group), None)
-        ends = next((s for s in self.sweeps if s.second is group), None)
+        begins = next((s for s in self.storage.sweeps if s.first is group), None)
+        ends = next((s for s in self.storage.sweeps if s.second is group), None)
         if ends is not None:
             function = sweeps.emit_end(self.module, ends, self.target, epilogue, extra)
-            sums, none = place.arena(self.sums[ends]), ir.Constant(I64, 0)
+            sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
             b.call(function, [sums, sums, out, none, none, place.scratch, *operands])
             return
         function = spec.emit(self.module, f"product_{group.index}", self.target, epilogue, extra)
@@ -440,7 +334,7 @@ class Compiled:
             b.call(function, [*given, out, first, last, place.scratch, *operands])
 
         if begins is not None:
-            sums = place.arena(self.sums[begins])
+            sums = place.arena(self.storage.sums[begins])
             others = pointer(begins.r), address(begins.x), sums
             sweeps.emit_sweep(b, begins, self.target, run, others, place.part)
             return
@@ -454,11 +348,11 @@ class Compiled:
         run(b.mul(first, ir.Constant(I64, unit)), last)
 
     def _emit_tape(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
-        made, at = self.tapes[group], self.tape_slots[group]
-        registers = place.arena(self.registers[group])
+        made, at = self.tapes[group], self.storage.tape_slots[group]
+        registers = place.arena(self.storage.registers[group])
         if made.pool.size:
             self._emit_copy(b, place.slot(at + 1), registers, made.pool.size)
-        words = self.constants[self.constant_slots.index(at)]
+        words = self.storage.constants[self.storage.constant_slots.index(at)]
         name = f"tape_{group.index}"
         kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
         run = ir.Function(self.module, kind, name)
@@ -471,52 +365,6 @@ class Compiled:
         copy = self.module.globals.get(name) or ir.Function(self.module, kind, name)
         b.call(copy, [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)])
 
-    def _emit_repeat(self) -> None:
-        """void repeat(table, count, thread, threads, sync): steps, each with what comes next."""
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER])
-        function = ir.Function(self.module, kind, "repeat")
-        entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
-        table, count, thread, threads, sync = function.args
-        b = ir.IRBuilder(entry)
-        b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
-        b.position_at_end(loop)
-        i = b.phi(I64)
-        step = self.module.globals[self.stretches[0].symbol]
-        b.call(step, [table, thread, threads, sync])
-        b.call(barrier(self.module, self.target.triple), [sync, threads])
-        with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
-            self._emit_moves(b, table)
-        goes_on = self._emit_goes_on(b, table)
-        b.call(barrier(self.module, self.target.triple), [sync, threads])
-        following = b.add(i, ir.Constant(I64, 1))
-        i.add_incoming(ir.Constant(I64, 0), entry)
-        i.add_incoming(following, b.block)
-        b.cbranch(b.and_(goes_on, b.icmp_signed("<", following, count)), loop, after)
-        b.position_at_end(after)
-        b.ret_void()
-
-    def _emit_goes_on(self, b: ir.IRBuilder, table: ir.Value) -> ir.Value:
-        """Is there another step to do, by what the step itself says?"""
-        if self.until is None:
-            return ir.Constant(I1, 1)
-        slot = ir.Constant(I64, self.output_slots[self.until])
-        address = b.load(b.gep(table, [slot], source_etype=POINTER), typ=POINTER)
-        return b.icmp_unsigned("!=", b.load(address, typ=I8), ir.Constant(I8, 0))
-
-    def _emit_moves(self, b: ir.IRBuilder, table: ir.Value) -> None:
-        """Let the table point to the next part of what moves."""
-        given = len(self.program.inputs)
-        for k in self.moving:
-            if k < given:
-                op, slot = self.program.inputs[k], k
-            else:
-                op, slot = self.grouping.outputs[k - given], self.output_slots[k - given]
-            address = b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
-            size = op.size * op.dtype.itemsize
-            step = ir.Constant(I64, -size if self.backward else size)
-            moved = b.gep(b.load(address, typ=POINTER), [step], source_etype=I8)
-            b.store(moved, address)
-
     # Running ---------------------------------------------------------------------------------
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
@@ -528,7 +376,7 @@ class Compiled:
         try:
             arena = self._arenas.pop()
         except IndexError:
-            arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
+            arena = np.empty(self.storage.arena_size + ALIGNMENT, np.uint8)
         arrays: list[Any] = []
         for x, op in zip(values, self.program.inputs, strict=True):
             plain = type(x) is np.ndarray and x.dtype == op.dtype and x.flags.c_contiguous
@@ -539,7 +387,7 @@ class Compiled:
                 y = np.empty(y.shape, y.dtype)
                 arrays.append(y)
             outputs.append(y)
-        arrays += self.constants
+        arrays += self.storage.constants
         start = -address_of(arena) % ALIGNMENT
         pointers = (*map(address_of, arrays), address_of(arena) + start)
         table = (ctypes.c_uint64 * len(pointers))(*pointers)
@@ -562,7 +410,7 @@ class Compiled:
         rows = zip(self.stretches, self._functions, strict=True)
         for number, (stretch, function) in enumerate(rows):
             if function is not None:
-                most = self.threads if any(map(self._is_split, stretch.groups)) else 1
+                most = self.storage.threads if any(map(self.work.is_split, stretch.groups)) else 1
                 run = functools.partial(self.threaded, function, table, most=most)
             else:
                 group = stretch.groups[0]
@@ -574,7 +422,9 @@ class Compiled:
 
     def threaded(self, function: Any, *given: int, most: int | None = None) -> None:
         """Run a function of (…, thread, threads, barrier) in as many threads as pay."""
-        POOL.run(functools.partial(function, *given), self.threads if most is None else most)
+        POOL.run(
+            functools.partial(function, *given), self.storage.threads if most is None else most
+        )
 
     def _by_numpy(
         self, group: Group, arrays: list[np.ndarray], arena: np.ndarray, results: dict[Op, Any]
@@ -601,10 +451,10 @@ class Compiled:
 
     def _array(self, layout: Layout, arrays: list[np.ndarray], arena: np.ndarray) -> np.ndarray:
         root = layout.root
-        if root in self.slots:
-            whole = arrays[self.slots[root]].reshape(-1)
+        if root in self.storage.slots:
+            whole = arrays[self.storage.slots[root]].reshape(-1)
         else:
-            start = self.offsets[root]
+            start = self.storage.offsets[root]
             size = root.size * root.dtype.itemsize
             whole = arena[start : start + size].view(root.dtype)
         if layout.is_flat():

@@ -19,7 +19,7 @@ from chainrule.control.history import History
 from chainrule.control.loops import Loop, run_loop
 from chainrule.control.parts import Part, chosen
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.memory import address_of
 from chainrule.engine.native.target import Target
 from chainrule.engine.program import Op, Program
 from chainrule.engine.simplifying import simplified
@@ -173,7 +173,7 @@ class LoopCode:
         """Do steps until the condition does not hold; the ys."""
         run = _Run(self._step, self._repeat, arrays)
         more = np.ones((), np.bool_)
-        run.table[self._step.output_slots[-1]] = address_of(more)
+        run.table[self._step.storage.output_slots[-1]] = address_of(more)
         found: list[list[np.ndarray]] = []
         for piece in _pieces():
             ys = self._rows(piece)
@@ -194,7 +194,7 @@ class LoopCode:
         return [np.empty((count, *op.shape), op.dtype) for op in ops]
 
     def _slots(self) -> list[int]:
-        return self._step.output_slots[self._loop.carries : len(self._loop.body.outputs)]
+        return self._step.storage.output_slots[self._loop.carries : len(self._loop.body.outputs)]
 
 
 class _Run:
@@ -202,13 +202,9 @@ class _Run:
 
     def __init__(self, step: Compiled, repeat: Any, arrays: Sequence[np.ndarray]) -> None:
         self._step, self._repeat, self._arrays = step, repeat, arrays
-        self._arena = np.empty(step.arena_size + ALIGNMENT, np.uint8)
-        self.table = (ctypes.c_uint64 * (step.arena_slot + 1))()
+        self.table, self._arena = step.storage.table()
         for k, x in enumerate(arrays):
             self.table[k] = address_of(x)
-        for slot, x in zip(step.constant_slots, step.constants, strict=True):
-            self.table[slot] = address_of(x)
-        self.table[step.arena_slot] = -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
 
     def __call__(self, count: int) -> None:
         """Do so many steps, or fewer where the condition ends them."""

@@ -126,7 +126,7 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
     stored = set(group.stored)
     for op in group.ops:
         if op is group.head and group.kind == "product":
-            work += 2 * compiled.spec(group).multiplications
+            work += 2 * compiled.work.spec(group).multiplications
         elif group.kind != "numpy":
             work += math.prod(space_of(op))
         for a in op.sources():

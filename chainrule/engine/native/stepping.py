@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.engine.capture import capture, is_number
 from chainrule.engine.native.compiler import Compiled
-from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.memory import address_of
 from chainrule.engine.simplifying import simplified
 from chainrule.errors import CompileError
 from chainrule.tracing import flatten, name_of, unflatten
@@ -90,17 +90,13 @@ class Stepper:
         kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
         self._repeat = compiled.code.function("repeat", *kinds)
         self._held = [np.ascontiguousarray(a) for a in _numbers(data)]
-        self._arena = np.empty(compiled.arena_size + ALIGNMENT, np.uint8)
-        self._table = (ctypes.c_uint64 * (compiled.arena_slot + 1))()
+        self._table, self._arena = compiled.storage.table()
         for k, a in enumerate(self._held):
             self._table[plan.kept + k] = address_of(a)
-        for slot, a in zip(compiled.constant_slots, compiled.constants, strict=True):
-            self._table[slot] = address_of(a)
-        self._table[compiled.arena_slot] = -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
         rows = zip(_numbers(state), compiled.program.inputs, strict=False)
         self._hold([np.array(x, op.dtype, order="C") for x, op in rows])
         # What each step gives: (slot, shape, dtype) of an array, or a constant.
-        outputs = zip(compiled.grouping.outputs, compiled.output_slots, strict=True)
+        outputs = zip(compiled.grouping.outputs, compiled.storage.output_slots, strict=True)
         self._given = [
             (slot, y.shape, y.dtype) if slot >= 0 else (slot, y, None)
             for y, slot in itertools.islice(outputs, plan.kept, None)

@@ -1,0 +1,59 @@
+"""Many steps in one call: the code goes through the same function again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llvmlite import ir
+
+from chainrule.engine.native.target import I1, I8, I64
+from chainrule.engine.native.threads import barrier
+
+POINTER = ir.PointerType()
+
+
+def emit_repeat(
+    module: ir.Module, step: str, moves: Sequence[tuple[int, int]], until: int | None
+) -> None:
+    """``void repeat(table, count, thread, threads, sync)``: steps, each with what comes next.
+
+    Args:
+        module: where it goes.
+        step: the name of the function that does one step.
+        moves: (slot, bytes) of the addresses in the table that move on after each step.
+        until: the slot of a truth value that lets it go on, or None.
+    """
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER])
+    function = ir.Function(module, kind, "repeat")
+    entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
+    table, count, thread, threads, sync = function.args
+    wait = barrier(module, module.triple)
+    b = ir.IRBuilder(entry)
+    b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
+    b.position_at_end(loop)
+    i = b.phi(I64)
+    b.call(module.globals[step], [table, thread, threads, sync])
+    b.call(wait, [sync, threads])
+    with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
+        for slot, size in moves:
+            place = _place(b, table, slot)
+            moved = b.gep(b.load(place, typ=POINTER), [ir.Constant(I64, size)], source_etype=I8)
+            b.store(moved, place)
+    goes_on: ir.Value = ir.Constant(I1, 1)
+    if until is not None:
+        truth = b.load(b.load(_place(b, table, until), typ=POINTER), typ=I8)
+        goes_on = b.icmp_unsigned("!=", truth, ir.Constant(I8, 0))
+    b.call(wait, [sync, threads])
+    following = b.add(i, ir.Constant(I64, 1))
+    i.add_incoming(ir.Constant(I64, 0), entry)
+    i.add_incoming(following, b.block)
+    b.cbranch(b.and_(goes_on, b.icmp_signed("<", following, count)), loop, after)
+    b.position_at_end(after)
+    b.ret_void()
+
+
+def _place(b: ir.IRBuilder, table: ir.Value, slot: int) -> ir.Value:
+    return b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
+
+
+__all__ = ["emit_repeat"]

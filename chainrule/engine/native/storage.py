@@ -1,0 +1,156 @@
+"""Where the values of a program lie: what is given behind a table, the rest in one arena."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.native import sweeps
+from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
+from chainrule.engine.native.tape import Tape
+from chainrule.engine.native.work import Work
+from chainrule.engine.program import Op
+
+MOST = 64  # threads
+
+
+class Storage:
+    """The table of addresses that the code is given, and the places in the arena.
+
+    The table has the inputs, the outputs, the constants, and at the end the arena.
+
+    Args:
+        grouping: the groups.
+        work: what they have to do.
+        tapes: the instructions of those that are tapes.
+        donated: so many of the first inputs give their memory to the outputs of the same number.
+
+    Attributes:
+        slots: where in the table the address of an operation stands.
+        output_slots: of each output, or −1 where it is a constant number.
+        copies: (output, input) where the output is to be copied to the input at the end.
+        constants, constant_slots: arrays that the code reads, and their slots.
+        tape_slots: of the instructions of a tape; its constants come next.
+        arena_slot, arena_size: of the arena, which is the last in the table; its bytes.
+        offsets, registers, sums: places in the arena: of operations, of the registers of tapes, of
+            the sums of sweeps.
+        sweeps: pairs of products that go through a matrix together.
+        threads: at most so many threads may run the code.
+        scratch_size, scratch_offset: memory of a thread's own, for each of them.
+    """
+
+    def __init__(
+        self, grouping: Grouping, work: Work, tapes: Mapping[Group, Tape], donated: int
+    ) -> None:
+        self.grouping = grouping
+        self.slots: dict[Op, int] = {}
+        self.output_slots: list[int] = []
+        self.copies: list[tuple[Op, Op]] = []
+        self.constants: list[np.ndarray] = []
+        self.constant_slots: list[int] = []
+        self.tape_slots: dict[Group, int] = {}
+        count = self._give_slots(donated)
+        count = self._give_constants(tapes, count)
+        self.arena_slot = count
+        self.sweeps = sweeps.found(grouping)
+        scratch = max(map(work.scratch, grouping.groups), default=0)
+        self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
+        self.threads = MOST if any(map(work.is_split, grouping.groups)) else 1
+        self._give_places(tapes)
+        for group, made in tapes.items():
+            at = self.constant_slots.index(self.tape_slots[group])
+            self.constants[at] = made.placed(self.where)
+
+    def _give_slots(self, donated: int) -> int:
+        """Slots for inputs and outputs; how many there are."""
+        program = self.grouping.program
+        self.slots.update({op: k for k, op in enumerate(program.inputs)})
+        count = len(self.slots)
+        for k, y in enumerate(self.grouping.outputs):
+            if not isinstance(y, Op):
+                self.output_slots.append(-1)
+                continue
+            if k < donated:
+                x = program.inputs[k]
+                self.output_slots.append(self.slots[x])
+                if y is x:
+                    continue
+                if self.grouping.in_place(x, y):
+                    self.slots[y] = self.slots[x]
+                else:
+                    self.copies.append((y, x))
+                continue
+            self.slots[y] = count
+            self.output_slots.append(count)
+            count += 1
+        return count
+
+    def _give_constants(self, tapes: Mapping[Group, Tape], count: int) -> int:
+        """Slots for constants from a number on, those of tapes too; the number after them."""
+        for op in self.grouping.program.ops:
+            if op.name == "constant":
+                self.slots[op] = count
+                self.constant_slots.append(count)
+                self.constants.append(op.params["value"])
+                count += 1
+        for group, made in tapes.items():
+            self.tape_slots[group] = count
+            self.constant_slots += [count, count + 1]
+            self.constants += [made.words, made.pool]
+            count += 2
+        return count
+
+    def _give_places(self, tapes: Mapping[Group, Tape]) -> None:
+        """Places in the arena, which are used again when nobody reads any more what is there."""
+        spans: dict[Any, Span] = {**self._values()}
+        for group, made in tapes.items():
+            spans[group] = Span(8 * max(made.registers, 1), group.index, group.index)
+        for sweep in self.sweeps:
+            spans[sweep] = Span(sweep.size, sweep.first.index, sweep.second.index)
+        count = len(self.grouping.groups)
+        spans[None] = Span(self.scratch_size * self.threads, 0, count)
+        offsets, self.arena_size = place(list(spans.values()))
+        places = dict(zip(spans, offsets, strict=True))
+        self.registers = {group: places[group] for group in tapes}
+        self.sums = {sweep: places[sweep] for sweep in self.sweeps}
+        self.offsets = {op: at for op, at in places.items() if isinstance(op, Op)}
+        self.scratch_offset = places[None]
+
+    def _values(self) -> dict[Op, Span]:
+        """From when to when the values that are stored on the way are needed."""
+        groups, layout = self.grouping.groups, self.grouping.layout
+        last: dict[Op, int] = {}
+        for group in groups:
+            for op in group.ops:
+                for a in op.sources():
+                    last[layout(a).root] = group.index
+        copied = {y for y, _ in self.copies}
+        spans = {}
+        for group in groups:
+            for op in group.stored:
+                if op not in self.slots and op.dtype != object:
+                    size = max(op.size, 1) * op.dtype.itemsize
+                    end = len(groups) if op in copied else last.get(op, group.index)
+                    spans[op] = Span(size, group.index, end)
+        return spans
+
+    def table(self) -> tuple[Any, np.ndarray]:
+        """A table that has the constants and a new arena, and that arena, which is to be kept."""
+        arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
+        table = (ctypes.c_uint64 * (self.arena_slot + 1))()
+        for slot, x in zip(self.constant_slots, self.constants, strict=True):
+            table[slot] = address_of(x)
+        table[self.arena_slot] = -(-address_of(arena) // ALIGNMENT) * ALIGNMENT
+        return table, arena
+
+    def where(self, op: Op) -> tuple[int, int]:
+        """(slot of the table, bytes from there) of a stored operation."""
+        slot = self.slots.get(op)
+        return (slot, 0) if slot is not None else (self.arena_slot, self.offsets[op])
+
+
+__all__ = ["Storage"]

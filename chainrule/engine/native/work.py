@@ -1,0 +1,77 @@
+"""How much a group has to do: whether threads share it, and about how long it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from chainrule.engine.native.accesses import divisible
+from chainrule.engine.native.correlations import Correlation
+from chainrule.engine.native.groups import Group, Grouping, matrix_of
+from chainrule.engine.native.products import Product
+from chainrule.engine.native.repertoire import SIMPLE
+from chainrule.engine.native.tape import Tape
+from chainrule.engine.native.target import Target
+from chainrule.engine.native.weight_correlations import WeightCorrelation
+
+SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
+# Seconds, about: of a multiplication in a product, a simple step on a number, another function,
+# and a byte that is read or written.
+PRODUCT, STEP, FUNCTION, BYTE = 0.01e-9, 0.015e-9, 0.2e-9, 0.05e-9
+
+
+class Work:
+    """The work of the groups of a program on a processor.
+
+    Args:
+        grouping: the groups.
+        target: the processor.
+        tapes: the instructions of those that are tapes.
+    """
+
+    def __init__(self, grouping: Grouping, target: Target, tapes: Mapping[Group, Tape]) -> None:
+        self.layout, self.target, self.tapes = grouping.layout, target, tapes
+
+    def spec(self, group: Group) -> Product | Correlation | WeightCorrelation:
+        """What a group of the kind "product" begins with."""
+        head = group.head
+        assert head is not None
+        if head.name != "matmul":
+            kind = Correlation if head.name == "correlate2d" else WeightCorrelation
+            return kind(head.params["geometry"], head.shape[1], str(head.dtype))
+        a, b = head.args
+        first, second = (matrix_of(self.layout(x)) for x in (a, b))
+        assert first is not None
+        assert second is not None
+        m, n = head.shape
+        k = a.shape[1]
+        return Product(m, k, n, str(head.dtype), transpose_a=first[0], transpose_b=second[0])
+
+    def scratch(self, group: Group) -> int:
+        """Bytes that each thread needs for itself while it works on a group."""
+        return self.spec(group).scratch(self.target) if group.kind == "product" else 0
+
+    def is_split(self, group: Group) -> bool:
+        """Is a group worth splitting among threads?"""
+        if group.kind == "product":
+            spec = self.spec(group)
+            return spec.parts(self.target)[0] > 1 and spec.multiplications > SPLIT_PRODUCT
+        size = math.prod(group.space)
+        if group.kind == "take":
+            return size > SPLIT_LOOP and group.ops[0].name == "take"
+        return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
+
+    def seconds(self, group: Group) -> float:
+        """About how long a group takes in one thread."""
+        if group.kind == "product":
+            return self.spec(group).multiplications * PRODUCT
+        if group.kind == "tape":
+            return self.tapes[group].seconds
+        size = math.prod(group.space)
+        work = sum(STEP if op.name in SIMPLE else FUNCTION for op in group.ops) * size
+        read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
+        moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
+        return max(work, moved * BYTE)
+
+
+__all__ = ["Work"]
