@@ -11,6 +11,7 @@ import pytest
 from llvmlite import ir
 
 from chainrule.engine.native import machine
+from chainrule.engine.native.building import Module
 from chainrule.engine.native.products import (
     Product,
     emit_product,
@@ -31,10 +32,10 @@ def narrow(bits: int) -> Target:
 
 
 def product(spec: Product, target: Target) -> Any:
-    def make() -> ir.Module:
-        module = ir.Module()
+    def make() -> list[ir.Module]:
+        module = Module("product", target.triple)
         emit_product(module, "product", spec, target)
-        return module
+        return [module]
 
     code = machine.build(make, f"product {spec} {target.bits}", ["product"], target)
     return code.function("product", *KINDS)
@@ -103,10 +104,10 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
                 with b.if_then(inside):
                     add()
 
-    def make() -> ir.Module:
-        module = ir.Module()
+    def make() -> list[ir.Module]:
+        module = Module("product", target.triple)
         emit_product(module, "product", spec, target, count)
-        return module
+        return [module]
 
     run = machine.build(make, f"counted {spec}", ["product"], target).function("product", *KINDS)
     m, k, n = shape

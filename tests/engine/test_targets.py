@@ -105,7 +105,7 @@ def test_64_bit_arm(name: str, target: Target, monkeypatch: pytest.MonkeyPatch) 
             return None
 
     def build(make: Any, key: str, exports: Any, target: Any = None, imports: Any = ()) -> Any:
-        images.append(machine._emitted(str(make()), target.machine()))
+        images.extend(machine._emitted(str(module), target.machine()) for module in make())
         return Unlinked()
 
     monkeypatch.setattr(machine, "build", build)

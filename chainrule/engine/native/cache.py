@@ -11,8 +11,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import struct
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -93,6 +95,32 @@ def store(name: str, image: bytes) -> None:
         _shrink(path.parent)
     except OSError:
         return
+
+
+def joined(parts: Sequence[bytes]) -> bytes:
+    """Several pieces as one, with their sizes in front."""
+    sizes = [len(parts), *map(len, parts)]
+    return struct.pack(f"<{len(sizes)}Q", *sizes) + b"".join(parts)
+
+
+def parted(whole: bytes) -> list[bytes]:
+    """The pieces again.
+
+    Raises:
+        ValueError: it is not what :func:`joined` made.
+    """
+    try:
+        (count,) = struct.unpack_from("<Q", whole)
+        sizes = struct.unpack_from(f"<{count}Q", whole, 8)
+    except (struct.error, MemoryError, OverflowError):
+        raise ValueError("no sizes in front") from None
+    start, found = 8 + 8 * count, []
+    for size in sizes:
+        found.append(whole[start : start + size])
+        start += size
+    if start != len(whole):
+        raise ValueError("sizes that do not fit")
+    return found
 
 
 def _head(name: str, image: bytes) -> bytes:

@@ -19,6 +19,7 @@ import numpy as np
 from llvmlite import ir
 
 from chainrule.engine.native import machine
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.target import DOUBLE, I8, I32, I64
@@ -87,7 +88,7 @@ def quick_call(compiled: Compiled, leaves: Sequence[Any], shape: Any) -> Any:
     ):
         return None
     writer = _Writer(compiled, leaves, shape)
-    code = machine.build(writer.module, writer.key(), ["call"], compiled.target)
+    code = machine.build(lambda: [writer.module()], writer.key(), ["call"], compiled.target)
     definition = _Definition(b"compiled", code.address("call"), _FASTCALL, None)
     table = np.array(writer.addresses(), np.uint64).view(_Table)
     table.keep = (code, definition, compiled)
@@ -207,12 +208,11 @@ class _Writer:
     # The function ----------------------------------------------------------------------------
 
     def module(self) -> ir.Module:
-        module = ir.Module("call")
-        module.triple = self.compiled.target.triple
+        module = Module("call", self.compiled.target.triple)
         kind = ir.FunctionType(POINTER, [POINTER, POINTER, I64])
         function = ir.Function(module, kind, "call")
         own, args, count = function.args
-        b = self.b = ir.IRBuilder(function.append_basic_block())
+        b = self.b = Builder(function.append_basic_block())
         self.names = {}
         self.table = self._field(own, _DATA)
         self.other = function.append_basic_block("other")
@@ -225,7 +225,7 @@ class _Writer:
             self._point(slots, self.storage.constant_slots[k], self._get(f"constant {k}"))
         self._run(slots)
         self.b.ret(self._packed(self.shape, made, numbers))
-        self.b = ir.IRBuilder(self.other)
+        self.b = Builder(self.other)
         answer = self._get("_Py_NotImplementedStruct")
         self._call("Py_IncRef", answer)
         self.b.ret(answer)

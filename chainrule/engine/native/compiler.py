@@ -7,7 +7,7 @@ import ctypes
 import functools
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,13 +16,14 @@ from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import machine, sweeps, tape
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.gathers import scatter_rows, take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.storage import Storage
-from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
+from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I1, I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
 from chainrule.engine.native.work import Work
@@ -30,6 +31,7 @@ from chainrule.engine.program import RECORDS, Op, Program
 
 POINTER = ir.PointerType()
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
+_STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -115,7 +117,7 @@ class Compiled:
         self.runners: dict[str, machine.Code] = {}  # of the tapes
         self._comments = False
         # With a tape the code does not depend on all the steps.
-        key = str(self.emit()) if self.tapes else program.key()
+        key = self._text() if self.tapes else program.key()
         key = f"{key}\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
         if self.repeats:
@@ -140,22 +142,41 @@ class Compiled:
         """The LLVM IR; before each kernel stand the steps that it does, and the user's lines."""
         self._comments = True
         try:
-            return str(self.emit())
+            return self._text()
         finally:
             self._comments = False
 
-    def emit(self) -> ir.Module:
-        """The LLVM IR."""
-        self.module = ir.Module("chainrule")
-        self.module.triple = self.target.triple
+    def _text(self) -> str:
+        return "\n".join(map(str, self.emit()))
+
+    def emit(self) -> Iterator[ir.Module]:
+        """The LLVM IR, in modules that LLVM can compile side by side."""
+        written: set[str] = set()
         for stretch in self.stretches:
-            if stretch.symbol:
-                self._emit_stretch(stretch)
+            pieces = parts(stretch.groups) if stretch.symbol else []
+            names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
+            if len(pieces) == 1:
+                names = [stretch.symbol]
+            for name, groups in zip(names, pieces, strict=True):
+                self.module = Module("chainrule", self.target.triple, written)
+                is_last = groups is pieces[-1]
+                self._function(name, groups, self.storage.copies if is_last else [])
+                if is_last:
+                    self._emit_whole(stretch.symbol, names)
+                yield self.module
+
+    def _emit_whole(self, symbol: str, names: Sequence[str]) -> None:
+        """The function of a stretch that is in pieces, and the one that repeats it."""
+        if len(names) > 1:
+            function = ir.Function(self.module, _STEP, symbol)
+            b = Builder(function.append_basic_block())
+            for name in names:
+                b.call(self.module.declared(name, _STEP), function.args)
+            b.ret_void()
         if self.repeats:
             slots = self.storage.output_slots
             until = None if self.until is None else slots[self.until]
-            emit_repeat(self.module, self.stretches[0].symbol, self._moves(), until)
-        return self.module
+            emit_repeat(self.module, symbol, self._moves(), until)
 
     def _moves(self) -> list[tuple[int, int]]:
         """(slot, bytes) of what moves on after each step."""
@@ -201,30 +222,13 @@ class Compiled:
 
     # Code ------------------------------------------------------------------------------------
 
-    def _emit_stretch(self, stretch: Stretch) -> None:
-        """One function, or one that calls several: LLVM's time for one grows with its square."""
-        pieces = parts(stretch.groups)
-        if len(pieces) == 1:
-            self._function(stretch.symbol, stretch.groups, self.storage.copies)
-            return
-        names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
-        for name, groups in zip(names, pieces, strict=True):
-            self._function(name, groups, self.storage.copies if groups is pieces[-1] else [])
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-        function = ir.Function(self.module, kind, stretch.symbol)
-        b = ir.IRBuilder(function.append_basic_block())
-        for name in names:
-            b.call(self.module.globals[name], function.args)
-        b.ret_void()
-
     def _function(
         self, symbol: str, groups: Sequence[Group], copies: Sequence[tuple[Op, Op]]
     ) -> None:
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-        function = ir.Function(self.module, kind, symbol)
-        entry = ir.IRBuilder(function.append_basic_block("entry"))
+        function = ir.Function(self.module, _STEP, symbol)
+        entry = Builder(function.append_basic_block("entry"))
         start = function.append_basic_block("start")
-        b = ir.IRBuilder(start)
+        b = Builder(start)
         table, thread, threads, sync = function.args
         known: dict[Any, ir.Value] = {}
         names = (
@@ -355,15 +359,17 @@ class Compiled:
         words = self.storage.constants[self.storage.constant_slots.index(at)]
         name = f"tape_{group.index}"
         kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
-        run = ir.Function(self.module, kind, name)
+        run = self.module.declared(name, kind)
         self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
         b.call(run, [place.slot(at), registers, place.table])
 
     def _emit_copy(self, b: ir.IRBuilder, source: ir.Value, to: ir.Value, size: int) -> None:
         name = "llvm.memcpy.p0.p0.i64"
         kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I1])
-        copy = self.module.globals.get(name) or ir.Function(self.module, kind, name)
-        b.call(copy, [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)])
+        b.call(
+            self.module.declared(name, kind),
+            [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)],
+        )
 
     # Running ---------------------------------------------------------------------------------
 

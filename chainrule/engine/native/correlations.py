@@ -18,10 +18,8 @@ from llvmlite import ir
 
 from chainrule.engine.geometry import Geometry, Pair
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import counted, ranged
-
-TIMES = 4  # channels in a turn of the innermost loop
 
 
 def panel_width(columns: int, lanes: int) -> tuple[int, int]:
@@ -231,7 +229,7 @@ class _Correlate(Tiles):
                     found[r * vectors + v] = self.fma(x, w, found[r * vectors + v])
             return found
 
-        times = TIMES if count % TIMES == 0 else 1 if count > 8 else count
+        times = turns(count, len(places) * vectors)
 
         def several(q: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
             for t in range(times):

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
+from chainrule.engine.native.building import Builder
 from chainrule.engine.native.target import DOUBLE, I1, I32, I64
 from chainrule.engine.native.vectors import Repeated
 
 Value: TypeAlias = Any  # an ir.Value
-Builder: TypeAlias = Any  # an ir.IRBuilder
 
 # exp r = 1 + r + r² q(r) for |r| ≤ ½ log 2
 EXP_FLOAT = (
@@ -118,10 +118,7 @@ def intrinsic(b: Builder, name: str, *args: Value) -> Value:
     suffix = {"float": "f32", "double": "f64"}.get(str(element(args[0])), str(element(args[0])))
     lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
     full = f"llvm.{name}.{lanes}{suffix}"
-    found = b.module.globals.get(full)
-    if found is None:
-        found = ir.Function(b.module, ir.FunctionType(kind, [a.type for a in args]), full)
-    return b.call(found, args)
+    return b.call(b.module.declared(full, ir.FunctionType(kind, [a.type for a in args])), args)
 
 
 def fma(b: Builder, x: Value, y: Value, z: Value) -> Value:

@@ -7,15 +7,17 @@ import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from llvmlite.binding import ffi
 
 from chainrule.engine.native import cache
 from chainrule.engine.native.target import Target, host, initialize
+from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError
 
 _lock = threading.Lock()
@@ -52,45 +54,75 @@ class Code:
 
 
 def build(
-    make: Callable[[], ir.Module],
+    make: Callable[[], Iterable[ir.Module]],
     key: str,
     exports: Sequence[str],
     target: Target | None = None,
     imports: Mapping[str, int] = MappingProxyType({}),
 ) -> Code:
-    """Compile a module, or load what was compiled under the same key before.
+    """Compile modules, or load what was compiled under the same key before.
 
     The IR says itself what is done in vectors, so none of LLVM's passes over the IR is run.
 
     Args:
-        make: makes the module; called only where there is nothing to load.
-        key: a text that says all that the module depends on but the processor and the versions.
+        make: makes the modules; called only where there is nothing to load.
+        key: a text that says all that they depend on but the processor and the versions.
         exports: the functions that are asked for by name.
         target: the processor.
-        imports: addresses of what the module refers to beyond the process's own symbols.
+        imports: addresses of what the modules refer to beyond the process's own symbols.
 
     Raises:
-        CompileError: LLVM refuses the module.
+        CompileError: LLVM refuses a module.
     """
     target = target or host()
     began = time.perf_counter()
     name = cache.key(key, target)
-    image = cache.load(name)
-    if image is not None:
+    kept = cache.load(name)
+    if kept is not None:
         try:
-            with _lock:
-                initialize()
-                library = _linked(image, exports, imports)
-            return Code(library, time.perf_counter() - began, len(image), cached=True)
-        except RuntimeError:  # whole, but not what it is taken for: it is made anew
+            images = cache.parted(kept)
+            library = _linked(images, exports, imports)
+            return Code(library, time.perf_counter() - began, len(kept), cached=True)
+        except (RuntimeError, ValueError):  # whole, but not what it is taken for: it is made anew
             pass
-    text = str(make())
-    with _lock:
-        initialize()
-        image = _emitted(text, target.machine())
-        cache.store(name, image)
-        library = _linked(image, exports, imports)
-    return Code(library, time.perf_counter() - began, len(image), cached=False)
+    images = _side_by_side(map(str, make()), target)
+    cache.store(name, cache.joined(images))
+    library = _linked(images, exports, imports)
+    return Code(library, time.perf_counter() - began, sum(map(len, images)), cached=False)
+
+
+def _side_by_side(texts: Iterable[str], target: Target) -> list[bytes]:
+    """Object code of modules: LLVM is at work on some while Python still writes the others."""
+    initialize()
+    if POOL.threads() == 1:
+        return [_emitted(text, target.machine()) for text in texts]
+    jobs = []
+    for text in texts:
+        jobs.append(_Job(text, target))
+        jobs[-1].start()
+    return [job.result() for job in jobs]
+
+
+class _Job(threading.Thread):
+    """The work of LLVM on one module."""
+
+    def __init__(self, text: str, target: Target) -> None:
+        super().__init__(name="chainrule-compile", daemon=True)
+        self.text, self.target = text, target
+        self.image = b""
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.image = _emitted(self.text, self.target.machine())
+        except BaseException as error:
+            self.error = error
+
+    def result(self) -> bytes:
+        self.join()
+        if self.error is not None:
+            raise self.error
+        return self.image
 
 
 @functools.cache
@@ -102,13 +134,17 @@ def _linker() -> llvm.LLJIT:
     return llvm.create_lljit_compiler(host().machine(), use_jit_link=True)
 
 
-def _linked(image: bytes, exports: Sequence[str], imports: Mapping[str, int]) -> Any:
-    builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
+def _linked(images: Sequence[bytes], exports: Sequence[str], imports: Mapping[str, int]) -> Any:
+    builder = llvm.JITLibraryBuilder().add_current_process()
+    for image in images:
+        builder.add_object_img(image)
     for symbol in exports:
         builder.export_symbol(symbol)
     for symbol, address in imports.items():
         builder.import_symbol(symbol, address)
-    return builder.link(_linker(), f"chainrule_{next(_numbers)}")
+    with _lock:
+        initialize()
+        return builder.link(_linker(), f"chainrule_{next(_numbers)}")
 
 
 def _emitted(text: str, machine: Any) -> bytes:
@@ -121,8 +157,41 @@ def _emitted(text: str, machine: Any) -> bytes:
             got=str(error)[:500],
             remedy="report this; engine='numpy' computes the same",
         ) from error
-    image: bytes = machine.emit_object(parsed)
-    return image
+    return _object_code(parsed, machine)
+
+
+def _object_code(module: Any, machine: Any) -> bytes:
+    """What ``machine.emit_object(module)`` returns, but for llvmlite's lock.
+
+    The lock lets one thread at a time into LLVM. The code generator needs none: module, context
+    and target machine are this thread's own.
+    """
+    emit = _code_generator()
+    if emit is None:
+        image: bytes = machine.emit_object(module)
+        return image
+    error = ctypes.c_char_p()
+    buffer = emit(machine._ptr, module._ptr, 1, ctypes.byref(error))
+    if not buffer:
+        raise RuntimeError(error.value)
+    try:
+        start, size = ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
+        return ctypes.string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+@functools.cache
+def _code_generator() -> Any:
+    """LLVM's code generator as a C function, if llvmlite has it under its usual name."""
+    try:
+        locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
+        emit = ctypes.CDLL(ffi.lib._name).LLVMPY_TargetMachineEmitToMemory
+        emit.argtypes = [*locked.argtypes[:3], ctypes.POINTER(ctypes.c_char_p)]
+        emit.restype = locked.restype
+    except (AttributeError, OSError, TypeError):
+        return None
+    return emit
 
 
 __all__ = ["Code", "build"]

@@ -16,8 +16,9 @@ from typing import Any
 
 from llvmlite import ir
 
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
-from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -86,26 +87,32 @@ def turned(spec: Product) -> Product:
 
 def tile(spec: Product, target: Target) -> tuple[int, int]:
     """(rows, vectors) of C that are in registers together."""
+    # Tiles that come out even need no code for a rest. Narrow ones read A more often.
     most = registers(target)
     vectors = -(-spec.n // target.lanes(spec.dtype))
     widest = 3 if spec.m >= 8 else max(1, most // max(spec.m, 1))
     width = min(vectors, widest, 8)
+    if width == 3 and vectors % 3 and vectors % 2 == 0 and _bytes(spec, spec.m) <= 4 * LARGE:
+        width = 2
     rows = {1: 16, 2: 12, 3: 8}.get(width, most // width)
     rows = max(1, min(rows, most // width, spec.m))
-    # Tiles that come out even need no code for a rest.
     even = next(r for r in range(rows, 0, -1) if spec.m % r == 0)
     return even if 3 * even >= 2 * rows or even * width >= 12 else rows, width
 
 
+def _bytes(spec: Product, rows: int) -> int:
+    """The size of an operand of so many rows, or columns, and k."""
+    return rows * spec.k * (4 if spec.dtype == "float32" else 8)
+
+
 def _packs(spec: Product) -> bool:
-    size = spec.k * spec.n * (4 if spec.dtype == "float32" else 8)
-    return spec.transpose_b or (size > LARGE and spec.m >= 16)
+    return spec.transpose_b or (_bytes(spec, spec.n) > LARGE and spec.m >= 16)
 
 
 def _strips(spec: Product) -> bool:
     """Is a transposed A copied so that the rows of a tile lie next to each other?"""
-    size = spec.m * spec.k * (4 if spec.dtype == "float32" else 8)
-    return spec.transpose_a and size > 4 * LARGE and spec.n >= 256  # copies that are read often
+    large = _bytes(spec, spec.m) > 4 * LARGE
+    return spec.transpose_a and large and spec.n >= 256  # copies that are read often
 
 
 def emit_product(
@@ -236,16 +243,14 @@ class _Emitter(Tiles):
             return found
 
         zero = ir.Constant(self.vector, None)
-        times = 4 if spec.k >= 128 else 1
-        turns = spec.k // times * times
+        times = turns(spec.k, rows * vectors)
 
         def several(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             for u in range(times):
                 sums = step(b.add(p, index(u)), sums)
             return list(sums)
 
-        sums = counted(b, 0, turns, times, [zero] * (rows * vectors), several)
-        sums = counted(b, turns, spec.k, 1, sums, step)
+        sums = counted(b, 0, spec.k, times, [zero] * (rows * vectors), several)
 
         self.finish(sums, i, j, rows, vectors, tail)
 
@@ -352,35 +357,30 @@ class _Emitter(Tiles):
         return []
 
 
-def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
+def square_function(module: Module, dtype: str, lanes: int) -> ir.Function:
     """``void square(from, from_step, to, to_step, rows, columns)``: a square, turned.
 
     Up to ``lanes`` rows and columns; rows that are missing become zeros, and columns that are
     missing are not written.
     """
-    name = f"square_{dtype}"
-    found = module.globals.get(name)
-    if found is not None:
-        return found
+    given = ir.FunctionType(ir.VoidType(), [POINTER, I64, POINTER, I64, I64, I64])
+    function, is_new = module.shared(f"square_{dtype}", given)
+    if not is_new:
+        return function
     kind, size = TYPES[dtype], 4 if dtype == "float32" else 8
     vector = ir.VectorType(kind, lanes)
-    function = ir.Function(
-        module, ir.FunctionType(ir.VoidType(), [POINTER, I64, POINTER, I64, I64, I64]), name
-    )
-    function.linkage = "internal"
-    function.attributes.add("noinline")
     source, down, to, across, rows, columns = function.args
-    b = ir.IRBuilder(function.append_basic_block())
+    b = Builder(function.append_basic_block())
     steps = constant_lanes(I64, tuple(range(lanes)))
     inside = b.icmp_signed("<", steps, splat(b, columns, lanes))
     none = ir.Constant(inside.type, None)
-    given = []
+    loaded = []
     for r in range(lanes):
         there = b.icmp_signed("<", index(r), rows)
         place = b.gep(source, [b.mul(index(r), down)], source_etype=kind)
-        given.append(masked_load(b, place, vector, size, b.select(there, inside, none)))
+        loaded.append(masked_load(b, place, vector, size, b.select(there, inside, none)))
     end = function.append_basic_block("end")
-    for c, x in enumerate(transposed(b, given)):
+    for c, x in enumerate(transposed(b, loaded)):
         more = function.append_basic_block("more")
         b.cbranch(b.icmp_signed("<", index(c), columns), more, end)
         b.position_at_end(more)

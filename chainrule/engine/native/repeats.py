@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.target import I1, I8, I64
 from chainrule.engine.native.threads import barrier
 
@@ -13,7 +14,7 @@ POINTER = ir.PointerType()
 
 
 def emit_repeat(
-    module: ir.Module, step: str, moves: Sequence[tuple[int, int]], until: int | None
+    module: Module, step: str, moves: Sequence[tuple[int, int]], until: int | None
 ) -> None:
     """``void repeat(table, count, thread, threads, sync)``: steps, each with what comes next.
 
@@ -28,7 +29,7 @@ def emit_repeat(
     entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
     table, count, thread, threads, sync = function.args
     wait = barrier(module, module.triple)
-    b = ir.IRBuilder(entry)
+    b = Builder(entry)
     b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
     b.position_at_end(loop)
     i = b.phi(I64)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.functions import (
     EMIT,
-    Builder,
     Value,
     absolute,
     const,
@@ -234,21 +234,18 @@ def _unless_far(b: Builder, x: Value, y: Value, name: str) -> Value:
     return result
 
 
-def _one_by_one(module: ir.Module, name: str, kind: Any) -> ir.Function:
+def _one_by_one(module: Module, name: str, kind: Any) -> ir.Function:
     """A function of (x, y, mask): the C library's function of x in the lanes of the mask."""
     lanes = kind.count if isinstance(kind, ir.VectorType) else None
-    own = f"{name}_far_{lanes}"
-    if own in module.globals:
-        return module.globals[own]
-    library = module.globals.get(name)
-    if library is None:
-        library = ir.Function(module, ir.FunctionType(DOUBLE, [DOUBLE]), name)
     mask = I1 if lanes is None else ir.VectorType(I1, lanes)
-    function = ir.Function(module, ir.FunctionType(kind, [kind, kind, mask]), own)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    function, is_new = module.shared(
+        f"{name}_far_{lanes}", ir.FunctionType(kind, [kind, kind, mask])
+    )
+    if not is_new:
+        return function
+    library = module.declared(name, ir.FunctionType(DOUBLE, [DOUBLE]))
     x, y, far = function.args
-    b = ir.IRBuilder(function.append_basic_block())
+    b = Builder(function.append_basic_block())
     if lanes is None:
         b.ret(b.call(library, [x]))
         return function

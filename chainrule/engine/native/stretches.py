@@ -11,7 +11,7 @@ from chainrule.engine.native.groups import Group
 from chainrule.engine.program import Op
 
 COMMENTS = 100  # steps of a kernel that are named in the source
-FUNCTION = 150  # steps in one function of machine code
+FUNCTION = 1000  # lines of code in one function, with the products that it calls
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,24 @@ def stretches(groups: Sequence[Group], apart: bool) -> list[Stretch]:
 
 
 def parts(groups: Sequence[Group]) -> list[list[Group]]:
-    """The groups in functions of a size that LLVM is quick with."""
+    """The groups in functions of a size that LLVM is quick with, and can do side by side."""
     found: list[list[Group]] = [[]]
     size = 0
     for group in groups:
-        weight = 1 if group.kind == "tape" else len(group.ops)
+        weight = _lines(group)
         if found[-1] and size + weight > FUNCTION:
             found.append([])
             size = 0
         found[-1].append(group)
         size += weight
     return found
+
+
+def _lines(group: Group) -> int:
+    """About how many lines of code a group is."""
+    if group.kind == "tape":
+        return 20
+    return (300 if group.kind == "product" else 50) + 6 * len(group.ops)
 
 
 def named(op: Op) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from llvmlite import ir
 
 from chainrule.engine.native import machine
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.groups import Group, Layout
 from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC, SIMPLE, is_number
@@ -305,22 +306,24 @@ def runner(kinds: tuple[Kind, ...], bits: int, target: Target) -> machine.Code:
         bits: of a word, 32 or 64.
         target: the processor.
     """
-    write = functools.partial(_module, kinds, bits, target)
+
+    def write() -> list[ir.Module]:
+        return [_module(kinds, bits, target)]
+
     return machine.build(write, f"tape {bits} {kinds}", ["run"], target)
 
 
 def _module(kinds: tuple[Kind, ...], bits: int, target: Target) -> ir.Module:
     """Every kind of instruction ends with the jump to the next one, which lets the processor
     foresee it by what came before."""
-    module = ir.Module("tape")
-    module.triple = target.triple
+    module = Module("tape", target.triple)
     kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER])
     function = ir.Function(module, kind, "run")
     words, registers, table = function.args
     word, shift = ir.IntType(bits), 24 if bits == 32 else 48
     entry, stop = function.append_basic_block("entry"), function.append_basic_block("stop")
     blocks = [function.append_basic_block(tree[0]) for tree, _ in kinds]
-    ir.IRBuilder(stop).ret_void()
+    Builder(stop).ret_void()
     every = [stop, *blocks]
     jumps = ir.GlobalVariable(module, ir.ArrayType(POINTER, len(every)), "jumps")
     jumps.global_constant, jumps.linkage = True, "internal"
@@ -329,7 +332,7 @@ def _module(kinds: tuple[Kind, ...], bits: int, target: Target) -> ir.Module:
     )
     arrivals: dict[Any, list[ir.PhiInstr]] = {}
     for block in blocks:
-        b = ir.IRBuilder(block)
+        b = Builder(block)
         arrivals[block] = [b.phi(POINTER), b.phi(word)]
 
     def jump(b: ir.IRBuilder, at: ir.Value) -> None:
@@ -344,9 +347,9 @@ def _module(kinds: tuple[Kind, ...], bits: int, target: Target) -> ir.Module:
             arrivals[block][0].add_incoming(at, b.block)
             arrivals[block][1].add_incoming(head, b.block)
 
-    jump(ir.IRBuilder(entry), words)
+    jump(Builder(entry), words)
     for block, (tree, dtypes) in zip(blocks, kinds, strict=True):
-        b = ir.IRBuilder(block)
+        b = Builder(block)
         b.position_at_end(block)
         at, head = arrivals[block]
         own = b.and_(head, ir.Constant(word, 2**shift - 1))

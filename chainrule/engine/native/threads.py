@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from chainrule.engine.native.building import Builder, Module
 from chainrule.engine.native.target import I32, I64
 from chainrule.errors import ArgumentError
 
@@ -129,21 +130,21 @@ def set_threads(count: int | None) -> None:
 # In the code ------------------------------------------------------------------------------------
 
 
-def barrier(module: ir.Module, triple: str) -> ir.Function:
+def barrier(module: Module, triple: str) -> ir.Function:
     """``void barrier(sync, threads)``: wait until all threads are here.
 
     Source: Mellor-Crummey & Scott, "Algorithms for scalable synchronization on shared-memory
     multiprocessors", ACM TOCS 9 (1991): a central counter with a turn.
     """
-    found = module.globals.get("barrier")
-    if found is not None:
-        return found
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, I64]), "barrier")
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, I64])
+    function, is_new = module.shared("barrier", kind)
+    if not is_new:
+        return function
     sync, threads = function.args
     blocks = [function.append_basic_block(n) for n in ("entry", "arrive", "last", "wait", "turn",
                                                        "yield", "again", "out")]  # fmt: skip
     entry, arrive, last, wait, turn_, yield_, again, out = blocks
-    b = ir.IRBuilder(entry)
+    b = Builder(entry)
     b.cbranch(b.icmp_signed(">", threads, ir.Constant(I64, 1)), arrive, out)
     b.position_at_end(arrive)
     turn = b.gep(sync, [ir.Constant(I64, 16)], source_etype=I64)
@@ -168,9 +169,7 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
     b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, SPINS)), yield_, again)
     b.position_at_end(yield_)
     if os.name == "posix":
-        kind = ir.FunctionType(I32, [])
-        give = module.globals.get("sched_yield") or ir.Function(module, kind, "sched_yield")
-        b.call(give, [])
+        b.call(module.declared("sched_yield", ir.FunctionType(I32, [])), [])
     b.branch(again)
     b.position_at_end(again)
     count.add_incoming(b.add(count, ir.Constant(I64, 1)), again)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from chainrule.engine.native.building import Builder
 from chainrule.engine.native.functions import intrinsic
 from chainrule.engine.native.target import I1, I64, TYPES, Target
 from chainrule.engine.native.vectors import (
@@ -18,6 +19,7 @@ from chainrule.engine.native.vectors import (
 )
 
 POINTER = ir.PointerType()
+BUSY = 8  # vectors of a tile, each of which is a sum that waits for nothing but itself
 WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
 Epilogue = Callable[..., None]
 
@@ -30,6 +32,14 @@ def index(x: int) -> ir.Constant:
 def registers(target: Target) -> int:
     """How many vectors of a result are held at once; some are left for the operands."""
     return 24 if target.bits == 512 or "aarch64" in target.triple else 12
+
+
+def turns(count: int, vectors: int) -> int:
+    """How often the body of a loop over ``count`` is written out.
+
+    Once where a tile has vectors enough to keep the processor busy: what LLVM takes grows with it.
+    """
+    return 1 if vectors >= BUSY else next(t for t in (4, 2, 1) if count % t == 0)
 
 
 class Tiles:
@@ -168,7 +178,7 @@ def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Functi
     """``void name(a, b, c, first, last, scratch, *extra)`` and a builder at its beginning."""
     kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64, POINTER, *extra])
     function = ir.Function(module, kind, name)
-    return function, ir.IRBuilder(function.append_basic_block())
+    return function, Builder(function.append_basic_block())
 
 
-__all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers"]
+__all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers", "turns"]

@@ -133,8 +133,7 @@ def masked_store(
 
 
 def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -> ir.Function:
-    found = module.globals.get(name)
-    return found or ir.Function(module, ir.FunctionType(result, types), name)
+    return module.declared(name, ir.FunctionType(result, types))
 
 
 def _suffix(kind: Any) -> str:

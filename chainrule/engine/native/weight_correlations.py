@@ -18,7 +18,7 @@ from llvmlite import ir
 from chainrule.engine.geometry import Geometry
 from chainrule.engine.native.correlations import panel_width
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 
 STATIC = 4  # tiles of a kernel whose code is written out
@@ -262,7 +262,7 @@ class _CorrelateWeights(Tiles):
                         found[r * vectors + v] = self.fma(a, w, found[r * vectors + v])
                 return found
 
-            times = 2 if g.places[1] % 2 == 0 else 1
+            times = turns(g.places[1], len(offsets) * vectors)
 
             def several(x: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
                 for t in range(times):
