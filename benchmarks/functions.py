@@ -304,7 +304,7 @@ def hessian() -> list[Row]:
 def adam(n: int = 10_000_000) -> Row:
     """One step of Adam on n parameters in float32, the gradient given."""
     from chainrule import optim
-    from chainrule.engine.native.stepping import Stepper
+    from chainrule.engine.native.stepping import Plan, Stepper
 
     rng = np.random.default_rng(0)
     p, g = rng.standard_normal((2, n), dtype=np.float32)
@@ -315,7 +315,8 @@ def adam(n: int = 10_000_000) -> Row:
         params, memory = rule.update(data, memory, params, learning_rate=own)
         return (params, memory), own
 
-    stepper = Stepper(one, (p, rule.init(p)), g, np.float64(1e-3))
+    start = p, rule.init(p)
+    stepper = Stepper(Plan.of(one, start, g, np.float64(1e-3)), start, g)
     rates = np.full(1, 1e-3)
     contestants: Contestants = {"chainrule": lambda: stepper.run(rates, 1)}
     after = {"chainrule": lambda: stepper.state()[0]}

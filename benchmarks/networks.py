@@ -119,7 +119,7 @@ def stepper(task: Task, rows: int) -> Any:
     """The compiled training step for batches of so many rows."""
     import chainrule as cr
     from chainrule import nn, optim
-    from chainrule.engine.native.stepping import Stepper
+    from chainrule.engine.native.stepping import Plan, Stepper
     from chainrule.train.step import Batch, TrainState, training_step
 
     network = nn.Sequential(task.layers())
@@ -140,7 +140,8 @@ def stepper(task: Task, rows: int) -> Any:
         return state, result.loss
 
     start = TrainState(params, rule.init(params), state)
-    return Stepper(one, start, (task.x, task.y), np.arange(rows))
+    data = task.x, task.y
+    return Stepper(Plan.of(one, start, data, np.arange(rows)), start, data)
 
 
 def own_trainer(task: Task, rows: int) -> Trainer:

@@ -39,7 +39,11 @@ def is_number(x: Any) -> bool:
 
 
 def capture(
-    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str = "args"
+    f: Callable[..., Any],
+    leaves: Sequence[Any],
+    spec: Any,
+    name: str = "args",
+    probe: bool = True,
 ) -> Captured:
     """Trace f once, with every number and array in its arguments as an input of the graph.
 
@@ -47,13 +51,15 @@ def capture(
         f: a function of NumPy code.
         leaves, spec: of the tree ``(args, kwargs)``.
         name: what the arguments are called in the names of the inputs.
+        probe: look whether the function reads values that then are fixed, where that is possible.
 
     Raises:
         BranchError: the function decides by a traced value.
         ArgumentError: it returns something that is not made of numbers.
     """
     captured = _captured(f, leaves, spec, name)
-    _probe(f, captured.graph, leaves, spec, name)
+    if probe:
+        _probe(f, captured.graph, leaves, spec, name)
     return captured
 
 

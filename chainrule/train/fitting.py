@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import ArgumentError
+from chainrule.errors import ArgumentError, DivergenceError
 from chainrule.nn.naming import user_line
 from chainrule.train.callbacks.base import Callback, CallbackList
 from chainrule.train.callbacks.history import History
@@ -131,7 +131,12 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
             scores |= {f"val_{name}": value for name, value in found.items()}
         return scores
 
-    from chainrule.train.divergence import explainer
+    def explain(run: Run, batch: Any, report: Report) -> DivergenceError | None:
+        from chainrule.train.divergence import explainer  # which brings much along
+
+        look = explainer(compiled, options.seed, callbacks, feed, model.columns)
+        return look(run, batch, report)
+
     from chainrule.train.native import native_steps
 
     several = native_steps(
@@ -140,7 +145,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     )  # fmt: skip
     run_epochs(
         run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,
-        explain=explainer(compiled, options.seed, callbacks, feed, model.columns), several=several,
+        explain=explain, several=several,
     )  # fmt: skip
     history.interrupted = run.interrupted
     return history

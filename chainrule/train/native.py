@@ -179,19 +179,17 @@ class NativeSteps:
             first = np.arange(rows)
             data = (self.x, self.y, self.weight)
 
-            def made() -> tuple[Plan, Any, list[Draw]]:
+            def made(known: bool) -> tuple[Plan, list[Draw]]:
                 draws = self._drawn(state, data, first)
                 numbers = [draw.of(np.random.default_rng(0)) for draw in draws]
                 example = (first, np.float64(0.0), numbers)
-                with np.errstate(
-                    all="ignore"
-                ):  # a step that is not finite is an error when it runs
-                    return Plan.of(self._step, state, data, example), example, draws
+                with np.errstate(all="ignore"):  # what is not finite is an error when it runs
+                    return Plan.of(self._step, state, data, example, probe=not known), draws
 
             compiled = self.compiled
             parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)
-            plan, example, self.draws[rows] = plan_for(parts, (state, data, first), made)
-            self.steppers[rows] = Stepper(self._step, state, data, example, plan)
+            plan, self.draws[rows] = plan_for(parts, (state, data, first), made)
+            self.steppers[rows] = Stepper(plan, state, data)
         return self.steppers[rows]
 
     def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Draw]:

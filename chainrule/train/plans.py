@@ -1,7 +1,9 @@
-"""Compiled training steps, kept for the next training of the same kind in this process."""
+"""Compiled training steps, kept for the next training of the same kind, on disk too."""
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -12,7 +14,7 @@ import numpy as np
 from chainrule.tracing import flatten
 
 MOST = 16  # plans that are kept
-_plans: OrderedDict[Any, Any] = OrderedDict()
+_plans: OrderedDict[str, Any] = OrderedDict()
 
 
 def recipe(x: Any) -> Any:
@@ -39,19 +41,43 @@ def signature(tree: Any) -> Any:
     return spec, tuple((type(x), np.shape(x), getattr(x, "dtype", None)) for x in leaves)
 
 
-def plan_for(parts: Any, trees: Any, make: Callable[[], Any]) -> Any:
-    """What was made before from equal parts for trees of the same kind, or what is made now."""
+def plan_for(parts: Any, trees: Any, make: Callable[[bool], Any]) -> Any:
+    """What was made before from equal parts for trees of the same kind, or what is made now.
+
+    It is looked for in this process, and then on the disk, where it saves tracing and compiling.
+
+    Args:
+        parts: layers, losses, optimizers: what the step is made of.
+        trees: its arguments.
+        make: make(are all parts the library's own?) → something that can be pickled.
+    """
     try:
-        key = recipe(parts), signature(trees)
-        hash(key)
+        key = repr((recipe(parts), signature(trees)))
     except TypeError:
-        return make()
+        return make(False)
     if key not in _plans:
-        _plans[key] = make()
+        _plans[key] = _kept(key, make)
         while len(_plans) > MOST:
             _plans.popitem(last=False)
     _plans.move_to_end(key)
     return _plans[key]
+
+
+def _kept(key: str, make: Callable[[bool], Any]) -> Any:
+    """What is on the disk, or what is made now and put there."""
+    from chainrule.engine.native import cache
+    from chainrule.engine.native.target import host
+
+    name = cache.key(f"plan\n{np.__version__}\n{key}", host())
+    data = cache.load(name)
+    if data is not None:
+        # Of another version of Python, say, or its machine code is no longer there.
+        with contextlib.suppress(Exception):
+            return pickle.loads(data)
+    made = make(True)
+    with contextlib.suppress(pickle.PicklingError, TypeError, AttributeError):
+        cache.store(name, pickle.dumps(made))
+    return made
 
 
 __all__ = ["plan_for", "recipe", "signature"]

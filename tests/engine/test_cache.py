@@ -124,3 +124,20 @@ def test_the_name_depends_on_the_processor() -> None:
         for target in (here, replace(here, cpu="other"), replace(here, features="-avx"))
     }
     assert len(names | {cache.key("other text", here)}) == 4
+
+
+def test_other_source_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        engine = tmp_path / name / "engine" / "native"
+        engine.mkdir(parents=True)
+        for file in (engine / "cache.py", tmp_path / name / "rules.py"):
+            file.write_text("x = 1")
+            os.utime(file, (1, 1))
+
+    def version(name: str) -> str:
+        monkeypatch.setattr(cache, "__file__", str(tmp_path / name / "engine/native/cache.py"))
+        return cache.version.__wrapped__()
+
+    assert version("one") == version("two")  # wherever it is installed
+    (tmp_path / "two" / "rules.py").write_text("x = 2")
+    assert version("one") != version("two")

@@ -1,11 +1,23 @@
 """Compiled steps that a later training of the same kind takes over."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.engine.native import stepping
+from chainrule.train import plans
 from chainrule.train.plans import plan_for, recipe
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of code, and a process that has made nothing yet."""
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
+    monkeypatch.setattr(plans, "_plans", OrderedDict())
+    return tmp_path
 
 
 def trained(layers, optimizer, x, y, epochs=3):
@@ -51,14 +63,60 @@ def test_another_training_is_another(other):
 def test_a_function_of_the_users_is_traced_each_time():
     made = []
     for _ in range(2):
-        plan_for((lambda x: x,), np.ones(3), lambda: made.append(1))
-    assert len(made) == 2
+        plan_for((lambda x: x,), np.ones(3), lambda known: made.append(known))
+    assert made == [False, False]  # and it is looked at whether it reads values
     with pytest.raises(TypeError):
         recipe([len])
 
 
-def test_shapes_and_dtypes_count():
+def test_shapes_and_dtypes_count(folder):
     made = []
     for x in (np.ones(3), np.ones(3), np.ones(4), np.ones(3, np.float32), (np.ones(3),)):
-        plan_for("test_shapes_and_dtypes_count", x, lambda: made.append(1) or len(made))
+        plan_for("test_shapes_and_dtypes_count", x, lambda known: made.append(known) or len(made))
     assert len(made) == 4
+
+
+def again(monkeypatch, x, y):
+    """A training in what is like a new process; how often a step was traced, and the weights."""
+    traced = []
+    capture = stepping.capture
+
+    def counted(*given):
+        traced.append(1)
+        return capture(*given)
+
+    monkeypatch.setattr(plans, "_plans", OrderedDict())
+    monkeypatch.setattr(stepping, "capture", counted)
+    layers = [nn.Dense(4, "tanh"), nn.BatchNormalization(), nn.Dropout(0.3), nn.Dense(1)]
+    weights = trained(layers, "adam", x, y)
+    monkeypatch.setattr(stepping, "capture", capture)
+    return len(traced), weights
+
+
+def test_a_plan_on_the_disk_is_not_traced_again(folder, monkeypatch):
+    x, y = data()
+    first, weights = again(monkeypatch, x, y)
+    second, same = again(monkeypatch, x, y)
+    assert (first, second) == (2, 0)  # batches of 8, and one of 6
+    for a, b in zip(weights, same, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("harm", ["no code", "no plan", "cut", "foreign"])
+def test_a_harmed_plan_is_made_anew(folder, monkeypatch, harm):
+    x, y = data(24)
+    _, weights = again(monkeypatch, x, y)
+    files = sorted(folder.glob("*.o"), key=lambda f: f.stat().st_size)
+    plan, code = files
+    if harm == "no code":
+        code.unlink()
+    elif harm == "no plan":
+        plan.unlink()
+    elif harm == "cut":
+        plan.write_bytes(plan.read_bytes()[:-1])
+    else:
+        plan.write_bytes(code.read_bytes())
+    count, same = again(monkeypatch, x, y)
+    assert count == 1
+    for a, b in zip(weights, same, strict=True):
+        np.testing.assert_array_equal(a, b)

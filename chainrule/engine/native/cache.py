@@ -42,11 +42,21 @@ def folder() -> Path | None:
 
 @functools.cache
 def version() -> str:
-    """A hash of the engine's own source: other code generators make other code."""
-    found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
+    """A hash that changes with the library's own source: other rules make other code.
+
+    It is made of the names, sizes and times of the files, as Python tells whether byte code is old.
+    """
+    root = str(Path(__file__).parent.parent.parent)
+    rows, waiting = [], [root]
+    with suppress(OSError):  # no folder, where Python imports from an archive
+        while waiting:
+            for entry in os.scandir(waiting.pop()):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.name.endswith(".py"):
+                    found = entry.stat()
+                    rows.append((entry.path[len(root) :], found.st_size, found.st_mtime_ns))
+    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
 
 
 def key(text: str, target: Target) -> str:

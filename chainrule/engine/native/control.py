@@ -202,7 +202,7 @@ class _Run:
 
     def __init__(self, step: Compiled, repeat: Any, arrays: Sequence[np.ndarray]) -> None:
         self._step, self._repeat, self._arrays = step, repeat, arrays
-        self.table, self._arena = step.storage.table()
+        self.table, self._arena = step.storage.frame().table()
         for k, x in enumerate(arrays):
             self.table[k] = address_of(x)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import itertools
@@ -22,20 +23,31 @@ from chainrule.errors import CompileError
 
 _lock = threading.Lock()
 _numbers = itertools.count()
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Code:
     """Machine code in memory; it lives as long as this object.
 
+    A copy, or what is read from a pickle, is loaded from the disk.
+
     Attributes:
+        name: what it is called on the disk.
+        exports: the functions that can be asked for.
         seconds: how long it took to make or to load.
         cached: did it come from the disk?
         size: bytes of object code.
     """
 
-    def __init__(self, library: Any, seconds: float, size: int, cached: bool) -> None:
+    def __init__(
+        self, library: Any, name: str, exports: Sequence[str], began: float, size: int, cached: bool
+    ) -> None:
         self._library = library
-        self.seconds, self.size, self.cached = seconds, size, cached
+        self.name, self.exports, self.size, self.cached = name, tuple(exports), size, cached
+        self.seconds = time.perf_counter() - began
+
+    def __reduce__(self) -> Any:
+        return load, (self.name, self.exports)
 
     def address(self, symbol: str) -> int:
         """Where a function begins."""
@@ -58,7 +70,7 @@ def build(
     key: str,
     exports: Sequence[str],
     target: Target | None = None,
-    imports: Mapping[str, int] = MappingProxyType({}),
+    imports: Mapping[str, int] = _NONE,
 ) -> Code:
     """Compile modules, or load what was compiled under the same key before.
 
@@ -77,18 +89,29 @@ def build(
     target = target or host()
     began = time.perf_counter()
     name = cache.key(key, target)
-    kept = cache.load(name)
-    if kept is not None:
-        try:
-            images = cache.parted(kept)
-            library = _linked(images, exports, imports)
-            return Code(library, time.perf_counter() - began, len(kept), cached=True)
-        except (RuntimeError, ValueError):  # whole, but not what it is taken for: it is made anew
-            pass
+    with contextlib.suppress(LookupError):
+        return load(name, exports, imports)
     images = _side_by_side(map(str, make()), target)
     cache.store(name, cache.joined(images))
     library = _linked(images, exports, imports)
-    return Code(library, time.perf_counter() - began, sum(map(len, images)), cached=False)
+    return Code(library, name, exports, began, sum(map(len, images)), cached=False)
+
+
+def load(name: str, exports: Sequence[str], imports: Mapping[str, int] = _NONE) -> Code:
+    """What was compiled before, from the disk.
+
+    Raises:
+        LookupError: it is not there, or not what it is taken for.
+    """
+    began = time.perf_counter()
+    kept = cache.load(name)
+    if kept is None:
+        raise LookupError(name)
+    try:
+        library = _linked(cache.parted(kept), exports, imports)
+    except (RuntimeError, ValueError) as error:
+        raise LookupError(name) from error
+    return Code(library, name, exports, began, len(kept), cached=True)
 
 
 def _side_by_side(texts: Iterable[str], target: Target) -> list[bytes]:
@@ -194,4 +217,4 @@ def _code_generator() -> Any:
     return emit
 
 
-__all__ = ["Code", "build"]
+__all__ = ["Code", "build", "load"]

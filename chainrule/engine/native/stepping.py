@@ -7,17 +7,18 @@ place, the data are the same for all steps, each step takes the next x and leave
 from __future__ import annotations
 
 import ctypes
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine.capture import capture, is_number
-from chainrule.engine.native.compiler import Compiled
+from chainrule.engine.native.frames import Frame, Given
+from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import address_of
-from chainrule.engine.simplifying import simplified
+from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError
 from chainrule.tracing import flatten, name_of, unflatten
 
@@ -27,23 +28,42 @@ class Plan:
     """A step compiled to be repeated; any number of steppers may share it.
 
     Attributes:
-        compiled: the program.
+        code: the machine code.
+        frame: what it wants to be called with.
         state, y: the structures of the state and of what a step leaves.
         kept, held: how many arrays the state and the data have.
     """
 
-    compiled: Compiled
+    code: Code
+    frame: Frame
     state: Any
     y: Any
     kept: int
     held: int
 
     @classmethod
-    def of(cls, step: Callable[..., Any], state: Any, data: Any, x: Any) -> Plan:
-        """Trace and compile a step; the arguments are those of :class:`Stepper`."""
+    def of(
+        cls, step: Callable[..., Any], state: Any, data: Any, x: Any, probe: bool = True
+    ) -> Plan:
+        """Trace and compile a step.
+
+        Args:
+            step: step(state, data, x) → (new state, y), a function of NumPy code.
+            state: a tree of arrays; the new state has the same structure, shapes and dtypes.
+            data: a tree of arrays.
+            x: the tree of one step's own inputs, as an example of shapes and dtypes.
+            probe: see :func:`chainrule.engine.capture.capture`.
+
+        Raises:
+            CompileError: the state changes its structure, or an operation has no native code.
+        """
+        # Nothing of this is needed where a plan comes from the disk.
+        from chainrule.engine.native.compiler import Compiled
+        from chainrule.engine.simplifying import simplified
+
         kept, held, own = _numbers(state), _numbers(data), _numbers(x)
         leaves, spec = flatten(((state, data, x), {}))
-        captured = capture(step, leaves, spec, "step")
+        captured = capture(step, leaves, spec, "step", probe)
         outputs = captured.graph.outputs
         new_state, _ = captured.pack(outputs)
         after = [y for y in flatten(new_state)[0] if y is not None]
@@ -63,44 +83,33 @@ class Plan:
                 got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
                 remedy="it runs by the NumPy engine",
             )
-        return cls(compiled, flatten(state)[1], y, len(kept), len(held))
+        return cls(
+            compiled.code, compiled.storage.frame(), flatten(state)[1], y, len(kept), len(held)
+        )
 
 
 class Stepper:
     """A step, compiled to be repeated.
 
     Args:
-        step: step(state, data, x) → (new state, y), a function of NumPy code.
-        state: a tree of arrays; the new state has the same structure, shapes and dtypes.
-        data: a tree of arrays.
-        x: the tree of one step's own inputs, as an example of shapes and dtypes.
-        plan: the same step as it was compiled before, for the same shapes.
-
-    Raises:
-        CompileError: the state changes its structure, or an operation has no native code.
+        plan: the compiled step.
+        state: where to start, a tree of arrays like the one that the plan was made for.
+        data: a tree of arrays, the same.
     """
 
-    def __init__(
-        self, step: Callable[..., Any], state: Any, data: Any, x: Any, plan: Plan | None = None
-    ) -> None:
-        self.plan = plan = plan or Plan.of(step, state, data, x)
-        self.compiled = compiled = plan.compiled
+    def __init__(self, plan: Plan, state: Any, data: Any) -> None:
+        self.plan, frame = plan, plan.frame
         self._leaves = flatten(state)[0]
         self._places = [k for k, leaf in enumerate(self._leaves) if is_number(leaf)]
         kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
-        self._repeat = compiled.code.function("repeat", *kinds)
+        self._repeat = plan.code.function("repeat", *kinds)
         self._held = [np.ascontiguousarray(a) for a in _numbers(data)]
-        self._table, self._arena = compiled.storage.table()
+        self._table, self._arena = frame.table()
         for k, a in enumerate(self._held):
             self._table[plan.kept + k] = address_of(a)
-        rows = zip(_numbers(state), compiled.program.inputs, strict=False)
-        self._hold([np.array(x, op.dtype, order="C") for x, op in rows])
-        # What each step gives: (slot, shape, dtype) of an array, or a constant.
-        outputs = zip(compiled.grouping.outputs, compiled.storage.output_slots, strict=True)
-        self._given = [
-            (slot, y.shape, y.dtype) if slot >= 0 else (slot, y, None)
-            for y, slot in itertools.islice(outputs, plan.kept, None)
-        ]
+        rows = zip(_numbers(state), frame.inputs, strict=False)
+        self._hold([np.array(x, given.dtype, order="C") for x, given in rows])
+        self._left = frame.outputs[plan.kept :]  # what each step leaves
 
     def load(self, state: Any) -> None:
         """Start from a state; its arrays are copied."""
@@ -134,21 +143,22 @@ class Stepper:
         Returns:
             The y of the steps, a tree of arrays with one more axis in front.
         """
-        plan, compiled, table = self.plan, self.compiled, self._table
+        plan, frame, table = self.plan, self.plan.frame, self._table
         moving = [np.ascontiguousarray(x) for x in _numbers(xs)]
-        first = plan.kept + plan.held
-        for k, (x, op) in enumerate(zip(moving, compiled.program.inputs[first:], strict=True)):
-            assert x.dtype == op.dtype
-            assert x.shape[1:] == op.shape
+        for x, given in zip(moving, frame.inputs[plan.kept + plan.held :], strict=True):
+            assert x.dtype == given.dtype
+            assert x.shape[1:] == given.shape
             assert len(x) >= count
-            table[first + k] = address_of(x)
+            table[given.slot] = address_of(x)
         made: list[Any] = []
-        for slot, shape, dtype in self._given:
-            made.append(np.empty((count, *shape), dtype) if slot >= 0 else shape)
-            if slot >= 0:
-                table[slot] = address_of(made[-1])
+        for given in self._left:
+            if isinstance(given, Given):
+                made.append(np.empty((count, *given.shape), given.dtype))
+                table[given.slot] = address_of(made[-1])
+            else:
+                made.append(given)
         pointers = bytes(table)  # the steps move what the table points to
-        compiled.threaded(self._repeat, ctypes.addressof(table), count)
+        POOL.run(partial(self._repeat, ctypes.addressof(table), count), frame.threads)
         ctypes.memmove(table, pointers, len(pointers))
         return unflatten(plan.y, made)
 
@@ -181,4 +191,4 @@ def _same(step: Any, kept: Sequence[Any], graph: Any, count: int) -> None:
         )
 
 
-__all__ = ["Stepper"]
+__all__ = ["Plan", "Stepper"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine.native import sweeps
+from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.groups import Group, Grouping
-from chainrule.engine.native.memory import ALIGNMENT, Span, address_of, place
+from chainrule.engine.native.memory import ALIGNMENT, Span, place
 from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op
@@ -138,14 +138,16 @@ class Storage:
                     spans[op] = Span(size, group.index, end)
         return spans
 
-    def table(self) -> tuple[Any, np.ndarray]:
-        """A table that has the constants and a new arena, and that arena, which is to be kept."""
-        arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
-        table = (ctypes.c_uint64 * (self.arena_slot + 1))()
-        for slot, x in zip(self.constant_slots, self.constants, strict=True):
-            table[slot] = address_of(x)
-        table[self.arena_slot] = -(-address_of(arena) // ALIGNMENT) * ALIGNMENT
-        return table, arena
+    def frame(self) -> Frame:
+        """What a caller of the code has to know."""
+        inputs = self.grouping.program.inputs
+        outputs = zip(self.grouping.outputs, self.output_slots, strict=True)
+        return Frame(
+            tuple(Given(k, x.shape, x.dtype) for k, x in enumerate(inputs)),
+            tuple(Given(k, y.shape, y.dtype) if k >= 0 else y for y, k in outputs),
+            tuple(self.constants), tuple(self.constant_slots),
+            self.arena_slot, self.arena_size, self.threads,
+        )  # fmt: skip
 
     def where(self, op: Op) -> tuple[int, int]:
         """(slot of the table, bytes from there) of a stored operation."""

@@ -1,0 +1,53 @@
+"""What compiled code wants to be called with, apart from the program that it came from."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.native.memory import ALIGNMENT, address_of
+
+
+@dataclass(frozen=True)
+class Given:
+    """An array that the code reads or writes: its slot in the table, its shape and dtype."""
+
+    slot: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The table of addresses that the code is given; it can be kept on disk beside the code.
+
+    Attributes:
+        inputs: of the program.
+        outputs: each a :class:`Given`, or a number that is constant.
+        constants, constant_slots: arrays that the code reads, and where their addresses stand.
+        arena_slot, arena_size: the place of the arena's address, the last in the table; its bytes.
+        threads: at most so many threads may run the code.
+    """
+
+    inputs: tuple[Given, ...]
+    outputs: tuple[Any, ...]
+    constants: tuple[np.ndarray, ...]
+    constant_slots: tuple[int, ...]
+    arena_slot: int
+    arena_size: int
+    threads: int
+
+    def table(self) -> tuple[Any, np.ndarray]:
+        """A table that has the constants and a new arena, and that arena, which is to be kept."""
+        arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
+        table = (ctypes.c_uint64 * (self.arena_slot + 1))()
+        for slot, x in zip(self.constant_slots, self.constants, strict=True):
+            table[slot] = address_of(x)
+        table[self.arena_slot] = -(-address_of(arena) // ALIGNMENT) * ALIGNMENT
+        return table, arena
+
+
+__all__ = ["Frame", "Given"]
