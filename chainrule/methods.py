@@ -9,9 +9,10 @@ import numpy as np
 
 from chainrule import assignment
 from chainrule.elementary.indexing import Index, getitem
-from chainrule.errors import BranchError, LostTraceError, NotDifferentiableError, code_line
+from chainrule.errors import LostTraceError, NotDifferentiableError, code_line
 from chainrule.graph import Node, user_code
 from chainrule.numpy_api import algebra, reduce, selection, shapes
+from chainrule.numpy_api.common import decided
 
 
 def complex_error(x: Any) -> NotDifferentiableError:
@@ -31,19 +32,6 @@ def _lost(x: ArrayMethods, what: str, remedy: str) -> LostTraceError:
         line=code_line(*user_code(2)),
         remedy=remedy,
     )
-
-
-def _decided(x: ArrayMethods, what: str) -> None:
-    """Refuse a decision by a value that will be another when the graph is evaluated again."""
-    if x.tape.static:
-        made = f", made at {x.line}" if x.line else ""
-        raise BranchError(
-            f"{what} by a traced value: a compiled function runs the same steps for all values",
-            got=f"a traced value ('{x.name}', shape {x.shape}{made})",
-            line=code_line(*user_code(2)),
-            remedy="np.where(condition, a, b) chooses by value, cr.cond and cr.while_loop branch "
-            "and repeat; an argument that decides is named in static_argnames=…",
-        )
 
 
 class ArrayMethods(Node):
@@ -104,7 +92,7 @@ class ArrayMethods(Node):
         return (getitem(self, index=Index(i, True)) for i in range(len(self)))
 
     def __contains__(self, item: Any) -> bool:
-        _decided(self, "in")
+        decided(self, "in")
         return item in self.value
 
     def __repr__(self) -> str:
@@ -114,14 +102,14 @@ class ArrayMethods(Node):
         return format(self.value, spec) if self.ndim == 0 else repr(self)
 
     def __bool__(self) -> bool:
-        _decided(self, "a decision (if, while, and, or, not)")
+        decided(self, "a decision (if, while, and, or, not)")
         return bool(self.value)
 
     # Conversions that would lose the trace ------------------------------------------------------
 
     def __float__(self) -> float:
         if self.dtype.kind != "f":
-            _decided(self, "float()")
+            decided(self, "float()")
             return float(self.value)
         raise _lost(
             self,
@@ -133,13 +121,13 @@ class ArrayMethods(Node):
 
     def __int__(self) -> int:
         if self.dtype.kind != "f":
-            _decided(self, "int()")
+            decided(self, "int()")
             return int(self.value)
         raise _lost(self, "int() of a traced value", "use int(x.value) for a decision, or np.floor")
 
     def __index__(self) -> int:
         if self.dtype.kind in "iu" and self.ndim == 0:
-            _decided(self, "a position, a length or a range")
+            decided(self, "a position, a length or a range")
             return int(self.value)
         raise TypeError("only integer scalar arrays can be converted to a scalar index")
 
@@ -148,7 +136,7 @@ class ArrayMethods(Node):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.dtype.kind != "f":
-            _decided(self, "np.asarray")
+            decided(self, "np.asarray")
             return np.array(self.value, dtype)
         raise _lost(
             self,
@@ -166,13 +154,13 @@ class ArrayMethods(Node):
 
     def item(self, *args: Any) -> Any:
         if self.dtype.kind != "f":
-            _decided(self, "item()")
+            decided(self, "item()")
             return self.value.item(*args)
         raise _lost(self, ".item() of a traced value", "index it (x[i]), or use x.value.item()")
 
     def tolist(self) -> Any:
         if self.dtype.kind != "f":
-            _decided(self, "tolist()")
+            decided(self, "tolist()")
             return self.value.tolist()
         raise _lost(self, ".tolist() of a traced value", "use list(x), or x.value.tolist()")
 
@@ -213,7 +201,7 @@ class ArrayMethods(Node):
         return reduce.searchsorted(self, v, side, sorter)
 
     def nonzero(self) -> Any:
-        _decided(self, "nonzero()")
+        decided(self, "nonzero()")
         return np.nonzero(self.value)
 
     def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:

@@ -62,6 +62,25 @@ count_nonzero = Step(
     ],
 )
 count = Step("sum", lambda a, axis=None, keepdims=False: np.sum(a, axis, keepdims=keepdims))
+running_count = Step("cumsum", lambda a, axis=0: np.cumsum(a, axis=axis))
+
+
+def _running_place(extreme: Any) -> Any:
+    """Along an axis the place where the extreme so far was first reached."""
+
+    def places(a: Any, axis: int = 0) -> Any:
+        best = extreme.accumulate(a, axis=axis)
+        before = np.roll(best, 1, axis)
+        along = tuple(-1 if i == axis else 1 for i in range(np.ndim(a)))
+        numbers = np.arange(np.shape(a)[axis]).reshape(along)
+        new = ((best != before) & ~(np.isnan(best) & np.isnan(before))) | (numbers == 0)
+        return np.maximum.accumulate(np.where(new, numbers, 0), axis=axis)
+
+    return places
+
+
+running_argmax = Step("running_argmax", _running_place(np.maximum))
+running_argmin = Step("running_argmin", _running_place(np.minimum))
 round_ = Step("round", lambda a, decimals=0: np.round(a, decimals))
 as_integer = Step("astype", lambda a, dtype: np.asarray(a).astype(dtype)[()])
 
@@ -71,4 +90,5 @@ FUNCTIONS = (
     bitwise_and, bitwise_or, bitwise_xor, invert, isnan, isinf, isfinite, signbit,
     floor, ceil, rint, trunc, sign, floor_divide,
     argmax, argmin, argsort, searchsorted, all_, any_, count_nonzero, round_,
+    running_argmax, running_argmin,
 )  # fmt: skip

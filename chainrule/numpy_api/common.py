@@ -63,9 +63,25 @@ def plain_key(key: Any) -> Any:
     return key
 
 
-def plain(x: Any) -> Any:
+def decided(x: Any, what: str) -> None:
+    """Refuse a decision by a value that will be another when the graph is evaluated again."""
+    if isinstance(x, Node) and x.tape.static:
+        made = f", made at {x.line}" if x.line else ""
+        raise BranchError(
+            f"{what} by a traced value: a compiled function runs the same steps for all values",
+            got=f"a traced value ('{x.name}', shape {shape_of(x)}{made})",
+            line=code_line(*user_code(2)),
+            remedy="np.where(condition, a, b) chooses by value, cr.cond and cr.while_loop branch "
+            "and repeat; an argument that decides is named in static_argnames=…",
+        )
+
+
+def plain(x: Any, what: str = "a shape, an order or a position that is decided") -> Any:
     """The value of an argument that has no derivative: an index, a mask, a count."""
-    return np.array([plain(v) for v in x]) if isinstance(x, (list, tuple)) else value_of(x)
+    if isinstance(x, (list, tuple)):
+        return np.array([plain(v, what) for v in x])
+    decided(x, what)
+    return value_of(x)
 
 
 def full(x: Any, shape: tuple[int, ...]) -> Any:

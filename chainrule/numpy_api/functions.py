@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.elementary import logic as lo
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.products import matmul
 from chainrule.elementary.trigonometric import sinc
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, user_code
 from chainrule.numpy_api import algebra, joining, norms, reduce, selection, shapes, statistics
-from chainrule.numpy_api.common import array_of, plain_target
+from chainrule.numpy_api.common import array_of, decided, plain_target
 
 
 def _dtype_like(a: Any, dtype: Any) -> Any:
@@ -88,17 +89,39 @@ def array(object: Any, dtype: Any = None, *, like: Any, **kw: Any) -> Any:
 
 def _value(function: Any) -> Any:
     """A function whose result is a plain fact about values: no derivative is expected of it."""
+    what = "" if function in SHAPES_ALONE else f"a result of np.{function.__name__}"
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        plain = [_plain(a) for a in args]
-        return function(*plain, **{k: _plain(v) for k, v in kwargs.items()})
+        given = [_plain(a, what) for a in args]
+        return function(*given, **{k: _plain(v, what) for k, v in kwargs.items()})
 
     call.__name__ = function.__name__
     return call
 
 
-def _plain(a: Any) -> Any:
-    return [_plain(x) for x in a] if isinstance(a, (list, tuple)) else value_of(a)
+def _plain(a: Any, what: str) -> Any:
+    if isinstance(a, (list, tuple)):
+        return [_plain(x, what) for x in a]
+    if what:
+        decided(a, what)
+    return value_of(a)
+
+
+def _isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
+    """|a − b| ≤ atol + rtol·|b|, and equal infinities."""
+    a, b = array_of(a), array_of(b)
+    near = np.logical_and(np.isfinite(b), np.abs(a - b) <= atol + rtol * np.abs(b))
+    near = np.logical_or(near, lo.equal(a, b))
+    return np.logical_or(near, np.logical_and(np.isnan(a), np.isnan(b))) if equal_nan else near
+
+
+def _digitize(x: Any, bins: Any, right: bool = False) -> Any:
+    """The bin of each element: how many bounds are below it, or above it where they decrease."""
+    bins = np.asarray(_plain(bins, "the order of bins that are decided"))
+    side = "left" if right else "right"
+    if len(bins) > 1 and bins[0] > bins[-1]:
+        return len(bins) - lo.searchsorted(bins[::-1], x, side=side)
+    return lo.searchsorted(bins, x, side=side)
 
 
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
@@ -124,13 +147,24 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     a[np.arange(n), np.arange(n)] = val  # type: ignore[index]
 
 
-VALUES = (
+# They look at shapes and dtypes, or only print: the same for all values of a compiled function.
+SHAPES_ALONE = (
     np.shape, np.ndim, np.size, np.isrealobj, np.iscomplexobj, np.result_type, np.can_cast,
-    np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.flatnonzero,
-    np.argwhere, np.isposinf, np.isneginf, np.isreal, np.iscomplex, np.array_repr, np.array_str,
-    np.array2string, np.common_type, np.min_scalar_type, np.digitize, np.lexsort, np.isin,
-    np.shares_memory, np.may_share_memory, np.unravel_index, np.ravel_multi_index, np.argpartition,
+    np.isreal, np.iscomplex, np.array_repr, np.array_str, np.array2string, np.common_type,
+    np.shares_memory, np.may_share_memory,
 )  # fmt: skip
+VALUES = (
+    *SHAPES_ALONE, np.array_equal, np.array_equiv, np.nonzero, np.flatnonzero, np.argwhere,
+    np.min_scalar_type, np.lexsort, np.isin, np.unravel_index, np.ravel_multi_index,
+    np.argpartition,
+)  # fmt: skip
+# Steps: facts about the values that are computed anew each time.
+STEPS: dict[Any, Any] = {
+    np.isclose: _isclose, np.digitize: _digitize,
+    np.allclose: lambda *args, **kw: reduce.all(_isclose(*args, **kw)),
+    np.isposinf: lambda x, out=None: lo.equal(x, np.inf),
+    np.isneginf: lambda x, out=None: lo.equal(x, -np.inf),
+}  # fmt: skip
 
 TABLE: dict[Any, Any] = {
     # shapes
@@ -167,7 +201,8 @@ TABLE: dict[Any, Any] = {
     np.diff: statistics.diff, np.ediff1d: statistics.ediff1d, np.trapezoid: statistics.trapezoid,
     np.clip: reduce.clip, np.round: reduce.round, np.around: reduce.round,
     np.nansum: statistics.nansum, np.nanmean: statistics.nanmean, np.nanmax: statistics.nanmax,
-    np.nanmin: statistics.nanmin, np.nan_to_num: statistics.nan_to_num, np.linalg.norm: norms.norm,
+    np.nanmin: statistics.nanmin, np.nanprod: statistics.nanprod, np.nanvar: statistics.nanvar,
+    np.nanstd: statistics.nanstd, np.nan_to_num: statistics.nan_to_num, np.linalg.norm: norms.norm,
     np.linalg.vector_norm: norms.vector_norm, np.linalg.matrix_norm: norms.matrix_norm,
     np.argmax: reduce.argmax, np.argmin: reduce.argmin, np.argsort: reduce.argsort,
     np.searchsorted: reduce.searchsorted, np.all: reduce.all, np.any: reduce.any,
@@ -190,7 +225,7 @@ TABLE: dict[Any, Any] = {
     np.zeros_like: zeros_like, np.ones_like: ones_like, np.full_like: full_like,
     np.empty_like: zeros_like,
     np.sinc: sinc, np.real: lambda x: x,
-    **{f: _value(f) for f in VALUES},
+    **STEPS, **{f: _value(f) for f in VALUES},
 }  # fmt: skip
 
 # Called with like=x. NumPy takes ``like`` away before it asks x, so x itself is passed on.

@@ -51,7 +51,8 @@ def supported() -> list[str]:
     """
     from chainrule.numpy_api import functions, ufuncs
 
-    plain = [f for f in functions.TABLE if f not in functions.VALUES]
+    facts = {*functions.VALUES, *functions.STEPS}
+    plain = [f for f in functions.TABLE if f not in facts]
     names = {f"{f.__module__}.{f.__name__}" for f in plain}
     names |= {f"numpy.{u.__name__}" for u in (*ufuncs.TABLE, *ufuncs.COMPOSED)}
     return sorted(names)

@@ -11,6 +11,7 @@ from chainrule.elementary import shaping as sh
 from chainrule.elementary.arithmetic import absolute
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.linalg import svd
+from chainrule.elementary.logic import count_nonzero
 from chainrule.numpy_api.common import array_of
 from chainrule.numpy_api.shapes import moveaxis
 
@@ -64,15 +65,16 @@ def _vector_norm(x: Any, ord: Any, axis: int, keepdims: bool) -> Any:
     if ord == -np.inf:
         return red.min_(size, axis=axis, keepdims=keepdims)
     if ord == 0:
-        return np.sum(value_of(x) != 0, axis=axis, keepdims=keepdims).astype(float)
+        return sh.astype(count_nonzero(x, axis=axis, keepdims=keepdims), dtype=value_of(x).dtype)
     if ord == 1:
         return red.sum_(size, axis=axis, keepdims=keepdims)
-    top = np.max(value_of(size), axis=axis, keepdims=True)
-    top = np.where(top > 0, top, 1.0)  # a constant scale; Σ|x|ᵖ neither over- nor underflows
-    zero = value_of(size) == 0
+    # A scale that is constant for differentiation; Σ|x|ᵖ neither over- nor underflows.
+    top = red.max_(sh.stop_gradient(size), axis=axis, keepdims=True)
+    top = sh.where(np.logical_and(top > 0, np.isfinite(top)), top, 1.0)
+    zero = size == 0
     powers = sh.where(zero, 0.0 if ord > 0 else np.inf, sh.where(zero, 1.0, size / top) ** ord)
     total = red.sum_(powers, axis=axis, keepdims=True)
-    none = value_of(total) == 0  # the slope of a norm at the origin is 0
+    none = total == 0  # the slope of a norm at the origin is 0
     length = sh.where(none, 0.0, sh.where(none, 1.0, total) ** (1.0 / ord)) * top
     return length if keepdims else _squeezed(length, axis)
 

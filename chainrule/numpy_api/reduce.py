@@ -16,7 +16,7 @@ from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.indexing import take_along_axis
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import user_code
-from chainrule.numpy_api.common import array_of, plain, stored
+from chainrule.numpy_api.common import array_of, full, stored
 from chainrule.numpy_api.shapes import astype, moveaxis, ravel
 
 MISSING = np._NoValue  # type: ignore[attr-defined]  # NumPy passes it for "not given"
@@ -65,8 +65,8 @@ def mean(
     if dtype is not None:
         a = astype(a, dtype)
     if where is not True and where is not MISSING:
-        mask = np.broadcast_to(plain(where), shape_of(a))
-        n = np.sum(mask, axis=axis_of(axis), keepdims=flag(keepdims))
+        mask = full(where, shape_of(a))
+        n = lo.count(mask, axis=axis_of(axis), keepdims=flag(keepdims))
         return stored(_divided(sum(a, axis, None, None, keepdims, where=mask), n), out)
     return stored(red.mean(a, axis=axis_of(axis), keepdims=flag(keepdims)), out)
 
@@ -85,15 +85,15 @@ def _deviations(
     deviation = a - center
     if where is True or where is MISSING:
         return deviation, np.maximum(red.count(shape_of(a), axis_of(axis)) - ddof, 0)
-    mask = np.broadcast_to(plain(where), shape_of(a))
-    n = np.sum(mask, axis=axis_of(axis), keepdims=True)
+    mask = full(where, shape_of(a))
+    n = lo.count(mask, axis=axis_of(axis), keepdims=True)
     return sh.where(mask, deviation, 0.0), np.maximum(n - ddof, 0)
 
 
 def _divided(total: Any, n: Any) -> Any:
     """total/n for a count n, in the precision of the total."""
-    n = np.asarray(n, value_of(total).dtype)
-    return total / (n.reshape(shape_of(total)) if n.ndim else n)[()]
+    n = sh.astype(n, dtype=value_of(total).dtype)
+    return total / (sh.reshape(n, shape=shape_of(total)) if shape_of(n) else n)
 
 
 def var(
@@ -175,11 +175,11 @@ def logsumexp(a: Any, axis: Any = None, keepdims: Any = False, **kw: Any) -> Any
 
 
 def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
-    return lo.argmax(a, axis=axis, keepdims=flag(keepdims))
+    return stored(lo.argmax(array_of(a), axis=axis, keepdims=flag(keepdims)), out)
 
 
 def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
-    return lo.argmin(a, axis=axis, keepdims=flag(keepdims))
+    return stored(lo.argmin(array_of(a), axis=axis, keepdims=flag(keepdims)), out)
 
 
 def argsort(
@@ -192,16 +192,26 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     return lo.searchsorted(a, v, side=side)
 
 
-def all(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-    return lo.all_(a, axis=axis_of(axis), keepdims=flag(keepdims))
+def all(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
+    a = array_of(a)
+    if where is not True and where is not MISSING:
+        a = lo.logical_or(a, lo.logical_not(where))
+    return stored(lo.all_(a, axis=axis_of(axis), keepdims=flag(keepdims)), out)
 
 
-def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-    return lo.any_(a, axis=axis_of(axis), keepdims=flag(keepdims))
+def any(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
+    a = array_of(a)
+    if where is not True and where is not MISSING:
+        a = lo.logical_and(a, where)
+    return stored(lo.any_(a, axis=axis_of(axis), keepdims=flag(keepdims)), out)
 
 
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    return lo.count_nonzero(a, axis=axis_of(axis), keepdims=keepdims)
+    return lo.count_nonzero(array_of(a), axis=axis_of(axis), keepdims=keepdims)
 
 
 def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
@@ -219,7 +229,7 @@ def flat(a: Any, axis: Any) -> tuple[Any, int]:
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     a, axis = flat(a, axis)
     if value_of(a).dtype.kind != "f" and dtype is None:
-        return np.cumsum(value_of(a), axis=axis)  # a count
+        return lo.running_count(a, axis=axis)
     a = a if dtype is None else astype(a, dtype)
     return stored(red.cumsum(a, axis=axis), out)
 
@@ -263,23 +273,15 @@ def cumulative_prod(
 
 def _running(extreme: Any, a: Any, axis: int) -> Any:
     """A running extreme, gathered from the place where each was first reached."""
-    value = np.asarray(value_of(a))
-    best = extreme.accumulate(value, axis=axis)
-    before = np.roll(best, 1, axis)
-    places = np.arange(value.shape[axis]).reshape(
-        tuple(-1 if i == axis else 1 for i in range(value.ndim))
-    )
-    new = ((best != before) & ~(np.isnan(best) & np.isnan(before))) | (places == 0)
-    index = np.maximum.accumulate(np.where(new, places, 0), axis=axis)
-    return take_along_axis(a, index, axis=axis)
+    return take_along_axis(a, extreme(a, axis=axis), axis=axis)
 
 
 def cummax(a: Any, axis: int = 0) -> Any:
-    return _running(np.maximum, a, int(axis) % len(shape_of(a)))
+    return _running(lo.running_argmax, a, int(axis) % len(shape_of(a)))
 
 
 def cummin(a: Any, axis: int = 0) -> Any:
-    return _running(np.minimum, a, int(axis) % len(shape_of(a)))
+    return _running(lo.running_argmin, a, int(axis) % len(shape_of(a)))
 
 
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:

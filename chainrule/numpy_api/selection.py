@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import is_traced, shape_of, value_of
+from chainrule.elementary.indexing import take
+from chainrule.elementary.logic import searchsorted
 from chainrule.numpy_api.common import array_of, arrays, plain, refuse, stored
 
 
 def where(condition: Any, *choices: Any) -> Any:
     """np.where. The condition may be traced: it has no derivative of its own."""
     if not choices:
-        return np.where(plain(condition))
+        return np.where(plain(condition, "np.where without choices, whose shape is decided"))
     a, b = arrays(choices)
     if is_traced(condition) or is_traced(a) or is_traced(b):
         return sh.where(condition, a, b)
@@ -30,9 +33,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     choices = arrays(choices)
-    index = np.asarray(plain(a))
+    index = a if is_traced(a) else np.asarray(a)
     # Checks the range.
-    np.choose(index, [0] * len(choices), mode=mode)  # type: ignore[call-overload]
+    np.choose(value_of(index), [0] * len(choices), mode=mode)  # type: ignore[call-overload]
     if mode != "raise":
         limit = len(choices)
         index = index % limit if mode == "wrap" else np.clip(index, 0, limit - 1)
@@ -43,10 +46,10 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 
 
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    conditions = [plain(c) for c in condlist]
+    conditions = list(condlist) if isinstance(condlist, (list, tuple)) else [condlist]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
-        conditions.append(~np.any(conditions, axis=0))
+        conditions.append(np.logical_not(functools.reduce(np.logical_or, conditions)))
     result: Any = np.zeros(shape_of(x))
     for condition, f in zip(conditions, functions, strict=True):
         value = f(where(condition, x, 1.0), *args, **kw) if callable(f) else f
@@ -61,11 +64,13 @@ def interp(
     if period is not None:
         raise refuse("interp", "period", period, "extend xp and fp by one period on both sides")
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
-    at, knots = np.asarray(value_of(x)), np.asarray(value_of(xp))
-    k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    x0, x1 = xp[k], xp[k + 1]
-    y0, y1 = fp[k], fp[k + 1]
-    inside = (at >= knots[0]) & (at <= knots[-1])
+    x, xp, fp = (a if is_traced(a) else np.asarray(a) for a in (x, xp, fp))
+    k = searchsorted(xp, x, side="right") - 1
+    k = np.minimum(np.maximum(k, 0), shape_of(xp)[0] - 2)
+    x0, x1 = take(xp, k), take(xp, k + 1)
+    y0, y1 = take(fp, k), take(fp, k + 1)
+    before, after = x < xp[0], x > xp[-1]
+    inside = np.logical_not(np.logical_or(before, after))
     line = y0 + (where(inside, x, x0) - x0) * ((y1 - y0) / (x1 - x0))
-    line = where(at > knots[-1], fp[-1] if right is None else right, line)
-    return where(at < knots[0], fp[0] if left is None else left, line)
+    line = where(after, fp[-1] if right is None else right, line)
+    return where(before, fp[0] if left is None else left, line)

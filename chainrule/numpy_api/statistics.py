@@ -19,8 +19,11 @@ from chainrule.numpy_api.reduce import (
     max,
     mean,
     min,
+    prod,
     sort,
+    std,
     sum,
+    var,
 )
 from chainrule.numpy_api.shapes import moveaxis, ravel
 
@@ -70,8 +73,7 @@ def median(
         ordered = sort(rows, 0)
         low, high = ordered[(n - 1) // 2], ordered[n // 2]
         result = low if n % 2 else 0.5 * (low + high)
-        bad = np.isnan(value_of(ordered)[-1])  # NaN is sorted to the end
-        return sh.where(bad, np.nan, result) if np.any(bad) else result
+        return sh.where(np.isnan(ordered[-1]), np.nan, result)  # NaN is sorted to the end
 
     return stored(along_first(middle, array_of(a), axis, flag(keepdims)), out)
 
@@ -95,36 +97,84 @@ def average(
     return (result, full(total, shape_of(result))) if returned else result
 
 
-def _nan_free(a: Any, fill: float) -> tuple[Any, Any]:
+def _there(a: Any, where: Any) -> Any:
+    """Which elements count: those of the mask that are not NaN."""
+    good = np.logical_not(np.isnan(a))
+    return good if where is True or where is MISSING else np.logical_and(good, where)
+
+
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
+    initial: Any = MISSING, where: Any = True,
+) -> Any:  # fmt: skip
     a = array_of(a)
-    bad = np.isnan(value_of(a))
-    return sh.where(bad, fill, a), ~bad
+    return sum(a, axis, dtype, out, keepdims, initial, _there(a, where))
 
 
-def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, **kw: Any) -> Any:
-    return sum(_nan_free(a, 0.0)[0], axis, dtype, out, **kw)
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
+    initial: Any = MISSING, where: Any = True,
+) -> Any:  # fmt: skip
+    a = array_of(a)
+    return prod(a, axis, dtype, out, keepdims, initial, _there(a, where))
 
 
 def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    a = array_of(a)
+    return mean(a, axis, dtype, out, keepdims, where=_there(a, where))
+
+
+def nanvar(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
+    keepdims: Any = False, *, where: Any = True, **kw: Any,
+) -> Any:  # fmt: skip
+    a = array_of(a)
+    return var(a, axis, dtype, out, ddof, keepdims, where=_there(a, where), **kw)
+
+
+def nanstd(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
+    keepdims: Any = False, *, where: Any = True, **kw: Any,
+) -> Any:  # fmt: skip
+    a = array_of(a)
+    return std(a, axis, dtype, out, ddof, keepdims, where=_there(a, where), **kw)
+
+
+def _nan_extreme(
+    extreme: Any, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
 ) -> Any:
-    clean, good = _nan_free(a, 0.0)
-    return mean(clean, axis, dtype, out, keepdims, where=good)
+    """The extreme of what is not NaN; NaN where there is nothing else."""
+    a = array_of(a)
+    good = _there(a, where)
+    found = extreme(a, axis, None, keepdims, initial, good)
+    if initial is MISSING:
+        none = np.logical_not(np.any(good, axis=axis_of(axis), keepdims=flag(keepdims)))
+        found = sh.where(none, np.nan, found)
+    return stored(found, out)
 
 
-def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
-    return max(_nan_free(a, -np.inf)[0], axis, out, keepdims)
+def nanmax(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = MISSING,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    return _nan_extreme(max, a, axis, out, keepdims, initial, where)
 
 
-def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
-    return min(_nan_free(a, np.inf)[0], axis, out, keepdims)
+def nanmin(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = MISSING,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    return _nan_extreme(min, a, axis, out, keepdims, initial, where)
 
 
 def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    value = value_of(x)
-    info = np.finfo(value.dtype)
-    x = sh.where(np.isnan(value), nan, x)
-    x = sh.where(np.isposinf(value), info.max if posinf is None else posinf, x)
-    return sh.where(np.isneginf(value), info.min if neginf is None else neginf, x)
+    info = np.finfo(value_of(x).dtype)
+    given = x
+    x = sh.where(np.isnan(given), nan, x)
+    x = sh.where(given == np.inf, info.max if posinf is None else posinf, x)
+    return sh.where(given == -np.inf, info.min if neginf is None else neginf, x)

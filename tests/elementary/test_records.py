@@ -193,7 +193,7 @@ def test_steps_have_no_derivative(fn: Pointwise) -> None:
 
 STEP_RESULTS = {
     "argmax": {}, "argmin": {}, "argsort": {}, "all": {}, "any": {}, "count_nonzero": {},
-    "round": {"decimals": 1}, "searchsorted": {},
+    "running_argmax": {}, "running_argmin": {}, "round": {"decimals": 1}, "searchsorted": {},
 }  # fmt: skip
 
 
