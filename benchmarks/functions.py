@@ -319,7 +319,7 @@ def adam(n: int = 10_000_000) -> Row:
     stepper = Stepper(Plan.of(one, start, g, np.float64(1e-3)), start, g)
     rates = np.full(1, 1e-3)
     contestants: Contestants = {"chainrule": lambda: stepper.run(rates, 1)}
-    after = {"chainrule": lambda: stepper.state()[0]}
+    after = {"chainrule": lambda: stepper.memory.state()[0]}
     if available("torch"):
         torch = peers.torch()
         pt = torch.tensor(p, requires_grad=True)

@@ -49,39 +49,39 @@ class Compiled:
         """Probabilities (Poisson: rates) from the outputs of the trained network."""
         return probabilities(self.objective, outputs)
 
-    def report(
-        self,
-        batch: Batch,
-        result: Result,
-        steps: int = 1,
-        states: tuple[TrainState, TrainState] | None = None,
-    ) -> Report:
+    def report(self, batch: Batch, result: Result, steps: int = 1, clipped: Any = None) -> Report:
         """What a step tells the loop: its loss, and the metrics of its batch.
 
         Args:
             batch, result: of one step; or of several done together: all their rows in one batch,
                 as many for each step, and the losses and norms of the steps in arrays.
             steps: how many.
-            states: before and after, in training.
+            clipped: of each step in training, whether its gradient was clipped; see `clipped`.
 
         Whether steps are done one by one or together, the same numbers come out to the last bit.
         """
         losses, norms = (np.reshape(r, steps).tolist() for r in (result.loss, result.gradient_norm))
         means: Means = {"loss": (losses, self.weights(batch, steps))}
-        if states is not None and isinstance(self.optimizer, Clipped):
-            means["gradient_norm"] = (norms, [1.0] * steps)
-            clipped = float(states[1].optimizer.clipped) - float(states[0].optimizer.clipped)
-            means["clipped_share"] = ([clipped, 0.0], [1.0, steps - 1.0])
-        kept = None
+        if clipped is not None:
+            ones = [1.0] * steps
+            means["gradient_norm"] = norms, ones
+            means["clipped_share"] = np.reshape(clipped, steps).astype(float).tolist(), ones
+        kept: list[Any] = []
         if self.metrics:
             predicted = self.predictions(result.outputs)
             for name, metric in self.metrics.items():
                 weight = batch.weight if name in self.weighted else None
                 if isinstance(metric, (RowMetric, FunctionMetric)):
                     means[name] = _by_step(metric, batch.y, predicted, weight, steps)
-                else:
-                    kept = (batch.y, predicted, batch.weight)
-        return Report(losses[-1], means, norms[-1], kept)
+                elif not kept:
+                    kept = _by_steps(batch.y, predicted, batch.weight, steps)
+        return Report(losses, norms, means, kept)
+
+    def clipped(self, before: TrainState, after: TrainState) -> Any:
+        """1 where a step's gradient was clipped and 0 where not; None without clipping."""
+        if not isinstance(self.optimizer, Clipped):
+            return None
+        return after.optimizer.clipped - before.optimizer.clipped
 
     def weights(self, batch: Batch, steps: int = 1) -> list[float]:
         """How much each step's loss counts in the epoch's: by its rows, or by their weights."""
@@ -104,6 +104,13 @@ class Compiled:
             name: metric(y, predicted, weight if name in self.weighted else None)
             for name, metric in others.items()
         }
+
+
+def _by_steps(y: Any, predicted: Any, weight: Any, steps: int) -> list[Any]:
+    """The rows of each step."""
+    rows = len(y) // steps
+    parts = (slice(k * rows, (k + 1) * rows) for k in range(steps))
+    return [(y[part], predicted[part], None if weight is None else weight[part]) for part in parts]
 
 
 def _by_step(

@@ -79,10 +79,10 @@ def explainer(
             return None
         key = (seed, STEP, run.epoch, run.step)
         found = first_not_finite(compiled, run.state, batch, key, feed, columns)
-        loss = np.isfinite(report.loss)
+        loss = np.isfinite(report.losses[-1])
         what = "gradient is" if loss else "loss is"
         number = (
-            f"a gradient of norm {report.gradient_norm}" if loss else f"a loss of {report.loss}"
+            f"a gradient of norm {report.norms[-1]}" if loss else f"a loss of {report.losses[-1]}"
         )
         where = f"{found.where} ({found.cause})" if found.cause else found.where
         return DivergenceError(

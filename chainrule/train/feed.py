@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.split import batches
 from chainrule.errors import ArgumentError, DataError
 from chainrule.nn.naming import user_line
 from chainrule.tracing import flatten
@@ -51,10 +50,8 @@ class Rows:
         self.rows = rows_of(x)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.most = steps
-        self.steps: int | None = None  # of each epoch, where they are known
-        if not callable(batch_size):
-            whole = -(-self.rows // batch_size)
-            self.steps = whole if steps is None else min(steps, whole)
+        # Of each epoch, where they are known.
+        self.steps: int | None = None if callable(batch_size) else self.count(0)
 
     def __call__(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch but for the first ones, which were done before."""
@@ -62,11 +59,27 @@ class Rows:
 
     def order(self, epoch: int) -> Iterator[Any]:
         """The rows of each batch of an epoch, as positions or a slice."""
-        if self.shuffle:
-            rng = np.random.default_rng((self.seed, ORDER, epoch))
-            return batches(self.rows, self._size(epoch), rng)
-        size = self._size(epoch)
-        return (slice(start, start + size) for start in range(0, self.rows, size))
+        size = self.size(epoch)
+        starts = range(0, self.rows, size)
+        if not self.shuffle:
+            return (slice(start, start + size) for start in starts)
+        order = self.permutation(epoch)
+        return (order[start : start + size] for start in starts)
+
+    def permutation(self, epoch: int) -> Any:
+        """All rows in the order of an epoch."""
+        if not self.shuffle:
+            return np.arange(self.rows)
+        return np.random.default_rng((self.seed, ORDER, epoch)).permutation(self.rows)
+
+    def size(self, epoch: int) -> int:
+        """Rows in a batch."""
+        return self.batch_size(epoch) if callable(self.batch_size) else self.batch_size
+
+    def count(self, epoch: int) -> int:
+        """Batches in an epoch."""
+        whole = -(-self.rows // self.size(epoch))
+        return whole if self.most is None else min(whole, self.most)
 
     def digest(self) -> str:
         """A fingerprint of the data, by which other data of the same shape are told.
@@ -81,9 +94,6 @@ class Rows:
                 found.update(f"{a.dtype.str} {a.shape}".encode())
                 found.update(np.ascontiguousarray(a[::every]).tobytes())
         return found.hexdigest()[:16]
-
-    def _size(self, epoch: int) -> int:
-        return self.batch_size(epoch) if callable(self.batch_size) else self.batch_size
 
     def _batch(self, rows: Any) -> Batch:
         weight = None if self.weight is None else self.weight[rows]

@@ -122,7 +122,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     def step(state: TrainState, batch: Batch, epoch: int, number: int) -> tuple[Any, Report]:
         key = (options.seed, STEP, epoch, number)
         new, result = compiled.step(state, batch, key, model.override)
-        return new, compiled.report(batch, result, states=(state, new))
+        return new, compiled.report(batch, result, clipped=compiled.clipped(state, new))
 
     def evaluate(run: Run) -> Record:
         scores = compiled.finish(run.kept)
@@ -141,7 +141,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
 
     several = native_steps(
         compiled, feed, run, options.epochs, listeners.members, model.jit_compile,
-        lambda: model.override,
+        lambda: model.override, 0 if validation is None else options.validation_freq,
     )  # fmt: skip
     run_epochs(
         run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,

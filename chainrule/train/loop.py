@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,29 +14,51 @@ from chainrule.train.callbacks.base import Callback
 from chainrule.train.interrupts import Interrupts
 
 Record = dict[str, float]
-Means = dict[str, tuple[Sequence[float], Sequence[float]]]
+Means = dict[str, tuple[list[float], list[float]]]
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a step says about its batch.
+class Report(NamedTuple):
+    """What one step or several say about their batches.
 
     Attributes:
-        loss: before the update.
-        means: what else to average over the epoch: name → (value of each step, its weight). The
-            loss is among them if the epoch's mean loss is wanted.
-        gradient_norm: √Σg² over all parameters, where the step knows it.
-        kept: what is to be looked at when the epoch is over, for measures that are no means.
+        losses: of each step, before the update.
+        norms: √Σg² over all parameters, of each step.
+        means: what to average over the epoch: name → (value of each step, its weight). The loss
+            is among them if the epoch's mean loss is wanted.
+        kept: what is to be looked at when the epoch is over, for measures that are no means: of
+            each step, or nothing.
     """
 
-    loss: float
+    losses: list[float]
+    norms: list[float]
     means: Means
-    gradient_norm: float | None = None
-    kept: Any = None
+    kept: Sequence[Any] = ()
 
     @property
     def is_finite(self) -> bool:
-        return isfinite(self.loss) and (self.gradient_norm is None or isfinite(self.gradient_norm))
+        return all(map(isfinite, self.losses)) and all(map(isfinite, self.norms))
+
+    def part(self, first: int, last: int) -> Report:
+        """What the steps from one to before another say."""
+        means = {name: (v[first:last], w[first:last]) for name, (v, w) in self.means.items()}
+        losses, norms = self.losses[first:last], self.norms[first:last]
+        return Report(losses, norms, means, self.kept[first:last])
+
+    def then(self, other: Report) -> Report:
+        """What these steps and those after them say."""
+        means = {
+            name: ([*v, *other.means[name][0]], [*w, *other.means[name][1]])
+            for name, (v, w) in self.means.items()
+        }
+        losses, norms = self.losses + other.losses, self.norms + other.norms
+        return Report(losses, norms, means, [*self.kept, *other.kept])
+
+
+class Later(Protocol):
+    """A state that is put together only where somebody reads it."""
+
+    def make(self) -> Any:
+        """The state, in arrays of its own."""
 
 
 @dataclass
@@ -44,7 +66,7 @@ class Run:
     """A training under way: all that it needs to go on from here.
 
     Attributes:
-        state: what the step takes and returns.
+        latest: the state, or a promise of it; ``state`` is what the step takes and returns.
         epoch, step: the position: finished epochs, and finished steps of the epoch under way.
         sums: of the epoch under way: name → [Σ weight · value, Σ weight].
         kept: of the epoch under way: what each step's report said to keep.
@@ -53,7 +75,7 @@ class Run:
         interrupted: Ctrl-C ended it.
     """
 
-    state: Any
+    latest: Any
     epoch: int = 0
     step: int = 0
     sums: dict[str, list[float]] = field(default_factory=dict)
@@ -62,27 +84,43 @@ class Run:
     stop: bool = False
     interrupted: bool = False
 
+    @property
+    def state(self) -> Any:
+        self.settle()
+        return self.latest
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self.latest = state
+
+    def settle(self) -> None:
+        """Have the state at hand, not a promise of it."""
+        if hasattr(self.latest, "make"):
+            self.latest = self.latest.make()
+
+    def __getstate__(self) -> Any:
+        self.settle()  # a copy is one of numbers, not of compiled steps
+        return self.__dict__
+
     def add(self, report: Report) -> None:
         for name, (values, weights) in report.means.items():
             total = self.sums.setdefault(name, [0.0, 0.0])
             for value, weight in zip(values, weights, strict=True):
                 total[0] += value * weight
                 total[1] += weight
-        if report.kept is not None:
-            self.kept.append(report.kept)
+        self.kept.extend(report.kept)
 
     def means(self) -> Record:
         """The epoch's means so far; 0 where all weights were 0."""
         return {name: s / w if w else 0.0 for name, (s, w) in self.sums.items()}
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Some steps that were done together.
 
     Attributes:
-        state: after the last of them.
-        report: what they say, with means over all of them.
+        state: after the last of them, or a promise of it.
+        report: what they say.
         steps: how many.
         batch: of a single step; where it is not finite it is looked into.
     """
@@ -105,7 +143,7 @@ class Several(Protocol):
 
 def no_replay(run: Run, batch: Any, report: Report) -> DivergenceError:
     """The error for a step that is not known well enough to look into."""
-    return diverged(run.epoch + 1, report.loss)
+    return diverged(run.epoch + 1, report.losses[-1])
 
 
 def run_epochs(
@@ -151,6 +189,7 @@ def run_epochs(
                         _epoch(run, pieces, callbacks, evaluate, explain, interrupts)
             except KeyboardInterrupt:
                 run.interrupted = True
+            run.settle()
             callbacks.settle()
             callbacks.on_train_end(_values(run.history[-1]) if run.history else None)
         finally:
@@ -196,9 +235,8 @@ def _epoch(
             run.add(report)
             run.step += piece.steps
         logs = run.means()
-        if report.gradient_norm is not None:
-            logs["gradient_norm"] = report.gradient_norm
-        callbacks.on_train_batch_end(run.step - 1, {**logs, "batch_loss": report.loss})
+        logs["gradient_norm"], logs["batch_loss"] = report.norms[-1], report.losses[-1]
+        callbacks.on_train_batch_end(run.step - 1, logs)
         if run.stop:
             break
     if not run.step:

@@ -7,8 +7,8 @@ import importlib.util
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,22 @@ import numpy as np
 from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.nn.layers.base import Draw, Draws
 from chainrule.tracing import flatten, unflatten
+from chainrule.train.blocks import After, Block, Part
 from chainrule.train.callbacks.base import Callback
+from chainrule.train.callbacks.files import CSVLogger
 from chainrule.train.callbacks.history import History
-from chainrule.train.callbacks.progress import ProgressBar
+from chainrule.train.callbacks.progress import EpochLines, ProgressBar
+from chainrule.train.callbacks.stopping import TerminateOnNaN
 from chainrule.train.compiled import Compiled
 from chainrule.train.feed import STEP, Rows
 from chainrule.train.inputs import take
-from chainrule.train.loop import Piece, Run
+from chainrule.train.loop import Piece, Report, Run
 from chainrule.train.plans import plan_for
 from chainrule.train.step import Batch, Result, TrainState
 
-STRETCH = 0.05  # seconds of steps in one call, after which Ctrl-C and callbacks have their turn
+STRETCH = 0.05  # seconds of steps in one go, after which Ctrl-C and callbacks have their turn
+# Callbacks that neither read nor change the model or its data between the first step and the last.
+BLIND = (CSVLogger, EpochLines, History, ProgressBar, TerminateOnNaN)
 MEMORY = 2**31  # bytes of data above which batches are read as they are needed
 # What a training must cost by NumPy for compiling it to pay: seconds. A step is taken for 0.3 ms
 # and three passes, each of so many multiplications a row, at 10 · 10⁹ a second.
@@ -41,6 +46,7 @@ def native_steps(
     callbacks: Sequence[Callback],
     wanted: bool | str,
     override: Callable[[], Any],
+    looks: int,
 ) -> NativeSteps | None:
     """The native engine for a training, or None where NumPy is to do it.
 
@@ -52,6 +58,7 @@ def native_steps(
         callbacks: those that want to hear of each step get it.
         wanted: True, False, or "auto": where it pays.
         override: gives the learning rate that takes the place of the optimizer's, or None.
+        looks: the model is evaluated each so many epochs; 0 for never.
 
     Raises:
         ArgumentError: ``wanted`` is True, and it cannot be.
@@ -63,9 +70,8 @@ def native_steps(
         return None
     if reason is None:
         try:
-            steps = NativeSteps(compiled, feed, callbacks, override)
-            size = feed.batch_size
-            steps.prepare(size(run.epoch) if callable(size) else size, run.state)
+            steps = NativeSteps(compiled, feed, run.state, epochs, callbacks, override, looks)
+            steps.prepare(feed.size(run.epoch), run)
             return steps
         except ChainruleError as error:
             reason = str(error)
@@ -126,58 +132,69 @@ def _multiplications(compiled: Compiled, run: Run, feed: Rows) -> float:
 
 
 class NativeSteps:
-    """Does the steps of an epoch some at a time.
+    """Does the steps of an epoch some at a time, and epochs ahead where nobody intervenes.
 
     Args:
         compiled: how to train.
         feed: the batches, from arrays.
-        callbacks: if one of them wants to hear of each step, steps are done one by one.
+        state: to begin with.
+        epochs: the number of the last epoch.
+        callbacks: if one of them wants to hear of each step, they are told of one by one. Nothing
+            is done ahead of one that may read or change the model.
         override: gives the learning rate that takes the place of the optimizer's, or None.
+        looks: the model is evaluated each so many epochs; 0 for never.
     """
 
     def __init__(
         self,
         compiled: Compiled,
         feed: Rows,
+        state: TrainState,
+        epochs: int,
         callbacks: Sequence[Callback],
         override: Callable[[], Any],
+        looks: int,
     ) -> None:
-        self.compiled, self.feed, self.override = compiled, feed, override
+        from chainrule.engine.native.stepping import Memory
+
+        self.compiled, self.feed, self.epochs = compiled, feed, epochs
+        self.override, self.looks = override, looks
         self.single = any(c.hears_steps for c in callbacks)
-        self.watched = any(type(c) not in (History, ProgressBar) for c in callbacks)
+        self.watched = any(type(c) not in BLIND for c in callbacks)
         leaves, spec = flatten(take(feed.x, slice(None), feed.dtype))
-        self.x = unflatten(spec, [_whole(leaf) for leaf in leaves])
-        self.y = None if feed.y is None else _whole(feed.y)
-        self.weight = feed.weight
+        x = unflatten(spec, [_whole(leaf) for leaf in leaves])
+        self.data = x, _whole(feed.y), feed.weight
         self.seed = feed.seed
+        self.memory = Memory(state)
         self.steppers: dict[int, Any] = {}
         self.draws: dict[int, list[Draw]] = {}
         self.pace = 0.0  # seconds for a step
-        self._order: tuple[int, list[Any]] = (-1, [])
-        self._state: Any = None  # the state that the steppers hold
-        self._last: int = 0
+        self._epoch = (-1, 0, 0)  # an epoch, its rows in a batch, and its steps
+        self._order: tuple[int, Any] = (-1, None)  # an epoch and its rows
+        self._ahead: Iterator[Piece] = iter(())  # done and not yet told
+        self._rate: Any = None  # the override at which that was done
+        self._told: Any = None  # the state of the last piece
 
-    def prepare(self, batch_size: int, state: TrainState) -> None:
+    def prepare(self, batch_size: int, run: Run) -> None:
         """Compile the step, and beside it the step for the short batch at the end of an epoch."""
         whole, rest = min(batch_size, self.feed.rows), self.feed.rows % batch_size
-        beside = threading.Thread(target=self._try, args=(rest, state))
+        beside = threading.Thread(target=self._try, args=(rest, run))
         if whole == batch_size and rest:
             beside.start()
-        self.stepper(whole, state)
+        self.stepper(whole, run)
         if beside.ident is not None:
             beside.join()
 
-    def _try(self, rows: int, state: TrainState) -> None:
+    def _try(self, rows: int, run: Run) -> None:
         with contextlib.suppress(Exception):  # it comes again when the step is needed
-            self.stepper(rows, state)
+            self.stepper(rows, run)
 
-    def stepper(self, rows: int, state: TrainState) -> Any:
+    def stepper(self, rows: int, run: Run) -> Any:
         """The compiled step for batches of so many rows."""
         if rows not in self.steppers:
             from chainrule.engine.native.stepping import Plan, Stepper
 
-            first = np.arange(rows)
-            data = (self.x, self.y, self.weight)
+            first, state, data = np.arange(rows), run.state, self.data
 
             def made(known: bool) -> tuple[Plan, list[Draw]]:
                 draws = self._drawn(state, data, first)
@@ -189,7 +206,7 @@ class NativeSteps:
             compiled = self.compiled
             parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)
             plan, self.draws[rows] = plan_for(parts, (state, data, first), made)
-            self.steppers[rows] = Stepper(plan, state, data)
+            self.steppers[rows] = Stepper(plan, self.memory, data)
         return self.steppers[rows]
 
     def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Draw]:
@@ -214,81 +231,122 @@ class NativeSteps:
         rows, rate, numbers = own
         batch, draws = self._batch_of(data, rows), Draws(given=numbers)
         new, result = self.compiled.step(state, batch, draws, rate)  # type: ignore[arg-type]
-        outputs = (result.outputs,) if self.compiled.metrics else ()
-        return new, (result.loss, result.gradient_norm, *outputs)
+        said = {"loss": result.loss, "norm": result.gradient_norm}
+        if self.compiled.metrics:
+            said["outputs"] = result.outputs
+        clipped = self.compiled.clipped(state, new)
+        if clipped is not None:
+            said["clipped"] = clipped
+        return new, said
 
     def more(self, run: Run) -> bool:
         """Are there steps left in the epoch under way?"""
-        return run.step < len(self._orders(run.epoch))
+        return run.step < self._under_way(run.epoch)[1]
 
     def __call__(self, run: Run) -> Piece:
         """The next steps of the epoch under way."""
-        orders = self._orders(run.epoch)[run.step :]
-        rows = len(orders[0])
-        most = 1 if self.single else int(STRETCH / self.pace) if self.pace else 8
-        count = 0
-        while count < min(len(orders), max(most, 1)) and len(orders[count]) == rows:
-            count += 1
-        return self._steps(run, np.stack(orders[:count]), count)
+        rate, piece = self.override(), None
+        # What was done ahead holds as long as nobody has had the state, who may have changed it.
+        if run.latest is self._told and rate == self._rate:
+            piece = next(self._ahead, None)
+        if piece is None:
+            most = int(STRETCH / self.pace) if self.pace else 1
+            self._ahead = self._pieces(run, 1 if self.single and self.watched else most)
+            piece, self._rate = next(self._ahead), rate
+        self._told = piece.state
+        return piece
 
-    def _steps(self, run: Run, orders: Any, count: int) -> Piece:
-        stepper = self.stepper(orders.shape[1], run.state)
-        # Callbacks may have had their turn, and have changed arrays of the state in place.
-        if self._state is not run.state or self.single or (self.watched and run.step == 0):
-            stepper.load(run.state)
-        elif self._last != orders.shape[1]:
-            stepper.share(self.steppers[self._last])
-        self._last = orders.shape[1]
+    def _under_way(self, epoch: int) -> tuple[int, int]:
+        """The rows in a batch of the epoch under way, and its steps."""
+        if self._epoch[0] != epoch:
+            self._epoch = epoch, self.feed.size(epoch), self.feed.count(epoch)
+        return self._epoch[1:]
+
+    def _pieces(self, run: Run, most: int) -> Iterator[Piece]:
+        """About so many steps from where a training stands."""
         began = time.perf_counter()
-        own = (orders, self._rates(run, count), self._numbers(run, orders.shape[1], count))
-        losses, norms, *outputs = stepper.run(own, count)
-        self.pace = (time.perf_counter() - began) / count
-        finite = np.isfinite(losses + norms)
-        if not finite.all() and count > 1:  # up to the step that is not, which comes by itself
-            self._state, good = None, int(np.argmin(finite))
-            return self._steps(run, orders[: max(good, 1)], max(good, 1))
-        batch, states = self._batch(orders), (run.state, stepper.state())
-        joined = outputs[0].reshape(-1, *outputs[0].shape[2:]) if outputs else None
-        report = self.compiled.report(batch, Result(losses, joined, norms), count, states)
-        self._state = states[1] if finite.all() else None
-        return Piece(states[1], report, count, batch)
+        block = self._block(run, self._orders(run, max(most, 1)))
+        block.go()
+        bad = block.first_not_finite()
+        if bad is not None and block.steps > 1:  # up to that step, which comes by itself
+            return self._pieces(run, bad)
+        reports = list(map(self._report, block.parts, block.said))
+        rows = block.parts[0].orders[0]
+        self.pace = (time.perf_counter() - began) / block.steps
+        return block.pieces(reports, None if bad is None else self._batch_of(self.data, rows))
 
-    def _batch(self, orders: Any) -> Batch:
-        rows = orders.reshape(-1)
-        single = len(orders) == 1
-        return Batch(
-            take(self.x, rows) if single else None,
-            None if self.y is None else self.y[rows],
-            None if self.weight is None else self.weight[rows],
-        )
+    def _orders(self, run: Run, most: int) -> Any:
+        """The rows of about so many steps: of whole epochs, or of a part of the one under way."""
+        size, steps = self._under_way(run.epoch)
+        epochs = 1
+        if not (run.step or self.watched or callable(self.feed.batch_size)):
+            end = self.epochs
+            if self.looks:
+                end = min(end, (run.epoch // self.looks + 1) * self.looks)
+            epochs = min(max(most // steps, 1), end - run.epoch)
+        if epochs > 1:
+            orders = map(self.feed.permutation, range(run.epoch, run.epoch + epochs))
+            return np.stack(list(orders))[:, : steps * size]
+        if self._order[0] != run.epoch:
+            self._order = run.epoch, self.feed.permutation(run.epoch)
+        return self._order[1][None, run.step * size : min(run.step + most, steps) * size]
 
-    def _orders(self, epoch: int) -> list[Any]:
-        """The rows of each batch of an epoch."""
-        if self._order[0] != epoch:
-            feed = self.feed
-            parts = islice(feed.order(epoch), feed.most)
-            self._order = (
-                epoch,
-                [np.arange(feed.rows)[r] if isinstance(r, slice) else r for r in parts],
-            )
-        return self._order[1]
+    def _block(self, run: Run, orders: Any) -> Block:
+        """The steps with these rows of each epoch, which are about to begin."""
+        size = self._under_way(run.epoch)[0]
+        epochs, whole = len(orders), orders.shape[1] // size * size
+        split = [orders[:, :whole].reshape(-1, size), orders[:, whole:]]
+        split = [rows for rows in split if rows.size]
+        steppers = [self.stepper(rows.shape[1], run) for rows in split]
+        before = run.latest
+        if isinstance(before, After):
+            before.stand()
+        else:
+            self.memory.load(before)
+        steps = sum(map(len, split)) // epochs
+        rates = self._rates(epochs * steps).reshape(epochs, steps)
+        parts, first = [], 0
+        for rows, stepper in zip(split, steppers, strict=True):
+            last = first + len(rows) // epochs
+            places = product(range(run.epoch, run.epoch + epochs),
+                             range(run.step + first, run.step + last))  # fmt: skip
+            own = rows, rates[:, first:last].reshape(-1), self._numbers(rows.shape[1], places)
+            parts.append(Part(stepper, last - first, rows, own))
+            first = last
+        block = Block(self.memory, parts, epochs, self.single)
+        if isinstance(before, After):
+            before.begins(block)
+        return block
 
-    def _numbers(self, run: Run, rows: int, count: int) -> list[Any]:
-        """The random numbers of the next steps, the same that NumPy's steps draw."""
+    def _report(self, part: Part, said: dict[str, Any]) -> Report:
+        """What the steps of a part say."""
+        rows, steps = part.orders.reshape(-1), len(part.orders)
+        _, y, weight = self.data
+        outputs = said.get("outputs")
+        if outputs is None:
+            y = rows  # they are only counted
+        else:
+            y, outputs = y[rows], outputs.reshape(-1, *outputs.shape[2:])
+        batch = Batch(None, y, None if weight is None else weight[rows])
+        result = Result(said["loss"], outputs, said["norm"])
+        return self.compiled.report(batch, result, steps, said.get("clipped"))
+
+    def _numbers(self, rows: int, places: Iterable[tuple[int, int]]) -> list[Any]:
+        """The random numbers of steps (epoch, number), the same that NumPy's steps draw."""
         steps = []
-        for k in range(run.step, run.step + count):
+        for epoch, k in places if self.draws[rows] else ():
             generators: dict[tuple[Any, int], Any] = {}
             numbers = []
             for draw in self.draws[rows]:
                 place = draw.key, draw.stream
                 if place not in generators:
-                    key = (self.seed, STEP, run.epoch, k, *draw.key)
+                    key = (self.seed, STEP, epoch, k, *draw.key)
                     generators[place] = np.random.default_rng(key)
                 numbers.append(draw.of(generators[place]))
             steps.append(numbers)
         return [np.stack(column) for column in zip(*steps, strict=True)]
 
-    def _rates(self, run: Run, count: int) -> Any:
+    def _rates(self, count: int) -> Any:
         """The learning rate of each of the next steps."""
         override = self.override()
         if override is not None:
@@ -299,7 +357,7 @@ class NativeSteps:
         rate = optimizer.learning_rate
         if not callable(rate):
             return np.full(count, float(rate))
-        first = int(run.state.optimizer.step)
+        first = int(self.memory.views.optimizer.step)
         return np.array([float(rate(first + k)) for k in range(count)])
 
 

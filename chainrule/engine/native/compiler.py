@@ -187,7 +187,8 @@ class Compiled:
         ]
         rows = (places[k] for k in self.moving)
         sign = -1 if self.backward else 1
-        return [(slot, sign * op.size * op.dtype.itemsize) for slot, op in rows]
+        # A constant has no slot.
+        return [(slot, sign * op.size * op.dtype.itemsize) for slot, op in rows if slot >= 0]
 
     def _runners(self) -> dict[Op, Callable[[Sequence[Any]], Sequence[Any]]]:
         """What runs the branches and loops of the program."""

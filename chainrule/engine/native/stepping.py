@@ -7,6 +7,7 @@ place, the data are the same for all steps, each step takes the next x and leave
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ import numpy as np
 from chainrule.engine.capture import capture, is_number
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.machine import Code
-from chainrule.engine.native.memory import address_of
+from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError
 from chainrule.tracing import flatten, name_of, unflatten
@@ -30,13 +31,12 @@ class Plan:
     Attributes:
         code: the machine code.
         frame: what it wants to be called with.
-        state, y: the structures of the state and of what a step leaves.
+        y: the structure of what a step leaves.
         kept, held: how many arrays the state and the data have.
     """
 
     code: Code
     frame: Frame
-    state: Any
     y: Any
     kept: int
     held: int
@@ -83,9 +83,59 @@ class Plan:
                 got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
                 remedy="it runs by the NumPy engine",
             )
-        return cls(
-            compiled.code, compiled.storage.frame(), flatten(state)[1], y, len(kept), len(held)
-        )
+        return cls(compiled.code, compiled.storage.frame(), y, len(kept), len(held))
+
+
+class Memory:
+    """A state in one piece of memory, where steps change it in place.
+
+    Args:
+        state: a tree of arrays and numbers, which are copied.
+
+    Attributes:
+        arrays: its arrays and numbers, in order; they stay where they are.
+        views: the tree of them: what they are now.
+    """
+
+    def __init__(self, state: Any) -> None:
+        self._leaves, self._spec = flatten(state)
+        self._places = [k for k, leaf in enumerate(self._leaves) if is_number(leaf)]
+        given = [np.asarray(self._leaves[k]) for k in self._places]
+        starts = [0, *itertools.accumulate(-(-x.nbytes // ALIGNMENT) * ALIGNMENT for x in given)]
+        whole = np.zeros(starts[-1] + ALIGNMENT, np.uint8)
+        self._bytes = whole[-address_of(whole) % ALIGNMENT :]
+        self._kept: Any = None
+        self.arrays = [
+            self._bytes[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
+            for start, x in zip(starts, given, strict=False)
+        ]
+        self.load(state)
+        self.views = self._tree(lambda x, leaf: x)
+
+    def load(self, state: Any) -> None:
+        """Start from a state; its arrays are copied."""
+        for mine, x in zip(self.arrays, _numbers(state), strict=True):
+            np.copyto(mine, x)
+
+    def state(self) -> Any:
+        """The state now, in arrays of its own."""
+        return self._tree(lambda x, leaf: x.copy() if x.ndim else _typed(x[()], leaf))
+
+    def keep(self) -> None:
+        """Remember the state now, in the place of the one before."""
+        if self._kept is None:
+            self._kept = np.empty_like(self._bytes)
+        np.copyto(self._kept, self._bytes)
+
+    def back(self) -> None:
+        """Return to the state that is remembered."""
+        np.copyto(self._bytes, self._kept)
+
+    def _tree(self, of: Callable[[np.ndarray, Any], Any]) -> Any:
+        leaves = self._leaves.copy()
+        for k, x in zip(self._places, self.arrays, strict=True):
+            leaves[k] = of(x, leaves[k])
+        return unflatten(self._spec, leaves)
 
 
 class Stepper:
@@ -93,45 +143,27 @@ class Stepper:
 
     Args:
         plan: the compiled step.
-        state: where to start, a tree of arrays like the one that the plan was made for.
+        state: where to start, a tree of arrays like the one that the plan was made for; or a
+            memory that has one, which other steppers may change too.
         data: a tree of arrays, the same.
     """
 
     def __init__(self, plan: Plan, state: Any, data: Any) -> None:
         self.plan, frame = plan, plan.frame
-        self._leaves = flatten(state)[0]
-        self._places = [k for k, leaf in enumerate(self._leaves) if is_number(leaf)]
+        self.memory = state if isinstance(state, Memory) else Memory(state)
         kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
         self._repeat = plan.code.function("repeat", *kinds)
         self._held = [np.ascontiguousarray(a) for a in _numbers(data)]
         self._table, self._arena = frame.table()
-        for k, a in enumerate(self._held):
-            self._table[plan.kept + k] = address_of(a)
-        rows = zip(_numbers(state), frame.inputs, strict=False)
-        self._hold([np.array(x, given.dtype, order="C") for x, given in rows])
+        arrays = [*self.memory.arrays, *self._held]
+        assert len(arrays) == plan.kept + plan.held
+        for a, given in zip(arrays, frame.inputs, strict=False):
+            assert (a.dtype, a.shape) == (given.dtype, given.shape)
+            self._table[given.slot] = address_of(a)
+        self._work = partial(self._repeat, ctypes.addressof(self._table))
         self._left = frame.outputs[plan.kept :]  # what each step leaves
-
-    def load(self, state: Any) -> None:
-        """Start from a state; its arrays are copied."""
-        for mine, x in zip(self._current, _numbers(state), strict=True):
-            np.copyto(mine, x)
-
-    def share(self, other: Stepper) -> None:
-        """Go on where another stepper of the same state stands, in the same memory."""
-        if self._current is not other._current:
-            self._hold(other._current)
-
-    def _hold(self, arrays: list[np.ndarray]) -> None:
-        self._current = arrays
-        for k, x in enumerate(arrays):
-            self._table[k] = address_of(x)
-
-    def state(self) -> Any:
-        """The state now, in arrays of its own."""
-        leaves = self._leaves.copy()
-        for k, x in zip(self._places, self._current, strict=True):
-            leaves[k] = x.copy() if x.ndim else _typed(x[()], leaves[k])
-        return unflatten(self.plan.state, leaves)
+        self._moving: list[Any] = []  # the arrays of `begin`, which must live
+        self._first = b""  # the table before the first step
 
     def run(self, xs: Any, count: int) -> Any:
         """Do ``count`` steps.
@@ -143,9 +175,16 @@ class Stepper:
         Returns:
             The y of the steps, a tree of arrays with one more axis in front.
         """
-        plan, frame, table = self.plan, self.plan.frame, self._table
-        moving = [np.ascontiguousarray(x) for x in _numbers(xs)]
-        for x, given in zip(moving, frame.inputs[plan.kept + plan.held :], strict=True):
+        ys = self.begin(xs, count)
+        self.go(count)
+        return ys
+
+    def begin(self, xs: Any, count: int) -> Any:
+        """Lay out what `go` is to work on: the arguments and the result of `run`."""
+        plan, table = self.plan, self._table
+        self._moving = [np.ascontiguousarray(x) for x in _numbers(xs)]
+        inputs = plan.frame.inputs[plan.kept + plan.held :]
+        for x, given in zip(self._moving, inputs, strict=True):
             assert x.dtype == given.dtype
             assert x.shape[1:] == given.shape
             assert len(x) >= count
@@ -155,12 +194,19 @@ class Stepper:
             if isinstance(given, Given):
                 made.append(np.empty((count, *given.shape), given.dtype))
                 table[given.slot] = address_of(made[-1])
-            else:
-                made.append(given)
-        pointers = bytes(table)  # the steps move what the table points to
-        POOL.run(partial(self._repeat, ctypes.addressof(table), count), frame.threads)
-        ctypes.memmove(table, pointers, len(pointers))
+            else:  # the same in all steps
+                made.append(np.broadcast_to(given, (count, *np.shape(given))))
+        self._moving += made
+        self._first = bytes(table)
         return unflatten(plan.y, made)
+
+    def go(self, count: int) -> None:
+        """Do the next ``count`` steps of those that were begun."""
+        POOL.run(partial(self._work, count), self.plan.frame.threads)
+
+    def rewind(self) -> None:
+        """Let `go` do the first of the steps that were begun next."""
+        ctypes.memmove(self._table, self._first, len(self._first))
 
 
 def _numbers(tree: Any) -> list[Any]:
@@ -191,4 +237,4 @@ def _same(step: Any, kept: Sequence[Any], graph: Any, count: int) -> None:
         )
 
 
-__all__ = ["Plan", "Stepper"]
+__all__ = ["Memory", "Plan", "Stepper"]

@@ -1,0 +1,196 @@
+"""Compiled steps that are done ahead: who looks, changes or interrupts finds the right state."""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.engine.native.stepping import Stepper
+from chainrule.train import Callback, History, native
+from chainrule.train.blocks import Block
+
+RNG = np.random.default_rng(4)
+X = RNG.normal(size=(53, 3))
+Y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)
+WEIGHT = RNG.random(53)
+EPOCHS, BATCH = 7, 10  # six steps an epoch, the last of three rows
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Choose how many steps are done in one go; and count them."""
+    begin, blocks = Block.__init__, []
+
+    def choose(most: int) -> list[int]:
+        monkeypatch.setattr(native, "STRETCH", float(most))
+        blocks.clear()
+        return blocks
+
+    def noted(self: Block, *args: Any) -> None:
+        begin(self, *args)
+        blocks.append(self.steps)
+
+    monkeypatch.setattr(Block, "__init__", noted)
+    second = property(lambda self: 1.0, lambda self, pace: None)
+    monkeypatch.setattr(native.NativeSteps, "pace", second, raising=False)
+    return choose
+
+
+def made(jit: bool = True, optimizer: Any = None, layers: Any = None) -> Any:
+    model = cr.Model(layers or [nn.Dense(4, "tanh"), nn.Dropout(0.2), nn.Dense(1)])
+    model.compile(
+        optimizer or optim.Clipped(optim.Adam(optim.Exponential(0.05, 0.9, 7)), by_norm=0.1),
+        nn.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"),
+        ["mse", "auc"], weighted_metrics=["accuracy"], jit_compile=jit,
+    )  # fmt: skip
+    return model
+
+
+def fit(model: Any, *callbacks: Callback, **options: Any) -> History:
+    given: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "seed": 2, "verbose": 0}
+    history: History = model.fit(X, Y, sample_weight=WEIGHT, callbacks=callbacks, **given | options)
+    return history
+
+
+def bits(model: Any) -> list[bytes]:
+    state = cr.tracing.flatten(model.run.state)[0]
+    return [np.asarray(leaf).tobytes() for leaf in state]
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_the_bits_are_the_same_for_any_number_of_steps_in_one_go(
+    together: Any, per_step: bool
+) -> None:
+    found = []
+    for most in (1, 4, 6, 17, 10**6):
+        blocks = together(most)
+        model, history = made(), History(per_step)
+        fit(model, history)
+        found.append((bits(model), history.history, history.steps))
+        assert sum(blocks) == 6 * EPOCHS
+        assert max(blocks) <= most
+    assert blocks == [6 * EPOCHS]
+    assert all(other == found[0] for other in found)
+    assert len(found[0][2].get("loss", ())) == (6 * EPOCHS if per_step else 0)
+
+
+class Reads(Callback):
+    """Keeps the weights of each epoch."""
+
+    def __init__(self) -> None:
+        self.weights: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.weights.append(self.model.get_weights())
+
+
+class Halves(Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 3:
+            self.model.params["dense"]["kernel"][:] *= 0.5
+
+
+class Slows(Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 3:
+            self.model.learning_rate = 1e-3
+
+
+class Stops(Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = epoch == 3
+
+
+class Copies(Callback):
+    copy: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 3:
+            self.copy = copy.deepcopy(self.model)
+
+
+class Interrupts(Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_nothing_is_done_ahead_of_a_callback_that_is_not_known(together: Any) -> None:
+    blocks = together(10**6)
+    fit(made(), Reads())
+    assert blocks == [6] * EPOCHS
+    blocks = together(10**6)
+    fit(made(), validation_data=(X, Y), validation_freq=3)
+    assert blocks == [6 * 3, 6 * 3, 6]
+
+
+@pytest.mark.parametrize("kind", [Reads, Halves, Slows, Stops, Copies, Interrupts])
+def test_who_intervenes_all_the_same_is_heard(
+    kind: Any, together: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together(10**6)
+    found = []
+    for blind in ((), (kind,)):
+        monkeypatch.setattr(native, "BLIND", (*native.BLIND, *blind))
+        model, callback = made(), kind()
+        history = fit(model, callback)
+        seen = getattr(callback, "weights", []), getattr(callback, "copy", None)
+        found.append((bits(model), history.history, model.run.epoch, history.interrupted, seen))
+    one, ahead = found
+    assert one[:4] == ahead[:4]
+    for a, b in zip(one[4][0], ahead[4][0], strict=True):
+        assert [w.tobytes() for w in a] == [w.tobytes() for w in b]
+    if kind is Copies:
+        shorter = made()
+        fit(shorter, epochs=4)
+        assert bits(ahead[4][1]) == bits(shorter)
+
+
+@pytest.mark.parametrize("call", [0, 1, 5, 8])
+def test_an_interrupted_go_leaves_the_state_that_it_began_with(
+    call: int, together: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together(13)  # two epochs in a go
+    plain, calls = Stepper.go, [0]
+
+    def interrupted(self: Stepper, count: int) -> None:
+        plain(self, count)
+        calls[0] += 1
+        if calls[0] == call + 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stepper, "go", interrupted)
+    model = made()
+    history = fit(model)
+    epoch = call // 4 * 2
+    assert history.interrupted
+    assert (model.run.epoch, model.run.step) == (epoch, 0)
+    assert history.epoch == [*range(epoch)]
+    monkeypatch.setattr(Stepper, "go", plain)
+    whole = made()
+    fit(whole, epochs=epoch or 1)
+    assert (bits(model) == bits(whole)) is (epoch > 0)
+    fit(model, initial_epoch=epoch)
+    fit(whole, initial_epoch=epoch or 1)
+    assert bits(model) == bits(whole)
+
+
+@pytest.mark.parametrize("most", [1, 4, 6, 17, 10**6])
+def test_a_step_that_is_not_finite_is_found_among_many(together: Any, most: int) -> None:
+    together(most)
+    steps = 21  # that are finite; the update of the last of them is far too large
+    rule = optim.SGD(lambda t: np.where(t < steps - 1, 0.01, 1e300))
+    model, history = made(True, rule, [nn.Dense(4), nn.Lambda(np.square), nn.Dense(1)]), History()
+    with pytest.raises(cr.errors.DivergenceError, match=r"diverged in epoch 4, step 4: its loss"):
+        fit(model, history)
+    assert divmod(steps, 6) == (3, 3)
+    assert history.epoch == [0, 1, 2]
+    assert (model.run.epoch, model.run.step) == (3, 3)
+    assert model.run.state.optimizer.step == steps
