@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from llvmlite import ir
 
-from chainrule.engine.native import machine
-from chainrule.engine.native.building import Module
+from chainrule.engine.native import ir, machine
 from chainrule.engine.native.products import (
     Product,
     emit_product,
@@ -33,7 +31,7 @@ def narrow(bits: int) -> Target:
 
 def product(spec: Product, target: Target) -> Any:
     def make() -> list[ir.Module]:
-        module = Module("product", target.triple)
+        module = ir.Module("product", target.triple)
         emit_product(module, "product", spec, target)
         return [module]
 
@@ -105,7 +103,7 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
                     add()
 
     def make() -> list[ir.Module]:
-        module = Module("product", target.triple)
+        module = ir.Module("product", target.triple)
         emit_product(module, "product", spec, target, count)
         return [module]
 

@@ -16,10 +16,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from chainrule.engine.native import machine
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir, machine
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.target import DOUBLE, I8, I32, I64
@@ -32,7 +30,7 @@ _FASTCALL = 0x0080
 _HEAD, _TYPE = 16, 8  # of a Python object: bytes before its own fields, the place of its type
 _DATA, _ND, _DIMENSIONS, _DESCR, _FLAGS = 16, 24, 32, 56, 64  # fields of an array
 _PLAIN = 0x0001 | 0x0100  # C-contiguous and aligned
-_FUNCTIONS = {  # name -> (result, arguments)
+_FUNCTIONS: dict[str, Any] = {  # name -> (result, arguments)
     "PyFloat_FromDouble": (POINTER, [DOUBLE]),
     "PyTuple_New": (POINTER, [I64]),
     "PyTuple_SetItem": (I32, [POINTER, I64, POINTER]),
@@ -43,7 +41,7 @@ _FUNCTIONS = {  # name -> (result, arguments)
     "PyEval_SaveThread": (POINTER, []),
     "PyEval_RestoreThread": (ir.VoidType(), [POINTER]),
 }
-_ARRAY_FUNCTIONS = {  # name -> (position in NumPy's table, result, arguments)
+_ARRAY_FUNCTIONS: dict[str, Any] = {  # name -> (position in NumPy's table, result, arguments)
     "PyArray_Scalar": (60, POINTER, [POINTER, POINTER, POINTER]),
     "PyArray_New": (
         93, POINTER, [POINTER, I32, POINTER, I32, POINTER, POINTER, I32, I32, POINTER],
@@ -188,12 +186,7 @@ class _Writer:
 
     def _call(self, name: str, *args: ir.Value) -> ir.Value:
         result, kinds = _FUNCTIONS[name] if name in _FUNCTIONS else _ARRAY_FUNCTIONS[name][1:]
-        return self.b.call(self._function(name, ir.FunctionType(result, kinds)), args)
-
-    def _function(self, name: str, kind: ir.FunctionType) -> ir.Value:
-        function = self._get(name)
-        function.type = kind.as_pointer()
-        return function
+        return self.b.call(self._get(name), args, ir.FunctionType(result, kinds))
 
     def _require(self, condition: ir.Value) -> None:
         """Go on where a condition holds, and answer NotImplemented where it does not."""
@@ -208,11 +201,11 @@ class _Writer:
     # The function ----------------------------------------------------------------------------
 
     def module(self) -> ir.Module:
-        module = Module("call", self.compiled.target.triple)
+        module = ir.Module("call", self.compiled.target.triple)
         kind = ir.FunctionType(POINTER, [POINTER, POINTER, I64])
         function = ir.Function(module, kind, "call")
         own, args, count = function.args
-        b = self.b = Builder(function.append_basic_block())
+        b = self.b = ir.Builder(function.append_basic_block())
         self.names = {}
         self.table = self._field(own, _DATA)
         self.other = function.append_basic_block("other")
@@ -225,7 +218,7 @@ class _Writer:
             self._point(slots, self.storage.constant_slots[k], self._get(f"constant {k}"))
         self._run(slots)
         self.b.ret(self._packed(self.shape, made, numbers))
-        self.b = Builder(self.other)
+        self.b = ir.Builder(self.other)
         answer = self._get("_Py_NotImplementedStruct")
         self._call("Py_IncRef", answer)
         self.b.ret(answer)
@@ -295,8 +288,7 @@ class _Writer:
         stack = size <= ON_STACK
         block = None
         if stack:
-            arena = b.alloca(I8, size=max(size, 1))
-            arena.align = ALIGNMENT
+            arena = b.alloca(I8, max(size, 1), ALIGNMENT)
         else:
             block = self._call("PyMem_RawMalloc", _i(size + ALIGNMENT))
             up = b.add(b.ptrtoint(block, I64), _i(ALIGNMENT - 1))
@@ -305,7 +297,7 @@ class _Writer:
         brief = self.compiled.estimate < BRIEF
         state = None if brief else self._call("PyEval_SaveThread")
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-        b.call(self._function("step", kind), [slots, _i(0), _i(1), ir.Constant(POINTER, None)])
+        b.call(self._get("step"), [slots, _i(0), _i(1), ir.Constant(POINTER, None)], kind)
         if state is not None:
             self._call("PyEval_RestoreThread", state)
         if block is not None:

@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.native import machine, sweeps, tape
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir, machine, sweeps, tape
 from chainrule.engine.native.gathers import scatter_rows, take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
@@ -158,7 +156,7 @@ class Compiled:
             if len(pieces) == 1:
                 names = [stretch.symbol]
             for name, groups in zip(names, pieces, strict=True):
-                self.module = Module("chainrule", self.target.triple, written)
+                self.module = ir.Module("chainrule", self.target.triple, written)
                 is_last = groups is pieces[-1]
                 self._function(name, groups, self.storage.copies if is_last else [])
                 if is_last:
@@ -169,7 +167,7 @@ class Compiled:
         """The function of a stretch that is in pieces, and the one that repeats it."""
         if len(names) > 1:
             function = ir.Function(self.module, _STEP, symbol)
-            b = Builder(function.append_basic_block())
+            b = ir.Builder(function.append_basic_block())
             for name in names:
                 b.call(self.module.declared(name, _STEP), function.args)
             b.ret_void()
@@ -227,9 +225,9 @@ class Compiled:
         self, symbol: str, groups: Sequence[Group], copies: Sequence[tuple[Op, Op]]
     ) -> None:
         function = ir.Function(self.module, _STEP, symbol)
-        entry = Builder(function.append_basic_block("entry"))
+        entry = ir.Builder(function.append_basic_block("entry"))
         start = function.append_basic_block("start")
-        b = Builder(start)
+        b = ir.Builder(start)
         table, thread, threads, sync = function.args
         known: dict[Any, ir.Value] = {}
         names = (
@@ -288,7 +286,7 @@ class Compiled:
         b.ret_void()
         entry.branch(start)
 
-    def _emit_group(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
+    def _emit_group(self, b: ir.Builder, group: Group, place: Place) -> None:
         pointer = place.pointer
         if self._comments:
             comment(b, group)
@@ -309,7 +307,7 @@ class Compiled:
             layout = self.grouping.layout
             Loops(b, group, layout, pointer, self.target, place.part, place.wait).emit()
 
-    def _emit_product(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
+    def _emit_product(self, b: ir.Builder, group: Group, place: Place) -> None:
         from chainrule.engine.native.epilogues import Epilogue
 
         head = group.head
@@ -352,7 +350,7 @@ class Compiled:
         last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
         run(b.mul(first, ir.Constant(I64, unit)), last)
 
-    def _emit_tape(self, b: ir.IRBuilder, group: Group, place: Place) -> None:
+    def _emit_tape(self, b: ir.Builder, group: Group, place: Place) -> None:
         made, at = self.tapes[group], self.storage.tape_slots[group]
         registers = place.arena(self.storage.registers[group])
         if made.pool.size:
@@ -364,7 +362,7 @@ class Compiled:
         self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
         b.call(run, [place.slot(at), registers, place.table])
 
-    def _emit_copy(self, b: ir.IRBuilder, source: ir.Value, to: ir.Value, size: int) -> None:
+    def _emit_copy(self, b: ir.Builder, source: ir.Value, to: ir.Value, size: int) -> None:
         name = "llvm.memcpy.p0.p0.i64"
         kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I1])
         b.call(

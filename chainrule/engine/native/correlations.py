@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
 from chainrule.engine.geometry import Geometry, Pair
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import counted, ranged
@@ -66,7 +65,7 @@ class Correlation:
 class _Correlate(Tiles):
     def __init__(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         function: ir.Function,
         spec: Correlation,
         target: Target,
@@ -123,7 +122,7 @@ class _Correlate(Tiles):
         image = b.udiv(unit, index(g.places[0]))
         y = b.sub(unit, b.mul(image, index(g.places[0])))
         image = b.mul(image, index(g.space[0]))
-        sums = [ir.Constant(self.vector, None)] * (rows * vectors)
+        sums: list[ir.Value] = [ir.Constant(self.vector, None)] * (rows * vectors)
 
         def line(u: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
             """One line of the kernel."""
@@ -149,7 +148,7 @@ class _Correlate(Tiles):
             end = b.block
             b.branch(after)
             b.position_at_end(after)
-            result = []
+            result: list[ir.Value] = []
             for old, new in zip(before, found, strict=True):
                 phi = b.phi(self.vector)
                 phi.add_incoming(old, start)

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group, Layout, in_registers, read_by
 from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
@@ -53,7 +52,7 @@ class Epilogue:
 
     def __call__(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         vector: ir.Value,
         row: ir.Value,
         column: ir.Value,
@@ -84,7 +83,7 @@ class Epilogue:
                 self._store(b, address[op], op, at, values[op], mask)
 
     def _at(
-        self, b: ir.IRBuilder, first: int, m: int, n: int, row: ir.Value, column: ir.Value
+        self, b: ir.Builder, first: int, m: int, n: int, row: ir.Value, column: ir.Value
     ) -> ir.Value:
         at: ir.Value = ir.Constant(I64, first)
         for i, step in ((row, m), (column, n)):
@@ -94,7 +93,7 @@ class Epilogue:
 
     def _load(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         base: ir.Value,
         place: Place,
         row: ir.Value,
@@ -128,7 +127,7 @@ class Epilogue:
 
     def _gather(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         one: Callable[[ir.Value], ir.Value],
         at: ir.Value,
         step: int,
@@ -147,7 +146,7 @@ class Epilogue:
 
     def _store(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         base: ir.Value,
         op: Op,
         at: ir.Value,

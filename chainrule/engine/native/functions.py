@@ -13,13 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from llvmlite import ir
-
-from chainrule.engine.native.building import Builder
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import DOUBLE, I1, I32, I64
-from chainrule.engine.native.vectors import Repeated
 
-Value: TypeAlias = Any  # an ir.Value
+Value: TypeAlias = ir.Value
 
 # exp r = 1 + r + r² q(r) for |r| ≤ ½ log 2
 EXP_FLOAT = (
@@ -105,14 +102,10 @@ def like(x: Value, kind: Any) -> Any:
 
 def const(x: Value, number: float, kind: Any = None) -> Value:
     """A number in every lane of the type of x."""
-    kind = kind or element(x)
-    one = ir.Constant(kind, number)
-    if isinstance(x.type, ir.VectorType):
-        return Repeated(one, x.type.count)
-    return one
+    return ir.Constant(like(x, kind or element(x)), number)
 
 
-def intrinsic(b: Builder, name: str, *args: Value) -> Value:
+def intrinsic(b: ir.Builder, name: str, *args: Value) -> Value:
     """Call an LLVM intrinsic that is named after the type of its arguments."""
     kind = args[0].type
     suffix = {"float": "f32", "double": "f64"}.get(str(element(args[0])), str(element(args[0])))
@@ -121,12 +114,12 @@ def intrinsic(b: Builder, name: str, *args: Value) -> Value:
     return b.call(b.module.declared(full, ir.FunctionType(kind, [a.type for a in args])), args)
 
 
-def fma(b: Builder, x: Value, y: Value, z: Value) -> Value:
+def fma(b: ir.Builder, x: Value, y: Value, z: Value) -> Value:
     """x y + z, rounded once."""
     return intrinsic(b, "fma", x, y, z)
 
 
-def polynomial(b: Builder, x: Value, coefficients: Sequence[float]) -> Value:
+def polynomial(b: ir.Builder, x: Value, coefficients: Sequence[float]) -> Value:
     """Horner's scheme, the constant term first."""
     total = const(x, coefficients[-1])
     for c in reversed(coefficients[:-1]):
@@ -138,19 +131,19 @@ def is_double(x: Value) -> bool:
     return element(x) == DOUBLE
 
 
-def absolute(b: Builder, x: Value) -> Value:
+def absolute(b: ir.Builder, x: Value) -> Value:
     return intrinsic(b, "fabs", x)
 
 
-def less(b: Builder, x: Value, y: Value) -> Value:
+def less(b: ir.Builder, x: Value, y: Value) -> Value:
     return b.fcmp_ordered("<", x, y)
 
 
-def is_nan(b: Builder, x: Value) -> Value:
+def is_nan(b: ir.Builder, x: Value) -> Value:
     return b.fcmp_unordered("uno", x, x)
 
 
-def power_of_two(b: Builder, n: Value, x: Value) -> Value:
+def power_of_two(b: ir.Builder, n: Value, x: Value) -> Value:
     """2ⁿ for whole numbers n within the range of normal exponents, in the type of x."""
     _, shift, _, _, integer = SPLIT[str(element(x))]
     bias = 1023 if is_double(x) else 127
@@ -161,7 +154,7 @@ def power_of_two(b: Builder, n: Value, x: Value) -> Value:
 # Exponentials ------------------------------------------------------------------------------------
 
 
-def reduced(b: Builder, x: Value) -> tuple[Value, Value]:
+def reduced(b: ir.Builder, x: Value) -> tuple[Value, Value]:
     """(n, r) with x = n log 2 + r and |r| ≤ ½ log 2; n is a whole number as a float."""
     high, low = LN2[str(element(x))]
     n = intrinsic(b, "rint", b.fmul(x, const(x, 1.4426950408889634074)))
@@ -169,25 +162,25 @@ def reduced(b: Builder, x: Value) -> tuple[Value, Value]:
     return n, fma(b, n, const(x, -low), r)
 
 
-def whole(b: Builder, n: Value) -> Value:
+def whole(b: ir.Builder, n: Value) -> Value:
     """A float without fraction as an integer of its width; NaN is 0."""
     n = b.select(is_nan(b, n), const(n, 0.0), n)
     return b.fptosi(n, like(n, SPLIT[str(element(n))][4]))
 
 
-def minus_one(b: Builder, r: Value) -> Value:
+def minus_one(b: ir.Builder, r: Value) -> Value:
     """exp r − 1 for |r| ≤ ½ log 2."""
     q = polynomial(b, r, EXP_DOUBLE if is_double(r) else EXP_FLOAT)
     return fma(b, b.fmul(r, r), q, r)
 
 
-def clamp(b: Builder, x: Value, low: float, high: float) -> Value:
+def clamp(b: ir.Builder, x: Value, low: float, high: float) -> Value:
     """x within bounds; NaN stays."""
     x = b.select(less(b, x, const(x, low)), const(x, low), x)
     return b.select(less(b, const(x, high), x), const(x, high), x)
 
 
-def exp(b: Builder, x: Value) -> Value:
+def exp(b: ir.Builder, x: Value) -> Value:
     x = clamp(b, x, *((-746.0, 710.0) if is_double(x) else (-104.0, 89.0)))
     n, r = reduced(b, x)
     k = whole(b, n)
@@ -197,7 +190,7 @@ def exp(b: Builder, x: Value) -> Value:
     return b.fmul(y, power_of_two(b, b.sub(k, half), x))
 
 
-def expm1(b: Builder, x: Value) -> Value:
+def expm1(b: ir.Builder, x: Value) -> Value:
     high = 700.0 if is_double(x) else 80.0
     small = clamp(b, x, *((-40.0, high) if is_double(x) else (-20.0, high)))
     n, r = reduced(b, small)
@@ -208,7 +201,7 @@ def expm1(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_ordered("==", x, const(x, 0.0)), x, y)
 
 
-def exp2(b: Builder, x: Value) -> Value:
+def exp2(b: ir.Builder, x: Value) -> Value:
     x = clamp(b, x, *((-1080.0, 1025.0) if is_double(x) else (-152.0, 129.0)))
     n = intrinsic(b, "rint", x)
     f = b.fsub(x, n)
@@ -223,7 +216,7 @@ def exp2(b: Builder, x: Value) -> Value:
 # Logarithms --------------------------------------------------------------------------------------
 
 
-def log(b: Builder, x: Value) -> Value:
+def log(b: ir.Builder, x: Value) -> Value:
     high, low = LN2[str(element(x))]
     k, f = _parts(b, x)
     s = b.fdiv(f, b.fadd(f, const(x, 2.0)))
@@ -238,7 +231,7 @@ def log(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_unordered("<", x, const(x, 0.0)), const(x, float("nan")), y)
 
 
-def log1p(b: Builder, x: Value) -> Value:
+def log1p(b: ir.Builder, x: Value) -> Value:
     u = b.fadd(x, const(x, 1.0))
     lost = b.fsub(x, b.fsub(u, const(x, 1.0)))
     y = b.fadd(log(b, u), b.fdiv(lost, u))
@@ -249,7 +242,7 @@ def log1p(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_ordered("==", x, const(x, -1.0)), const(x, float("-inf")), y)
 
 
-def _parts(b: Builder, x: Value) -> tuple[Value, Value]:
+def _parts(b: ir.Builder, x: Value) -> tuple[Value, Value]:
     """(k, f) with x = 2ᵏ (1 + f) and √½ ≤ 1 + f < √2, for a positive x."""
     _, shift, root, fraction, integer = SPLIT[str(element(x))]
     tiny, scale = (2.2250738585072014e-308, 54) if is_double(x) else (1.1754943508222875e-38, 25)
@@ -262,7 +255,7 @@ def _parts(b: Builder, x: Value) -> tuple[Value, Value]:
     return k, b.fsub(b.bitcast(m, x.type), const(x, 1.0))
 
 
-def _positive_power(b: Builder, x: Value, y: Value) -> Value:
+def _positive_power(b: ir.Builder, x: Value, y: Value) -> Value:
     """xʸ for finite x > 0: exp(y log x) with the logarithm in two doubles."""
     k, f = _parts(b, x)
     high, low = LN2["double"]
@@ -291,7 +284,7 @@ def _positive_power(b: Builder, x: Value, y: Value) -> Value:
     return b.fmul(e, power_of_two(b, b.sub(whole_n, half), x))
 
 
-def power(b: Builder, x: Value, y: Value) -> Value:
+def power(b: ir.Builder, x: Value, y: Value) -> Value:
     if not is_double(x):
         wide = like(x, DOUBLE)
         return b.fptrunc(power(b, b.fpext(x, wide), b.fpext(y, wide)), x.type)
@@ -327,17 +320,17 @@ def power(b: Builder, x: Value, y: Value) -> Value:
 # Others ------------------------------------------------------------------------------------------
 
 
-def maximum(b: Builder, x: Value, y: Value) -> Value:
+def maximum(b: ir.Builder, x: Value, y: Value) -> Value:
     larger = b.select(b.fcmp_unordered(">=", x, y), x, y)  # NaN in x, or in y: see below
     return b.select(is_nan(b, y), y, larger)
 
 
-def minimum(b: Builder, x: Value, y: Value) -> Value:
+def minimum(b: ir.Builder, x: Value, y: Value) -> Value:
     smaller = b.select(b.fcmp_unordered("<=", x, y), x, y)
     return b.select(is_nan(b, y), y, smaller)
 
 
-def tanh(b: Builder, x: Value) -> Value:
+def tanh(b: ir.Builder, x: Value) -> Value:
     a = clamp(b, absolute(b, x), 0.0, 22.0 if is_double(x) else 10.0)
     e = expm1(b, b.fadd(a, a))
     far = b.fdiv(e, b.fadd(e, const(x, 2.0)))
@@ -347,7 +340,7 @@ def tanh(b: Builder, x: Value) -> Value:
     return intrinsic(b, "copysign", y, x)
 
 
-def sigmoid(b: Builder, x: Value) -> Value:
+def sigmoid(b: ir.Builder, x: Value) -> Value:
     """e / (1 + e), with the rounding errors of sum and quotient put back."""
     e = exp(b, b.fneg(absolute(b, x)))
     one = const(x, 1.0)
@@ -361,53 +354,53 @@ def sigmoid(b: Builder, x: Value) -> Value:
     return fma(b, error, inverse, q)
 
 
-def soft(b: Builder, x: Value) -> Value:
+def soft(b: ir.Builder, x: Value) -> Value:
     """log(1 + exp(−|x|))."""
     return log1p(b, exp(b, b.fneg(absolute(b, x))))
 
 
-def softplus(b: Builder, x: Value) -> Value:
+def softplus(b: ir.Builder, x: Value) -> Value:
     return b.fadd(maximum(b, x, const(x, 0.0)), soft(b, x))
 
 
-def log_sigmoid(b: Builder, x: Value) -> Value:
+def log_sigmoid(b: ir.Builder, x: Value) -> Value:
     return b.fsub(minimum(b, x, const(x, 0.0)), soft(b, x))
 
 
-def sigmoid_cross_entropy(b: Builder, z: Value, t: Value) -> Value:
+def sigmoid_cross_entropy(b: ir.Builder, z: Value, t: Value) -> Value:
     positive = b.fcmp_ordered(">", z, const(z, 0.0))
     share = b.select(positive, b.fsub(const(z, 1.0), t), t)
     return b.fadd(b.fmul(absolute(b, z), share), soft(b, z))
 
 
-def relu(b: Builder, x: Value) -> Value:
+def relu(b: ir.Builder, x: Value) -> Value:
     return maximum(b, x, const(x, 0.0))
 
 
-def leaky_relu(b: Builder, x: Value, slope: Value) -> Value:
+def leaky_relu(b: ir.Builder, x: Value, slope: Value) -> Value:
     return b.select(b.fcmp_ordered(">", x, const(x, 0.0)), x, b.fmul(slope, x))
 
 
-def elu(b: Builder, x: Value, scale: Value) -> Value:
+def elu(b: ir.Builder, x: Value, scale: Value) -> Value:
     below = b.fmul(scale, expm1(b, minimum(b, x, const(x, 0.0))))
     return b.select(b.fcmp_ordered(">", x, const(x, 0.0)), x, below)
 
 
-def sech2(b: Builder, x: Value) -> Value:
+def sech2(b: ir.Builder, x: Value) -> Value:
     """1 / cosh² x = 4 e / (1 + e)² with e = exp(−2 |x|)."""
     e = exp(b, b.fmul(const(x, -2.0), absolute(b, x)))
     d = b.fadd(e, const(x, 1.0))
     return b.fdiv(b.fmul(const(x, 4.0), e), b.fmul(d, d))
 
 
-def sign(b: Builder, x: Value) -> Value:
+def sign(b: ir.Builder, x: Value) -> Value:
     zero = const(x, 0.0)
     y = b.select(b.fcmp_ordered(">", x, zero), const(x, 1.0), b.fmul(x, zero))
     y = b.select(less(b, x, zero), const(x, -1.0), y)
     return b.select(b.fcmp_ordered("==", x, zero), zero, b.select(is_nan(b, x), x, y))
 
 
-def square(b: Builder, x: Value) -> Value:
+def square(b: ir.Builder, x: Value) -> Value:
     return b.fmul(x, x)
 
 
@@ -421,7 +414,7 @@ def _compare(sign: str) -> Callable[..., Value]:
     return lambda b, x, y: b.fcmp_ordered(sign, x, y)
 
 
-def _finite(b: Builder, x: Value) -> Value:
+def _finite(b: ir.Builder, x: Value) -> Value:
     return b.fcmp_ordered("<", absolute(b, x), const(x, float("inf")))
 
 

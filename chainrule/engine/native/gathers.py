@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import I64, TYPES
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import counted, ranged
@@ -14,7 +13,7 @@ from chainrule.engine.program import Op
 
 
 def take_rows(
-    b: ir.IRBuilder,
+    b: ir.Builder,
     op: Op,
     source: ir.Value,
     index: ir.Value,
@@ -61,7 +60,7 @@ def take_rows(
 
 
 def scatter_rows(
-    b: ir.IRBuilder, op: Op, source: ir.Value, index: ir.Value, out: ir.Value, lanes: int
+    b: ir.Builder, op: Op, source: ir.Value, index: ir.Value, out: ir.Value, lanes: int
 ) -> None:
     """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
     rows, n = op.args[1].size, op.shape[0]
@@ -99,7 +98,7 @@ def scatter_rows(
     counted(b, 0, rows, 1, [], row)
 
 
-def _position(b: ir.IRBuilder, index: ir.Value, i: ir.Value, n: int) -> ir.Value:
+def _position(b: ir.Builder, index: ir.Value, i: ir.Value, n: int) -> ir.Value:
     """The i-th position: from the end where it is negative, and never out of range."""
     k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
     zero, last = ir.Constant(I64, 0), ir.Constant(I64, n - 1)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access, Reduction, bounds_of
 from chainrule.engine.native.groups import (
     Group,
@@ -64,7 +64,7 @@ class Loops:
 
     def __init__(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         group: Group,
         layout: Callable[[Op], Layout],
         pointer: Callable[[Op], ir.Value],
@@ -197,7 +197,7 @@ class Loops:
     # The loops -------------------------------------------------------------------------------
 
     def emit(self) -> None:
-        offsets = {a: ir.Constant(I64, a.offset) for a in self._all()}
+        offsets: dict[Access, ir.Value] = {a: index(a.offset) for a in self._all()}
         if not self.dims:
             self._body(offsets, ir.Constant(I64, 0), None, {}, {})
             return

@@ -13,10 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 import llvmlite.binding as llvm
-from llvmlite import ir
 from llvmlite.binding import ffi
 
-from chainrule.engine.native import cache
+from chainrule.engine.native import cache, ir
 from chainrule.engine.native.target import Target, host, initialize
 from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from chainrule.engine.native import ir
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, TYPES
-from chainrule.engine.native.vectors import Repeated
 from chainrule.engine.program import Op
 
 REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
@@ -23,11 +22,10 @@ def number(x: Any, dtype: str, lanes: int | None) -> ir.Value:
     value = (
         float(np.float32(x)) if dtype == "float32" else float(x) if dtype == "float64" else int(x)
     )
-    scalar = ir.Constant(kind, value)
-    return scalar if lanes is None else Repeated(scalar, lanes)
+    return ir.Constant(kind if lanes is None else ir.VectorType(kind, lanes), value)
 
 
-def cast(b: ir.IRBuilder, x: ir.Value, old: str, new: str) -> ir.Value:
+def cast(b: ir.Builder, x: ir.Value, old: str, new: str) -> ir.Value:
     """Convert a register from one dtype to another, as NumPy's astype does."""
     if old == new:
         return x
@@ -50,7 +48,7 @@ def cast(b: ir.IRBuilder, x: ir.Value, old: str, new: str) -> ir.Value:
 
 
 def compute(
-    b: ir.IRBuilder, op: Op, argument: Callable[[int], tuple[ir.Value, str]], lanes: int | None
+    b: ir.Builder, op: Op, argument: Callable[[int], tuple[ir.Value, str]], lanes: int | None
 ) -> ir.Value:
     """One pointwise operation on registers.
 
@@ -98,7 +96,7 @@ def compute(
     return EMIT[name](b, *(given(k, dtype) for k in range(len(op.args))))
 
 
-def _whole(b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:
+def _whole(b: ir.Builder, name: str, args: list[ir.Value]) -> ir.Value:
     if name == "negative":
         return b.neg(args[0])
     if name in ("maximum", "minimum"):

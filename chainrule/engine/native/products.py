@@ -14,9 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import (
@@ -153,7 +151,7 @@ def emit_product(
 class _Emitter(Tiles):
     def __init__(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         function: ir.Function,
         spec: Product,
         target: Target,
@@ -205,13 +203,15 @@ class _Emitter(Tiles):
 
         def column(p: ir.Value, _: Any) -> list[ir.Value]:
             before = b.mul(p, index(spec.m))
+            assert self.strips is not None
+            strips = self.strips
 
             def part(i: ir.Value, rows: int) -> None:
                 source = b.add(before, i)
                 to = b.add(b.mul(i, index(spec.k)), b.mul(p, index(rows)))
                 for r in range(0, rows, lanes):
                     place = b.gep(self.a, [b.add(source, index(r))], source_etype=self.kind)
-                    out = b.gep(self.strips, [b.add(to, index(r))], source_etype=self.kind)
+                    out = b.gep(strips, [b.add(to, index(r))], source_etype=self.kind)
                     mask = self.mask(min(rows - r, lanes))
                     x = masked_load(b, place, self.vector, self.size, mask)
                     masked_store(b, x, out, self.size, mask)
@@ -357,7 +357,7 @@ class _Emitter(Tiles):
         return []
 
 
-def square_function(module: Module, dtype: str, lanes: int) -> ir.Function:
+def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
     """``void square(from, from_step, to, to_step, rows, columns)``: a square, turned.
 
     Up to ``lanes`` rows and columns; rows that are missing become zeros, and columns that are
@@ -370,7 +370,7 @@ def square_function(module: Module, dtype: str, lanes: int) -> ir.Function:
     kind, size = TYPES[dtype], 4 if dtype == "float32" else 8
     vector = ir.VectorType(kind, lanes)
     source, down, to, across, rows, columns = function.args
-    b = Builder(function.append_basic_block())
+    b = ir.Builder(function.append_basic_block())
     steps = constant_lanes(I64, tuple(range(lanes)))
     inside = b.icmp_signed("<", steps, splat(b, columns, lanes))
     none = ir.Constant(inside.type, None)
@@ -391,7 +391,7 @@ def square_function(module: Module, dtype: str, lanes: int) -> ir.Function:
     return function
 
 
-def transposed(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[ir.Value]:
+def transposed(b: ir.Builder, rows: Sequence[ir.Value]) -> list[ir.Value]:
     """The columns of a square of registers, by exchanging ever smaller blocks."""
     found, lanes = list(rows), len(rows)
     block = lanes // 2
@@ -408,7 +408,7 @@ def transposed(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> list[ir.Value]:
     return found
 
 
-def row_sums(b: ir.IRBuilder, rows: Sequence[ir.Value]) -> ir.Value:
+def row_sums(b: ir.Builder, rows: Sequence[ir.Value]) -> ir.Value:
     """One register with the sum of each of as many registers as there are lanes."""
     found, lanes = list(rows), len(rows)
     block = lanes // 2

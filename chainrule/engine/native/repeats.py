@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llvmlite import ir
-
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import I1, I8, I64
 from chainrule.engine.native.threads import barrier
 
@@ -14,7 +12,7 @@ POINTER = ir.PointerType()
 
 
 def emit_repeat(
-    module: Module, step: str, moves: Sequence[tuple[int, int]], until: int | None
+    module: ir.Module, step: str, moves: Sequence[tuple[int, int]], until: int | None
 ) -> None:
     """``void repeat(table, count, thread, threads, sync)``: steps, each with what comes next.
 
@@ -29,7 +27,7 @@ def emit_repeat(
     entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
     table, count, thread, threads, sync = function.args
     wait = barrier(module, module.triple)
-    b = Builder(entry)
+    b = ir.Builder(entry)
     b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
     b.position_at_end(loop)
     i = b.phi(I64)
@@ -53,7 +51,7 @@ def emit_repeat(
     b.ret_void()
 
 
-def _place(b: ir.IRBuilder, table: ir.Value, slot: int) -> ir.Value:
+def _place(b: ir.Builder, table: ir.Value, slot: int) -> ir.Value:
     return b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
 
 

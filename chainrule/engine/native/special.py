@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir
 from chainrule.engine.native.functions import (
     EMIT,
     Value,
@@ -115,7 +114,7 @@ HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591815e-33)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
-def exp_of_minus_square(b: Builder, x: Value, factor: float = 1.0) -> Value:
+def exp_of_minus_square(b: ir.Builder, x: Value, factor: float = 1.0) -> Value:
     """exp(−c x²), with the rounding error of the square put back."""
     y = b.fmul(x, x)
     lost = fma(b, x, x, b.fneg(y))
@@ -125,7 +124,7 @@ def exp_of_minus_square(b: Builder, x: Value, factor: float = 1.0) -> Value:
     return fma(b, e, b.fmul(lost, const(x, -factor)), e)
 
 
-def _tail(b: Builder, a: Value) -> Value:
+def _tail(b: ir.Builder, a: Value) -> Value:
     """erfc a for a ≥ 1; 0 from 27 on, where it is below the smallest number."""
     a = b.select(less(b, const(a, 28.0), a), const(a, 28.0), a)
     t = b.fdiv(b.fsub(a, const(a, 3.0)), b.fadd(a, const(a, 3.0)))
@@ -140,7 +139,7 @@ def _in_two(number: float) -> tuple[float, float]:
     return high, number - high
 
 
-def erf(b: Builder, x: Value) -> Value:
+def erf(b: ir.Builder, x: Value) -> Value:
     a = absolute(b, x)
     z = b.fmul(x, x)
     first, *rest = ERF_DOUBLE if is_double(x) else ERF_FLOAT
@@ -151,7 +150,7 @@ def erf(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_ordered(">", a, const(x, 1.0)), far, near)
 
 
-def erfc(b: Builder, x: Value) -> Value:
+def erfc(b: ir.Builder, x: Value) -> Value:
     a = absolute(b, x)
     near = b.fsub(const(x, 1.0), erf(b, x))
     tail = _tail(b, a)
@@ -159,11 +158,11 @@ def erfc(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_ordered(">", a, const(x, 1.0)), far, near)
 
 
-def norm_pdf(b: Builder, x: Value) -> Value:
+def norm_pdf(b: ir.Builder, x: Value) -> Value:
     return b.fmul(exp_of_minus_square(b, x, 0.5), const(x, 1.0 / math.sqrt(2.0 * math.pi)))
 
 
-def norm_cdf(b: Builder, x: Value) -> Value:
+def norm_cdf(b: ir.Builder, x: Value) -> Value:
     """½ erfc(−x/√2), in double precision: the tail loses what its argument has lost."""
     if not is_double(x):
         return b.fptrunc(norm_cdf(b, b.fpext(x, like(x, DOUBLE))), like(x, FLOAT))
@@ -176,21 +175,21 @@ def norm_cdf(b: Builder, x: Value) -> Value:
     return b.fmul(const(x, 0.5), fma(b, slope, d, erfc(b, z)))
 
 
-def gelu(b: Builder, x: Value) -> Value:
+def gelu(b: ir.Builder, x: Value) -> Value:
     return b.fmul(x, norm_cdf(b, x))
 
 
-def silu(b: Builder, x: Value) -> Value:
+def silu(b: ir.Builder, x: Value) -> Value:
     return b.fmul(x, sigmoid(b, x))
 
 
-def selu(b: Builder, x: Value) -> Value:
+def selu(b: ir.Builder, x: Value) -> Value:
     below = b.fmul(const(x, SELU_ALPHA), expm1(b, minimum(b, x, const(x, 0.0))))
     y = b.select(b.fcmp_ordered(">", x, const(x, 0.0)), x, below)
     return b.fmul(const(x, SELU_SCALE), y)
 
 
-def _circular(b: Builder, x: Value, turn: int) -> Value:
+def _circular(b: ir.Builder, x: Value, turn: int) -> Value:
     """sin(x + turn π/2), by a reduction that is exact up to |x| of about 10⁹."""
     if not is_double(x):
         wide = _circular(b, b.fpext(x, like(x, DOUBLE)), turn)
@@ -213,7 +212,7 @@ def _circular(b: Builder, x: Value, turn: int) -> Value:
     return _unless_far(b, x, b.select(below, b.fneg(value), value), "cos" if turn else "sin")
 
 
-def _unless_far(b: Builder, x: Value, y: Value, name: str) -> Value:
+def _unless_far(b: ir.Builder, x: Value, y: Value, name: str) -> Value:
     """y, or what the C library's function gives where |x| is too large for the reduction."""
     size = absolute(b, x)
     far = b.and_(
@@ -234,7 +233,7 @@ def _unless_far(b: Builder, x: Value, y: Value, name: str) -> Value:
     return result
 
 
-def _one_by_one(module: Module, name: str, kind: Any) -> ir.Function:
+def _one_by_one(module: ir.Module, name: str, kind: Any) -> ir.Function:
     """A function of (x, y, mask): the C library's function of x in the lanes of the mask."""
     lanes = kind.count if isinstance(kind, ir.VectorType) else None
     mask = I1 if lanes is None else ir.VectorType(I1, lanes)
@@ -245,7 +244,7 @@ def _one_by_one(module: Module, name: str, kind: Any) -> ir.Function:
         return function
     library = module.declared(name, ir.FunctionType(DOUBLE, [DOUBLE]))
     x, y, far = function.args
-    b = Builder(function.append_basic_block())
+    b = ir.Builder(function.append_basic_block())
     if lanes is None:
         b.ret(b.call(library, [x]))
         return function
@@ -257,17 +256,17 @@ def _one_by_one(module: Module, name: str, kind: Any) -> ir.Function:
     return function
 
 
-def sin(b: Builder, x: Value) -> Value:
+def sin(b: ir.Builder, x: Value) -> Value:
     y = _circular(b, x, 0)
     return b.select(b.fcmp_ordered("==", x, const(x, 0.0)), x, y)
 
 
-def cos(b: Builder, x: Value) -> Value:
+def cos(b: ir.Builder, x: Value) -> Value:
     return _circular(b, x, 1)
 
 
 def _scaled_log(factor: float) -> Callable[..., Value]:
-    def emit(b: Builder, x: Value) -> Value:
+    def emit(b: ir.Builder, x: Value) -> Value:
         if is_double(x):
             return b.fmul(log(b, x), const(x, factor))
         wide = b.fmul(log(b, b.fpext(x, like(x, DOUBLE))), const_double(x, factor))
@@ -280,7 +279,7 @@ def const_double(x: Value, number: float) -> Value:
     return const(x, number, DOUBLE)
 
 
-def sinh(b: Builder, x: Value) -> Value:
+def sinh(b: ir.Builder, x: Value) -> Value:
     """(e + e/(e + 1))/2 with e = exp |x| − 1, halved before it can overflow."""
     a = absolute(b, x)
     e = expm1(b, a)
@@ -290,7 +289,7 @@ def sinh(b: Builder, x: Value) -> Value:
     return intrinsic(b, "copysign", y, x)
 
 
-def cosh(b: Builder, x: Value) -> Value:
+def cosh(b: ir.Builder, x: Value) -> Value:
     a = absolute(b, x)
     h = exp(b, b.fmul(a, const(x, 0.5)))
     far = b.fmul(b.fmul(const(x, 0.5), h), h)
@@ -299,13 +298,13 @@ def cosh(b: Builder, x: Value) -> Value:
     return b.select(less(b, const(x, 30.0), a), far, near)
 
 
-def xlogy(b: Builder, x: Value, y: Value) -> Value:
+def xlogy(b: ir.Builder, x: Value, y: Value) -> Value:
     zero = b.fcmp_ordered("==", x, const(x, 0.0))
     none = b.fcmp_unordered("uno", y, y)
     return b.select(zero, b.select(none, y, const(x, 0.0)), b.fmul(x, log(b, y)))
 
 
-def logaddexp(b: Builder, x: Value, y: Value) -> Value:
+def logaddexp(b: ir.Builder, x: Value, y: Value) -> Value:
     """max + log1p(exp(−|x − y|))."""
     d = b.fsub(x, y)
     larger = b.select(b.fcmp_ordered(">", d, const(x, 0.0)), x, y)
@@ -314,7 +313,7 @@ def logaddexp(b: Builder, x: Value, y: Value) -> Value:
     return b.select(same, b.fadd(x, const(x, math.log(2.0))), z)
 
 
-def hypot(b: Builder, x: Value, y: Value) -> Value:
+def hypot(b: ir.Builder, x: Value, y: Value) -> Value:
     """√(x² + y²) in twice the precision, or scaled by the larger."""
     if element(x) == FLOAT:
         u, v = (b.fpext(a, like(x, DOUBLE)) for a in (x, y))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llvmlite import ir
-
+from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group
 from chainrule.engine.program import Op
 
@@ -69,7 +68,7 @@ def named(op: Op) -> str:
     return str(op.params["name"]) if op.name == "input" else f"{op.name}_{op.index}"
 
 
-def comment(b: ir.IRBuilder, group: Group) -> None:
+def comment(b: ir.Builder, group: Group) -> None:
     """The steps of a group with the lines that they come from, as comments in the code."""
     b.comment(f"{group.kind} {'×'.join(map(str, group.space)) or '1'}")
     line = ""

@@ -11,9 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
-from chainrule.engine.native.building import Builder
+from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group, Grouping, matrix_of
 from chainrule.engine.native.target import I64, Target
 from chainrule.engine.native.threads import share
@@ -94,7 +92,7 @@ def _place(grouping: Grouping, x: Any, turned: bool) -> Any:
 
 
 def emit_sweep(
-    b: ir.IRBuilder,
+    b: ir.Builder,
     sweep: Sweep,
     target: Target,
     first_product: Callable[[ir.Value, ir.Value], None],
@@ -152,7 +150,7 @@ def _row_sums(module: ir.Module, sweep: Sweep, target: Target) -> ir.Function:
     name = f"row_sums_{sweep.second.index}"
     kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64])
     function = ir.Function(module, kind, name)
-    b = Builder(function.append_basic_block())
+    b = ir.Builder(function.append_basic_block())
     r, x, sums, first, last = function.args
     dtype, n = str(sweep.x.dtype), sweep.columns
     tiles = Tiles(b, None, n, dtype, target, None)

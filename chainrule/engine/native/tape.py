@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from chainrule.engine.native import machine
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir, machine
 from chainrule.engine.native.groups import Group, Layout
 from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC, SIMPLE, is_number
@@ -316,40 +314,33 @@ def runner(kinds: tuple[Kind, ...], bits: int, target: Target) -> machine.Code:
 def _module(kinds: tuple[Kind, ...], bits: int, target: Target) -> ir.Module:
     """Every kind of instruction ends with the jump to the next one, which lets the processor
     foresee it by what came before."""
-    module = Module("tape", target.triple)
+    module = ir.Module("tape", target.triple)
     kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER])
     function = ir.Function(module, kind, "run")
     words, registers, table = function.args
     word, shift = ir.IntType(bits), 24 if bits == 32 else 48
     entry, stop = function.append_basic_block("entry"), function.append_basic_block("stop")
     blocks = [function.append_basic_block(tree[0]) for tree, _ in kinds]
-    Builder(stop).ret_void()
+    ir.Builder(stop).ret_void()
     every = [stop, *blocks]
-    jumps = ir.GlobalVariable(module, ir.ArrayType(POINTER, len(every)), "jumps")
-    jumps.global_constant, jumps.linkage = True, "internal"
-    jumps.initializer = ir.Constant(
-        jumps.value_type, [ir.BlockAddress(function, block) for block in every]
-    )
-    arrivals: dict[Any, list[ir.PhiInstr]] = {}
+    jumps = ir.GlobalArray(module, "jumps", [ir.BlockAddress(function, block) for block in every])
+    arrivals: dict[Any, list[ir.Phi]] = {}
     for block in blocks:
-        b = Builder(block)
+        b = ir.Builder(block)
         arrivals[block] = [b.phi(POINTER), b.phi(word)]
 
-    def jump(b: ir.IRBuilder, at: ir.Value) -> None:
+    def jump(b: ir.Builder, at: ir.Value) -> None:
         head = b.load(at, typ=word)
-        place = b.gep(
-            jumps, [ir.Constant(I64, 0), _wide(b, b.lshr(head, ir.Constant(word, shift)))]
-        )
-        leap = b.branch_indirect(b.load(place, typ=POINTER))
-        for block in every:
-            leap.add_destination(block)
+        kind = _wide(b, b.lshr(head, ir.Constant(word, shift)))
+        place = b.gep(jumps, [ir.Constant(I64, 0), kind], source_etype=jumps.kind)
+        b.branch_indirect(b.load(place, typ=POINTER), every)
         for block in blocks:
             arrivals[block][0].add_incoming(at, b.block)
             arrivals[block][1].add_incoming(head, b.block)
 
-    jump(Builder(entry), words)
+    jump(ir.Builder(entry), words)
     for block, (tree, dtypes) in zip(blocks, kinds, strict=True):
-        b = Builder(block)
+        b = ir.Builder(block)
         b.position_at_end(block)
         at, head = arrivals[block]
         own = b.and_(head, ir.Constant(word, 2**shift - 1))
@@ -371,25 +362,25 @@ def _module(kinds: tuple[Kind, ...], bits: int, target: Target) -> ir.Module:
     return module
 
 
-def _wide(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+def _wide(b: ir.Builder, x: ir.Value) -> ir.Value:
     return b.zext(x, I64) if x.type == I32 else x
 
 
-def _slot(b: ir.IRBuilder, registers: ir.Value, x: ir.Value) -> ir.Value:
+def _slot(b: ir.Builder, registers: ir.Value, x: ir.Value) -> ir.Value:
     return b.gep(registers, [_wide(b, x)], source_etype=I64)
 
 
-def _read(b: ir.IRBuilder, place: ir.Value, dtype: str) -> ir.Value:
+def _read(b: ir.Builder, place: ir.Value, dtype: str) -> ir.Value:
     x = b.load(place, typ=TYPES[dtype])
     return b.trunc(x, I1) if dtype == "bool" else x
 
 
-def _put(b: ir.IRBuilder, place: ir.Value, x: ir.Value, dtype: str) -> None:
+def _put(b: ir.Builder, place: ir.Value, x: ir.Value, dtype: str) -> None:
     b.store(b.zext(x, I8) if dtype == "bool" else x, place)
 
 
 def _computed(
-    b: ir.IRBuilder, tree: Tree, given: list[ir.Value], dtypes: tuple[str, ...]
+    b: ir.Builder, tree: Tree, given: list[ir.Value], dtypes: tuple[str, ...]
 ) -> ir.Value:
     name, dtype, parts = tree
     values = [

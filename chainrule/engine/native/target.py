@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import llvmlite.binding as llvm
-from llvmlite import ir
+
+from chainrule.engine.native import ir
 
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)

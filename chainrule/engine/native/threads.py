@@ -14,9 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from chainrule.engine.native.building import Builder, Module
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import I32, I64
 from chainrule.errors import ArgumentError
 
@@ -130,7 +129,7 @@ def set_threads(count: int | None) -> None:
 # In the code ------------------------------------------------------------------------------------
 
 
-def barrier(module: Module, triple: str) -> ir.Function:
+def barrier(module: ir.Module, triple: str) -> ir.Function:
     """``void barrier(sync, threads)``: wait until all threads are here.
 
     Source: Mellor-Crummey & Scott, "Algorithms for scalable synchronization on shared-memory
@@ -144,7 +143,7 @@ def barrier(module: Module, triple: str) -> ir.Function:
     blocks = [function.append_basic_block(n) for n in ("entry", "arrive", "last", "wait", "turn",
                                                        "yield", "again", "out")]  # fmt: skip
     entry, arrive, last, wait, turn_, yield_, again, out = blocks
-    b = Builder(entry)
+    b = ir.Builder(entry)
     b.cbranch(b.icmp_signed(">", threads, ir.Constant(I64, 1)), arrive, out)
     b.position_at_end(arrive)
     turn = b.gep(sync, [ir.Constant(I64, 16)], source_etype=I64)
@@ -163,9 +162,9 @@ def barrier(module: Module, triple: str) -> ir.Function:
     b.cbranch(b.icmp_signed("!=", now, mine), out, turn_)
     b.position_at_end(turn_)
     if triple.startswith(("x86_64", "i386", "i686")):
-        b.asm(ir.FunctionType(ir.VoidType(), []), "pause", "", [], True)
+        b.asm("pause")
     elif triple.startswith(("aarch64", "arm64")):
-        b.asm(ir.FunctionType(ir.VoidType(), []), "yield", "", [], True)
+        b.asm("yield")
     b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, SPINS)), yield_, again)
     b.position_at_end(yield_)
     if os.name == "posix":
@@ -179,7 +178,7 @@ def barrier(module: Module, triple: str) -> ir.Function:
     return function
 
 
-def share(b: ir.IRBuilder, parts: int, thread: ir.Value, threads: ir.Value) -> Any:
+def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any:
     """(first, last) of ``parts`` for a thread."""
     total = ir.Constant(I64, parts)
     first = b.sdiv(b.mul(total, thread), threads)

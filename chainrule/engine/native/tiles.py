@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llvmlite import ir
-
-from chainrule.engine.native.building import Builder
+from chainrule.engine.native import ir
 from chainrule.engine.native.functions import intrinsic
 from chainrule.engine.native.target import I1, I64, TYPES, Target
 from chainrule.engine.native.vectors import (
@@ -57,7 +55,7 @@ class Tiles:
 
     def __init__(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         function: ir.Function | None,
         columns: int,
         dtype: str,
@@ -144,7 +142,7 @@ class Tiles:
             return
         # Much to do for each vector: its code stands once, in a loop over the rows of the tile.
         with b.goto_entry_block():
-            tile = b.alloca(self.vector, size=index(rows * vectors))
+            tile = b.alloca(self.vector, rows * vectors)
         for k, x in enumerate(sums):
             b.store(
                 x, b.gep(tile, [index(k)], source_etype=self.vector), align=self.lanes * self.size
@@ -174,11 +172,11 @@ class Tiles:
         self.write(x, self.c, b.add(b.mul(row, index(self.columns)), column), mask)
 
 
-def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Function, ir.IRBuilder]:
+def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Function, ir.Builder]:
     """``void name(a, b, c, first, last, scratch, *extra)`` and a builder at its beginning."""
     kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64, POINTER, *extra])
     function = ir.Function(module, kind, name)
-    return function, Builder(function.append_basic_block())
+    return function, ir.Builder(function.append_basic_block())
 
 
 __all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers", "turns"]

@@ -6,20 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llvmlite import ir
-
+from chainrule.engine.native import ir
 from chainrule.engine.native.target import I1, I32, I64
-
-
-class Repeated(ir.Constant):  # type: ignore[misc]
-    """One constant in every lane, in LLVM's short form."""
-
-    def __init__(self, one: ir.Constant, lanes: int) -> None:
-        self.type = ir.VectorType(one.type, lanes)
-        self.constant = one
-
-    def _get_reference(self) -> str:
-        return f"splat ({self.constant})"
 
 
 @functools.cache
@@ -28,7 +16,7 @@ def constant_lanes(kind: Any, numbers: tuple[int, ...]) -> ir.Constant:
     return ir.Constant(ir.VectorType(kind, len(numbers)), [ir.Constant(kind, x) for x in numbers])
 
 
-def splat(b: ir.IRBuilder, x: ir.Value, lanes: int) -> ir.Value:
+def splat(b: ir.Builder, x: ir.Value, lanes: int) -> ir.Value:
     """A number in every lane."""
     vector = ir.VectorType(x.type, lanes)
     one = b.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(I32, 0))
@@ -37,7 +25,7 @@ def splat(b: ir.IRBuilder, x: ir.Value, lanes: int) -> ir.Value:
 
 
 def counted(
-    b: ir.IRBuilder,
+    b: ir.Builder,
     start: int,
     stop: int,
     step: int,
@@ -67,7 +55,7 @@ def counted(
 
 
 def ranged(
-    b: ir.IRBuilder,
+    b: ir.Builder,
     start: ir.Value,
     stop: ir.Value,
     step: int,
@@ -88,7 +76,7 @@ def ranged(
 
 
 def carried_range(
-    b: ir.IRBuilder,
+    b: ir.Builder,
     start: ir.Value,
     stop: ir.Value,
     carried: Sequence[ir.Value],
@@ -112,7 +100,7 @@ def carried_range(
 
 
 def masked_load(
-    b: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, size: int, mask: ir.Value
+    b: ir.Builder, address: ir.Value, kind: ir.VectorType, size: int, mask: ir.Value
 ) -> ir.Value:
     """The lanes of the mask from memory, 0 in the others, whose memory is not touched."""
     name = f"llvm.masked.load.v{kind.count}{_suffix(kind.element)}.p0"
@@ -121,9 +109,7 @@ def masked_load(
     return b.call(f, [address, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
 
 
-def masked_store(
-    b: ir.IRBuilder, x: ir.Value, address: ir.Value, size: int, mask: ir.Value
-) -> None:
+def masked_store(b: ir.Builder, x: ir.Value, address: ir.Value, size: int, mask: ir.Value) -> None:
     """Write the lanes of the mask."""
     kind = x.type
     name = f"llvm.masked.store.v{kind.count}{_suffix(kind.element)}.p0"

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
 from chainrule.engine.geometry import Geometry
+from chainrule.engine.native import ir
 from chainrule.engine.native.correlations import panel_width
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
@@ -102,7 +101,7 @@ class Cut:
 class _CorrelateWeights(Tiles):
     def __init__(
         self,
-        b: ir.IRBuilder,
+        b: ir.Builder,
         function: ir.Function,
         spec: WeightCorrelation,
         target: Target,
@@ -216,7 +215,7 @@ class _CorrelateWeights(Tiles):
         loaded = [b.load(p, typ=self.vector, align=self.size) for p in waiting]
         b.branch(onward)
         b.position_at_end(onward)
-        sums = []
+        sums: list[ir.Value] = []
         for x in loaded:
             phi = b.phi(self.vector)
             phi.add_incoming(zero, before)
