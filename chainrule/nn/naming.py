@@ -14,7 +14,7 @@ def user_line() -> str:
     """The user's line that led here, beyond the ``__init__`` that dataclasses make from text."""
     for depth in range(2, 50):
         code, instruction = user_code(depth)
-        if code.co_filename != "<string>":
+        if (code.co_filename, code.co_name) != ("<string>", "__init__"):
             return code_line(code, instruction)
     return ""
 

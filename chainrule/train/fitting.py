@@ -98,6 +98,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     options.check()
     feed, held_out = feed_of(model, x, y, options)
     validation = _validation(model, held_out, options)
+    _warn_of_new_classes(model, feed, validation, held_out is not None)
     _ready(model)
 
     callbacks = told(options.callbacks)
@@ -192,7 +193,6 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
         first = slice(0, n - count)
         x, encoded = take(x, first), encoded[first]
         weight = None if weight is None else weight[first]
-        _warn_of_new_classes(model, encoded, held_out[1])
     class_weight = options.class_weight
     if class_weight is not None:
         if isinstance(class_weight, str):
@@ -208,19 +208,28 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
     )  # fmt: skip
 
 
-def _warn_of_new_classes(model: Model, training: Any, held_out: Any) -> None:
-    """Rows that are sorted by class are a bad case for holding out the last ones."""
+def _warn_of_new_classes(model: Model, feed: Any, validation: Any, split: bool) -> None:
+    """What is validated on should be what is learnt: no class may be new there."""
+    if not (isinstance(feed, Rows) and isinstance(validation, Rows)):
+        return
     assert model.labels is not None
-    missing = model.labels.present(held_out) - model.labels.present(training)
-    if missing:
-        names = ", ".join(sorted(map(repr, missing)))
-        warnings.warn(
+    missing = model.labels.present(validation.y) - model.labels.present(feed.y)
+    if not missing:
+        return
+    names = ", ".join(sorted(map(repr, missing)))
+    divide = "cr.data.train_test_split(len(x), stratify=y)"
+    if split:  # rows that are sorted by class are a bad case for holding out the last ones
+        what = (
             f"validation_split holds out the last rows, and the others have no row of class "
             f"{names}: are the rows sorted? Shuffle them, or give validation_data, divided by "
-            "cr.data.train_test_split(len(x), stratify=y)",
-            UserWarning,
-            stacklevel=6,
+            f"{divide}"
         )
+    else:
+        what = (
+            f"validation_data has rows of class {names}, and the training data have none: what "
+            f"is not learnt cannot be right there. Divide the rows by {divide}"
+        )
+    warnings.warn(what, UserWarning, stacklevel=4)
 
 
 def _balanced(model: Model, encoded: Any, class_weight: str) -> Mapping[Any, float]:

@@ -66,6 +66,8 @@ class Model:
         name: str = "model",
     ) -> None:
         self.layer = layers if isinstance(layers, Layer) else Sequential(layers)
+        if not isinstance(layers, Layer):
+            self._need_layers("a model")
         self.name = name
         self.dtype = None if dtype is None else np.dtype(dtype)
         self.input_shape: Any = None
@@ -167,6 +169,17 @@ class Model:
             )
         return self._compiled
 
+    def _need_layers(self, what: str) -> None:
+        """Refuse a network without a layer."""
+        if isinstance(self.layer, Sequential) and not self.layer.layers:
+            raise ArgumentError(
+                f"{what} needs at least one layer",
+                got="none",
+                line=user_line(),
+                remedy="give layers, such as cr.Model([nn.Dense(16, 'relu'), nn.Dense(1)]), or "
+                "add them to a cr.Sequential before it is compiled or built",
+            )
+
     # Making it -------------------------------------------------------------------------------
 
     def build(self, input_shape: Any, *, seed: int = 0) -> Model:
@@ -179,6 +192,7 @@ class Model:
         Returns:
             The model itself.
         """
+        self._need_layers("build")
         rng = np.random.default_rng((seed, START))
         with np.errstate(all="ignore"):  # shapes are found with zeros, whose logarithm is no matter
             params, state = self.layer.build(rng, input_shape, dtype=self.dtype or np.float64)
@@ -214,6 +228,7 @@ class Model:
         Raises:
             ArgumentError: an unknown name, with the nearest one.
         """
+        self._need_layers("compile")
         self.jit_compile = jit_compile
         self._compiled = compiled(self.layer, optimizer, loss, metrics, weighted_metrics)
         self.override = None

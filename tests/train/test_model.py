@@ -210,6 +210,24 @@ def test_a_split_that_holds_out_whole_classes_is_told() -> None:
     model.fit(X, np.tile(labels, 2)[25:75], validation_split=0.3, verbose=0)
 
 
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_validation_data_with_a_class_that_is_not_trained_are_told(loss: str) -> None:
+    model = cr.Model([nn.Dense(3)])
+    model.compile("adam", loss)
+    trained, held_out = np.arange(50) % 2, (X[:6], np.arange(6) % 3)
+    with pytest.warns(
+        UserWarning, match="validation_data has rows of class 2, and the tr"
+    ) as found:
+        model.fit(X, trained, validation_data=held_out, verbose=0)
+    assert found[0].filename == __file__
+    # Classes that are trained, numbers, and batches, whose classes nobody knows before.
+    model.fit(X, np.arange(50) % 3, validation_data=held_out, verbose=0)
+    model.fit(X, trained, validation_data=lambda: [held_out], verbose=0)
+    numbers = cr.Model([nn.Dense(1)])
+    numbers.compile("adam", "mse")
+    numbers.fit(X, NUMBERS, validation_data=(X[:1], [1e6]), verbose=0)
+
+
 def test_metrics_that_are_no_means_are_taken_over_the_whole_epoch() -> None:
     model = cr.Model([nn.Dense(1, "sigmoid")])
     model.compile(optim.SGD(0.0), "binary_crossentropy", ["accuracy", "auc", "precision", "f1"])

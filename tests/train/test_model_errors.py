@@ -37,6 +37,18 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: cr.Model([nn.Dense(1)]).predict(X),
         ArgumentError, "no parameters yet, which predict needs", "neither trained", "call fit",
     ),
+    "no layer": (
+        lambda: cr.Model([]),
+        ArgumentError, "a model needs at least one layer", "none", "give layers, such as",
+    ),
+    "no layer in a sequence": (
+        lambda: cr.Model(nn.Sequential()).compile("sgd", "mse"),
+        ArgumentError, "compile needs at least one layer", "none", "add them to a cr.Sequential",
+    ),
+    "no layer to build": (
+        lambda: cr.Sequential().build((3,)),
+        ArgumentError, "build needs at least one layer", "none", "add them to a cr.Sequential",
+    ),
     "evaluate before fit": (
         lambda: model().build((3,)).evaluate(X, Y),
         ArgumentError, "evaluate needs a model that was trained", "only built", "call fit",
@@ -229,3 +241,10 @@ def test_the_message(case: str) -> None:
     assert cause in error.cause
     assert got in error.got
     assert remedy in error.remedy
+
+
+def test_the_line_is_that_of_code_without_a_file_too() -> None:
+    """As in ``python -c``; dataclasses' own ``__init__`` has the same file name."""
+    for number, code in ((1, "cr.Model([])"), (2, "\nnn.Dense(0)")):
+        with pytest.raises(ArgumentError, match=rf"at:       <string>:{number}\n"):
+            exec(compile(code, "<string>", "exec"))

@@ -50,6 +50,9 @@ class Settings:
         restarts: networks that are trained from different starts; the best is kept.
         class_weight: "none", "balanced", or {class: weight}.
         seed: the start of all random numbers.
+
+    Raises:
+        ArgumentError: one is out of range; its name, what it was, and the option are told.
     """
 
     target: str = ""
@@ -87,12 +90,7 @@ class Settings:
         judges = self.early_stopping is not None or self.schedule == "plateau" or self.restarts > 1
         return 0.2 if judges else 0.0
 
-    def check(self) -> None:
-        """Refuse settings that do not fit.
-
-        Raises:
-            ArgumentError: one is out of range; its name, what it was, and the option are told.
-        """
+    def __post_init__(self) -> None:
         for name, low, high, remedy in _RANGES:
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and low <= value <= high):

@@ -87,7 +87,6 @@ def prepare(table: Table | Any, settings: Settings) -> Study:
         ArgumentError: a setting that does not fit.
         DataError: a table that cannot be trained on.
     """
-    settings.check()
     table, dropped = rows_with_target(as_table(table), settings.target)
     target = find_target(table, settings.target, task=settings.task)
     _check_classes(settings, target)

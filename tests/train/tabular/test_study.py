@@ -144,11 +144,15 @@ def test_the_learning_rate_follows_the_largest_curvature() -> None:
         ({"learning_rate": float("nan")}, "learning rate must be a positive number"),
         ({"weight_decay": -1.0}, "weight decay must be a number from 0 to 1e.06"),
         ({"seed": -1}, "seed must be a whole number of 0 or more"),
+        ({"optimizer": "adm"}, "optimizer must be one of sgd, .*adam"),
+        ({"schedule": "plateau", "validation_size": 0.0}, "validation size must be above 0"),
     ],
 )
-def test_settings_that_do_not_fit(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArgumentError, match=rf"(?s){message}\n  received:.*remedy:"):
-        prepare(load_heart(), Settings("disease", **wrong))
+def test_settings_that_do_not_fit_are_refused_when_they_are_made(
+    wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=rf"(?s){message}.*\n  received:.*remedy:"):
+        Settings("disease", **wrong)
 
 
 def test_data_frames_are_tables() -> None:
