@@ -46,6 +46,16 @@ def test_the_same_bits_with_any_number() -> None:
     assert len(found) == 1
 
 
+def test_the_number_may_change_between_calls() -> None:
+    cr.set_threads(3)
+    compiled = cr.compile(cr.value_and_grad(loss))
+    found = set()
+    for count in (3, 1, 2, 7, 3):  # more than there are memory for are not used
+        cr.set_threads(count)
+        found.add(bits(compiled(*given())))
+    assert len(found) == len(compiled.versions) == 1
+
+
 def test_calls_from_many_threads_at_once() -> None:
     cr.set_threads(2)
     large, small = cr.compile(cr.value_and_grad(loss)), cr.compile(lambda x: np.sin(x) * x)

@@ -41,7 +41,7 @@ class Place:
         pointer: the address of a stored operation.
         table, slot, arena: the table of addresses, the address in a slot of it, the address so
             many bytes from the start of the arena.
-        scratch: the thread's own memory.
+        scratch: the thread's own memory for a group.
         part: (thread, threads) where the group is split.
         wait: writes a barrier.
     """
@@ -50,7 +50,7 @@ class Place:
     table: ir.Value
     slot: Callable[[int], ir.Value]
     arena: Callable[[int], ir.Value]
-    scratch: ir.Value
+    scratch: Callable[[Group], ir.Value]
     part: tuple[ir.Value, ir.Value] | None
     wait: Callable[[], None]
 
@@ -116,7 +116,8 @@ class Compiled:
         self._comments = False
         # With a tape the code does not depend on all the steps.
         key = self._text() if self.tapes else program.key()
-        key = f"{key}\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
+        key += f"\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
+        key += f" {self.storage.threads}"
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
         if self.repeats:
             symbols.append("repeat")
@@ -255,16 +256,14 @@ class Compiled:
             if self.storage.threads > 1:
                 b.call(barrier(self.module, self.target.triple), [sync, threads])
 
-        scratch = entry.gep(
-            slot(self.storage.arena_slot),
-            [
-                entry.add(
-                    ir.Constant(I64, self.storage.scratch_offset),
-                    entry.mul(thread, ir.Constant(I64, self.storage.scratch_size)),
-                )
-            ],
-            source_etype=I8,
-        )
+        def scratch(group: Group) -> ir.Value:
+            """The thread's own memory."""
+            if group not in self.storage.scratch:
+                return ir.Constant(POINTER, None)
+            offset, size = self.storage.scratch[group]
+            own = b.mul(thread, ir.Constant(I64, size))
+            return b.gep(arena(offset), [own], source_etype=I8)
+
         place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait)
         for split, found in itertools.groupby(groups, self.work.is_split):
             if split:
@@ -317,13 +316,14 @@ class Compiled:
         epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
         operands = [pointer(op) for op in epilogue.operands] if epilogue else []
         extra = [POINTER] * len(operands)
-        out = pointer(head) if head in group.stored else place.scratch
+        scratch = place.scratch(group)
+        out = pointer(head) if head in group.stored else scratch
         begins = next((s for s in self.storage.sweeps if s.first is group), None)
         ends = next((s for s in self.storage.sweeps if s.second is group), None)
         if ends is not None:
             function = sweeps.emit_end(self.module, ends, self.target, epilogue, extra)
             sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
-            b.call(function, [sums, sums, out, none, none, place.scratch, *operands])
+            b.call(function, [sums, sums, out, none, none, scratch, *operands])
             return
         function = spec.emit(self.module, f"product_{group.index}", self.target, epilogue, extra)
 
@@ -334,7 +334,7 @@ class Compiled:
         given = [address(a) for a in head.args]
 
         def run(first: ir.Value, last: ir.Value) -> None:
-            b.call(function, [*given, out, first, last, place.scratch, *operands])
+            b.call(function, [*given, out, first, last, scratch, *operands])
 
         if begins is not None:
             sums = place.arena(self.storage.sums[begins])

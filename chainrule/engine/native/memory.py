@@ -58,7 +58,7 @@ def place(spans: Sequence[Span]) -> tuple[list[int], int]:
     for k in sorted(range(len(spans)), key=lambda k: -spans[k].size):
         span = spans[k]
         taken = sorted(
-            (offsets[j], offsets[j] + _rounded(spans[j].size))
+            (offsets[j], offsets[j] + rounded(spans[j].size))
             for j in placed
             if spans[j].first <= span.last and span.first <= spans[j].last
         )
@@ -69,9 +69,10 @@ def place(spans: Sequence[Span]) -> tuple[list[int], int]:
             at = max(at, stop)
         offsets[k] = at
         placed.append(k)
-    total = max((o + _rounded(s.size) for o, s in zip(offsets, spans, strict=True)), default=0)
+    total = max((o + rounded(s.size) for o, s in zip(offsets, spans, strict=True)), default=0)
     return offsets, total
 
 
-def _rounded(size: int) -> int:
+def rounded(size: int) -> int:
+    """Bytes up to the next address that is aligned."""
     return -(-size // ALIGNMENT) * ALIGNMENT

@@ -10,8 +10,9 @@ import numpy as np
 from chainrule.engine.native import sweeps
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.groups import Group, Grouping
-from chainrule.engine.native.memory import ALIGNMENT, Span, place
+from chainrule.engine.native.memory import ALIGNMENT, Span, place, rounded
 from chainrule.engine.native.tape import Tape
+from chainrule.engine.native.threads import POOL, available
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op
 
@@ -39,8 +40,9 @@ class Storage:
         offsets, registers, sums: places in the arena: of operations, of the registers of tapes, of
             the sums of sweeps.
         sweeps: pairs of products that go through a matrix together.
-        threads: at most so many threads may run the code.
-        scratch_size, scratch_offset: memory of a thread's own, for each of them.
+        threads: so many threads at most may run the code, as many as there are to be had.
+        scratch: of each group that needs it the place of the threads' own memory, and the bytes of
+            one thread.
     """
 
     def __init__(
@@ -57,10 +59,9 @@ class Storage:
         count = self._give_constants(tapes, count)
         self.arena_slot = count
         self.sweeps = sweeps.found(grouping)
-        scratch = max(map(work.scratch, grouping.groups), default=0)
-        self.scratch_size = -(-scratch // ALIGNMENT) * ALIGNMENT
-        self.threads = MOST if any(map(work.is_split, grouping.groups)) else 1
-        self._give_places(tapes)
+        most = min(max(available(), POOL.threads()), MOST)
+        self.threads = most if any(map(work.is_split, grouping.groups)) else 1
+        self._give_places(tapes, work)
         for group, made in tapes.items():
             at = self.constant_slots.index(self.tape_slots[group])
             self.constants[at] = made.placed(self.where)
@@ -104,21 +105,25 @@ class Storage:
             count += 2
         return count
 
-    def _give_places(self, tapes: Mapping[Group, Tape]) -> None:
+    def _give_places(self, tapes: Mapping[Group, Tape], work: Work) -> None:
         """Places in the arena, which are used again when nobody reads any more what is there."""
         spans: dict[Any, Span] = {**self._values()}
         for group, made in tapes.items():
             spans[group] = Span(8 * max(made.registers, 1), group.index, group.index)
         for sweep in self.sweeps:
             spans[sweep] = Span(sweep.size, sweep.first.index, sweep.second.index)
-        count = len(self.grouping.groups)
-        spans[None] = Span(self.scratch_size * self.threads, 0, count)
+        sizes = {
+            group: rounded(size) for group in self.grouping.groups if (size := work.scratch(group))
+        }
+        for group, size in sizes.items():
+            threads = self.threads if work.is_split(group) else 1
+            spans[group] = Span(size * threads, group.index, group.index)
         offsets, self.arena_size = place(list(spans.values()))
         places = dict(zip(spans, offsets, strict=True))
         self.registers = {group: places[group] for group in tapes}
         self.sums = {sweep: places[sweep] for sweep in self.sweeps}
         self.offsets = {op: at for op, at in places.items() if isinstance(op, Op)}
-        self.scratch_offset = places[None]
+        self.scratch = {group: (places[group], size) for group, size in sizes.items()}
 
     def _values(self) -> dict[Op, Span]:
         """From when to when the values that are stored on the way are needed."""

@@ -106,7 +106,8 @@ def set_threads(count: int | None) -> None:
     """Choose how many threads compiled functions may use.
 
     Results do not depend on it. Without a choice it is CHAINRULE_THREADS, OMP_NUM_THREADS, or the
-    number of processors that the process may use.
+    number of processors that the process may use. Functions that are compiled already use no more
+    threads than there were processors, or were chosen, when they were compiled.
 
     Args:
         count: 1 or more; None for the default.
