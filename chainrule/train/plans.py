@@ -67,8 +67,9 @@ def _kept(key: str, make: Callable[[bool], Any]) -> Any:
     """What is on the disk, or what is made now and put there."""
     from chainrule.engine.native import cache
     from chainrule.engine.native.target import host
+    from chainrule.engine.native.threads import most
 
-    name = cache.key(f"plan\n{np.__version__}\n{key}", host())
+    name = cache.key(f"plan\n{np.__version__}\n{most()}\n{key}", host())
     data = cache.load(name)
     if data is not None:
         # Of another version of Python, say, or its machine code is no longer there.

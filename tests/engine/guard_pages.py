@@ -104,6 +104,8 @@ def main() -> None:
         for m, k, n in ((1, 7, 40), (33, 20, 1), (17, 33, 50), (7, 3, 19)):
             w, c, x = (rng.standard_normal(s).astype(dtype) for s in ((k, n), (n,), (m, k)))
             check(cr.value_and_grad(network, argnums=(0, 1)), w, c, x)
+            chosen = np.arange(m + 2) % m  # the last rows too
+            check(cr.value_and_grad(lambda w, x, i: (x[i] @ w).sum()), w, x, chosen)
             check(lambda x, w: x.T @ w.T, x.T.copy().reshape(k, m), w.reshape(n, k))
         for channels in (1, 5):
             x = rng.standard_normal((2, 7, 7, channels)).astype(dtype)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.native import ir, machine, sweeps, tape
+from chainrule.engine.native import gathered, ir, machine, sweeps, tape
 from chainrule.engine.native.gathers import scatter_rows, take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
@@ -132,7 +132,7 @@ class Compiled:
         self.seconds = time.perf_counter() - began
 
     def _group(self, donated: int, apart: bool) -> None:
-        self.program = self.original.copy()  # grouping puts copies between operations
+        self.program = gathered.sunk(self.original.copy())  # it and grouping change operations
         self.grouping = Grouping(self.program, donated)
         self.stretches = stretches(self.grouping.groups, apart)
         self.donated = donated
@@ -315,7 +315,8 @@ class Compiled:
         spec = self.work.spec(group)
         epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
         operands = [pointer(op) for op in epilogue.operands] if epilogue else []
-        extra = [POINTER] * len(operands)
+        begin = [pointer(layout(a).root) for a in head.args[2:]]  # of gathered rows
+        extra = [POINTER] * len(begin + operands)
         scratch = place.scratch(group)
         out = pointer(head) if head in group.stored else scratch
         begins = next((s for s in self.storage.sweeps if s.first is group), None)
@@ -331,10 +332,10 @@ class Compiled:
             offset = ir.Constant(I64, layout(a).offset * a.dtype.itemsize)
             return b.gep(pointer(layout(a).root), [offset], source_etype=I8)
 
-        given = [address(a) for a in head.args]
+        given = [address(a) for a in head.args[:2]]
 
         def run(first: ir.Value, last: ir.Value) -> None:
-            b.call(function, [*given, out, first, last, scratch, *operands])
+            b.call(function, [*given, out, first, last, scratch, *begin, *operands])
 
         if begins is not None:
             sums = place.arena(self.storage.sums[begins])

@@ -274,11 +274,10 @@ class Grouping:
         self._alone(op, "take")
 
     def _product(self, op: Op) -> None:
-        args = []
-        for a in op.args:
-            layout = self.layouts[a]
-            args.append(a if matrix_of(layout) is not None else self._copied(a))
-        op.args = tuple(args)
+        pair = [
+            a if matrix_of(self.layouts[a]) is not None else self._copied(a) for a in op.args[:2]
+        ]
+        op.args = (*pair, *map(self._flat, op.args[2:]))
         self._alone(op, "product")
 
     def _loop(self, op: Op) -> None:

@@ -34,6 +34,7 @@ class Product:
     """C (m × n) = op(A) (m × k) op(B) (k × n), all in C order.
 
     A transposed operand is stored with its axes the other way round: A as k × m, B as n × k.
+    The rows of A as it is stored may be apart: ``gathered``, numbers say where each begins.
     """
 
     m: int
@@ -42,6 +43,7 @@ class Product:
     dtype: str
     transpose_a: bool = False
     transpose_b: bool = False
+    gathered: bool = False
 
     @property
     def multiplications(self) -> int:
@@ -123,6 +125,8 @@ def emit_product(
 ) -> ir.Function:
     """``void name(a, b, c, first, last, scratch, *extra)``: the rows from first to last of C.
 
+    Where the rows of A are gathered, the first of the extra arguments says where they begin.
+
     Args:
         module: where the function goes.
         name: of the function.
@@ -165,6 +169,7 @@ class _Emitter(Tiles):
             self.first, self.last = index(0), index(1)
         self.rows, self.width = tile(spec, target)
         self.packed = _packs(spec)
+        self.begin = function.args[6] if spec.gathered else None
         self.strips: ir.Value | None = None
         if _strips(spec) and spec.n > 1:
             panel = spec.k * self.width * self.lanes if self.packed else 0
@@ -202,7 +207,7 @@ class _Emitter(Tiles):
         b, spec, lanes = self.b, self.spec, self.lanes
 
         def column(p: ir.Value, _: Any) -> list[ir.Value]:
-            before = b.mul(p, index(spec.m))
+            before = self._line(p, spec.m)
             assert self.strips is not None
             strips = self.strips
 
@@ -224,19 +229,12 @@ class _Emitter(Tiles):
     def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
         """The sums of one tile, and what is done with them."""
         b, spec, lanes = self.b, self.spec, self.lanes
-        source = self.a
-        across, down = (index(spec.m), index(1)) if spec.transpose_a else (index(1), index(spec.k))
-        start = b.mul(i, down)
-        if self.strips is not None:
-            source, across, start = self.strips, index(rows), b.mul(i, index(spec.k))
-        starts = [b.add(start, b.mul(index(r), down)) for r in range(rows)]
+        column = self._column(i, rows)
 
         def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             right = [self._right(p, j, v, vectors, tail) for v in range(vectors)]
-            moved = b.mul(p, across)
             found = list(sums)
-            for r in range(rows):
-                at = b.gep(source, [b.add(starts[r], moved)], source_etype=self.kind)
+            for r, at in enumerate(column(p)):
                 x = splat(b, b.load(at, typ=self.kind, align=self.size), lanes)
                 for v in range(vectors):
                     found[r * vectors + v] = self.fma(x, right[v], found[r * vectors + v])
@@ -253,6 +251,29 @@ class _Emitter(Tiles):
         sums = counted(b, 0, spec.k, times, [zero] * (rows * vectors), several)
 
         self.finish(sums, i, j, rows, vectors, tail)
+
+    def _column(self, i: ir.Value, rows: int) -> Callable[[ir.Value], list[ir.Value]]:
+        """A function of p: the addresses of the elements of op(A) in column p, from row i on."""
+        b, spec = self.b, self.spec
+
+        def side_by_side(p: ir.Value) -> list[ir.Value]:
+            if self.strips is not None:
+                first = self.at(self.strips, b.add(b.mul(i, index(spec.k)), b.mul(p, index(rows))))
+            else:
+                first = self.at(self.a, b.add(i, self._line(p, spec.m)))
+            return [self.at(first, index(r)) for r in range(rows)]
+
+        if spec.transpose_a:
+            return side_by_side
+        lines = [self._line(b.add(i, index(r)), spec.k) for r in range(rows)]
+        return lambda p: [self.at(self.a, b.add(line, p)) for line in lines]
+
+    def _line(self, i: ir.Value, width: int) -> ir.Value:
+        """Where row i of A begins, as it is stored."""
+        b = self.b
+        if self.begin is None:
+            return b.mul(i, index(width))
+        return b.load(b.gep(self.begin, [i], source_etype=I64), typ=I64, align=8)
 
     def _right(self, p: ir.Value, j: ir.Value, v: int, vectors: int, tail: int) -> ir.Value:
         """The v-th vector of B's row p in the panel from column j on."""

@@ -57,8 +57,9 @@ def supported(op: Op) -> bool:
     if name in CORRELATIONS:
         return str(op.dtype) in FLOATS and all(a.dtype == op.dtype for a in sources)
     if name == "matmul":
-        same = all(a.dtype == op.dtype for a in sources) and len(sources) == 2
-        return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in sources)
+        pair = sources[:2]  # a third says where the rows of the first begin
+        same = all(a.dtype == op.dtype for a in pair) and len(pair) == 2
+        return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in pair)
     if not op.is_pointwise:
         return False
     if name in ELEMENTWISE:

@@ -10,13 +10,11 @@ import numpy as np
 from chainrule.engine.native import sweeps
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.groups import Group, Grouping
-from chainrule.engine.native.memory import ALIGNMENT, Span, place, rounded
+from chainrule.engine.native.memory import Span, place, rounded
 from chainrule.engine.native.tape import Tape
-from chainrule.engine.native.threads import POOL, available
+from chainrule.engine.native.threads import most
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op
-
-MOST = 64  # threads
 
 
 class Storage:
@@ -59,8 +57,7 @@ class Storage:
         count = self._give_constants(tapes, count)
         self.arena_slot = count
         self.sweeps = sweeps.found(grouping)
-        most = min(max(available(), POOL.threads()), MOST)
-        self.threads = most if any(map(work.is_split, grouping.groups)) else 1
+        self.threads = most() if any(map(work.is_split, grouping.groups)) else 1
         self._give_places(tapes, work)
         for group, made in tapes.items():
             at = self.constant_slots.index(self.tape_slots[group])

@@ -53,7 +53,7 @@ def found(grouping: Grouping) -> list[Sweep]:
     firsts = {}
     for group in grouping.groups:
         head = group.head
-        if group.kind != "product" or head is None or head.name != "matmul":
+        if not _is_plain(group) or head is None:
             continue
         x, w = head.args
         if head.shape[1] == 1 and w.size == x.shape[1] > 1:
@@ -61,7 +61,7 @@ def found(grouping: Grouping) -> list[Sweep]:
     sweeps = []
     for group in grouping.groups:
         head = group.head
-        if group.kind != "product" or head is None or head.name != "matmul":
+        if not _is_plain(group) or head is None:
             continue
         a, b = head.args
         column = head.shape[1] == 1
@@ -79,6 +79,14 @@ def found(grouping: Grouping) -> list[Sweep]:
         sweeps.append(Sweep(first, group, x, layout.root, rows, columns))
         firsts = {k: v for k, v in firsts.items() if v is not first}
     return sweeps
+
+
+def _is_plain(group: Group) -> bool:
+    """Is it a product of two matrices as they lie?"""
+    head = group.head
+    if group.kind != "product" or head is None:
+        return False
+    return head.name == "matmul" and len(head.args) == 2
 
 
 def _place(grouping: Grouping, x: Any, turned: bool) -> Any:

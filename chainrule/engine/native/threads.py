@@ -20,6 +20,7 @@ from chainrule.engine.native.target import I32, I64
 from chainrule.errors import ArgumentError
 
 POINTER = ir.PointerType()
+MOST = 64  # threads
 SPINS = 300  # of waiting, before the processor is offered to others: few, for it may be shared
 
 
@@ -100,6 +101,11 @@ def _serve(waiting: queue.SimpleQueue[Any]) -> None:
 
 
 POOL = Pool()
+
+
+def most() -> int:
+    """At most so many threads use what is compiled now: each has memory of its own there."""
+    return min(max(available(), POOL.threads()), MOST)
 
 
 def set_threads(count: int | None) -> None:
@@ -187,4 +193,4 @@ def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any
     return first, b.sdiv(b.mul(total, following), threads)
 
 
-__all__ = ["POOL", "Pool", "barrier", "set_threads", "share"]
+__all__ = ["POOL", "Pool", "barrier", "most", "set_threads", "share"]

@@ -39,13 +39,12 @@ class Work:
         if head.name != "matmul":
             kind = Correlation if head.name == "correlate2d" else WeightCorrelation
             return kind(head.params["geometry"], head.shape[1], str(head.dtype))
-        a, b = head.args
+        a, b, *begin = head.args
         first, second = (matrix_of(self.layout(x)) for x in (a, b))
         assert first is not None
         assert second is not None
         m, n = head.shape
-        k = a.shape[1]
-        return Product(m, k, n, str(head.dtype), transpose_a=first[0], transpose_b=second[0])
+        return Product(m, b.shape[0], n, str(head.dtype), first[0], second[0], bool(begin))
 
     def scratch(self, group: Group) -> int:
         """Bytes that each thread needs for itself while it works on a group."""
