@@ -413,20 +413,25 @@ def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
 
 
 def transposed(b: ir.Builder, rows: Sequence[ir.Value]) -> list[ir.Value]:
-    """The columns of a square of registers, by exchanging ever smaller blocks."""
-    found, lanes = list(rows), len(rows)
-    block = lanes // 2
-    while block:
-        for i in range(lanes):
-            if i & block:
-                continue
-            upper, lower = found[i], found[i + block]
-            first = [x if not x & block else lanes + x - block for x in range(lanes)]
-            second = [x + block if not x & block else lanes + x for x in range(lanes)]
-            found[i] = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(first)))
-            found[i + block] = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(second)))
-        block //= 2
-    return found
+    """The columns of a square of registers.
+
+    A perfect shuffle of row i with row i + n/2 makes rows 2 i and 2 i + 1. It turns the bits of an
+    element's place (row, lane) around by one; after log₂ n times row and lane have changed places.
+
+    Source: Stone, "Parallel processing with the perfect shuffle", IEEE Trans. Comput. C-20 (1971).
+    """
+    lanes = len(rows)
+    half = lanes // 2
+    masks = [
+        constant_lanes(I32, tuple(first + j + lanes * s for j in range(half) for s in (0, 1)))
+        for first in (0, half)
+    ]
+
+    def shuffled(_: ir.Value, given: Sequence[ir.Value]) -> list[ir.Value]:
+        pairs = zip(given[:half], given[half:], strict=True)
+        return [b.shuffle_vector(x, y, mask) for x, y in pairs for mask in masks]
+
+    return counted(b, 0, half.bit_length(), 1, rows, shuffled)
 
 
 def row_sums(b: ir.Builder, rows: Sequence[ir.Value]) -> ir.Value:
