@@ -180,15 +180,15 @@ class _Correlate(Tiles):
             step = g.stride[1] * g.channels
             pixels = b.add(pixels, b.mul(x, index(step)))
             if g.dilation[1] == 1:  # one run through the pixels of the window
-                places = [(r, b.add(pixels, index(r * step))) for r in range(rows)]
-                return self._run(places, weights, run, sums, vectors, tail)
+                places = [(r, r * step) for r in range(rows)]
+                return self._run(pixels, places, weights, run, sums, vectors, tail)
         found = list(sums)
         for v in range(g.kernel[1]):
             pairs = self._met(known, rows, v)
             if pairs:
-                places = [(r, b.add(pixels, index(at * g.channels))) for r, at in pairs]
+                places = [(r, at * g.channels) for r, at in pairs]
                 here = b.add(weights, index(v * g.channels * self.columns))
-                found = self._run(places, here, g.channels, found, vectors, tail)
+                found = self._run(pixels, places, here, g.channels, found, vectors, tail)
         return found
 
     def _met(self, known: int | None, rows: int, v: int) -> list[Pair]:
@@ -205,25 +205,30 @@ class _Correlate(Tiles):
 
     def _run(
         self,
-        places: Sequence[tuple[int, ir.Value]],
+        pixels: ir.Value,
+        places: Sequence[Pair],
         weights: ir.Value,
         count: int,
         sums: Sequence[ir.Value],
         vectors: int,
         tail: int,
     ) -> list[ir.Value]:
-        """Σ over ``count`` numbers from each place on, times as many rows of the weights."""
+        """Σ over ``count`` numbers from each place on, times as many rows of the weights.
+
+        A place is a position of the tile, and where its numbers begin, counted from ``pixels``.
+        """
         b = self.b
+        line, kernel = self.at(self.a, pixels), self.at(self.b_, weights)
 
         def step(q: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
             found = list(before)
-            row = b.add(weights, b.mul(q, index(self.columns)))
+            row, here = self.here(kernel, b.mul(q, index(self.columns))), self.here(line, q)
             right = []
             for v in range(vectors):
                 mask = self.mask(tail) if tail and v == vectors - 1 else None
-                right.append(self.read(self.b_, b.add(row, index(v * self.lanes)), mask))
+                right.append(self.read(row, index(v * self.lanes), mask))
             for r, place in places:
-                x = self.everywhere(self.a, b.add(place, q))
+                x = self.everywhere(here, index(place))
                 for v, w in enumerate(right):
                     found[r * vectors + v] = self.fma(x, w, found[r * vectors + v])
             return found

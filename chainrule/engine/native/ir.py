@@ -422,6 +422,10 @@ class Builder:
     def fneg(self, x: Value) -> Value:
         return self.pure(x.type, f"fneg {x}")
 
+    def freeze(self, x: Value) -> Value:
+        """The same value, about which LLVM draws no conclusions from how it came about."""
+        return self.pure(x.type, f"freeze {x}")
+
     def select(self, condition: Value, x: Value, y: Value) -> Value:
         return self.pure(x.type, f"select {condition}, {x}, {y}")
 

@@ -228,14 +228,14 @@ class _Emitter(Tiles):
 
     def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
         """The sums of one tile, and what is done with them."""
-        b, spec, lanes = self.b, self.spec, self.lanes
+        b, spec = self.b, self.spec
         column = self._column(i, rows)
 
         def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
-            right = [self._right(p, j, v, vectors, tail) for v in range(vectors)]
+            right = self._right(p, j, vectors, tail)
             found = list(sums)
             for r, at in enumerate(column(p)):
-                x = splat(b, b.load(at, typ=self.kind, align=self.size), lanes)
+                x = self.everywhere(at, index(0))
                 for v in range(vectors):
                     found[r * vectors + v] = self.fma(x, right[v], found[r * vectors + v])
             return found
@@ -258,15 +258,25 @@ class _Emitter(Tiles):
 
         def side_by_side(p: ir.Value) -> list[ir.Value]:
             if self.strips is not None:
-                first = self.at(self.strips, b.add(b.mul(i, index(spec.k)), b.mul(p, index(rows))))
+                first = self.here(
+                    self.at(self.strips, b.mul(i, index(spec.k))), b.mul(p, index(rows))
+                )
             else:
-                first = self.at(self.a, b.add(i, self._line(p, spec.m)))
+                first = self.here(self.at(self.a, i), self._line(p, spec.m))
             return [self.at(first, index(r)) for r in range(rows)]
 
         if spec.transpose_a:
             return side_by_side
-        lines = [self._line(b.add(i, index(r)), spec.k) for r in range(rows)]
-        return lambda p: [self.at(self.a, b.add(line, p)) for line in lines]
+        if self.begin is None:
+            start = self.at(self.a, b.mul(i, index(spec.k)))
+
+            def below(p: ir.Value) -> list[ir.Value]:
+                first = self.here(start, p)
+                return [self.at(first, index(r * spec.k)) for r in range(rows)]
+
+            return below
+        lines = [self.at(self.a, self._line(b.add(i, index(r)), spec.k)) for r in range(rows)]
+        return lambda p: [self.at(line, p) for line in lines]
 
     def _line(self, i: ir.Value, width: int) -> ir.Value:
         """Where row i of A begins, as it is stored."""
@@ -275,18 +285,15 @@ class _Emitter(Tiles):
             return b.mul(i, index(width))
         return b.load(b.gep(self.begin, [i], source_etype=I64), typ=I64, align=8)
 
-    def _right(self, p: ir.Value, j: ir.Value, v: int, vectors: int, tail: int) -> ir.Value:
-        """The v-th vector of B's row p in the panel from column j on."""
-        b = self.b
+    def _right(self, p: ir.Value, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
+        """The vectors of B's row p in the panel from column j on."""
+        b, last = self.b, vectors - 1
         if self.packed:
-            at = b.add(b.mul(p, index(vectors * self.lanes)), index(v * self.lanes))
-            return b.load(b.gep(self.scratch, [at], source_etype=self.kind), typ=self.vector,
-                          align=self.size)  # fmt: skip
-        at = b.add(b.mul(p, index(self.spec.n)), b.add(j, index(v * self.lanes)))
-        place = b.gep(self.b_, [at], source_etype=self.kind)
-        if tail and v == vectors - 1:
-            return masked_load(b, place, self.vector, self.size, self.mask(tail))
-        return b.load(place, typ=self.vector, align=self.size)
+            row, tail = self.here(self.scratch, b.mul(p, index(vectors * self.lanes))), 0
+        else:
+            row = self.here(self.at(self.b_, j), b.mul(p, index(self.spec.n)))
+        masks = [self.mask(tail) if tail and v == last else None for v in range(vectors)]
+        return [self.read(row, index(v * self.lanes), mask) for v, mask in enumerate(masks)]
 
     # Packing -----------------------------------------------------------------------------------
 
@@ -300,8 +307,7 @@ class _Emitter(Tiles):
         packed, self.packed = self.packed, False
 
         def row(p: ir.Value, _: Any) -> list[ir.Value]:
-            for v in range(vectors):
-                x = self._right(p, j, v, vectors, tail)
+            for v, x in enumerate(self._right(p, j, vectors, tail)):
                 self._keep(x, p, v, vectors)
             return []
 

@@ -96,6 +96,13 @@ class Tiles:
         x = self.b.load(self.at(base, offset), typ=self.kind, align=self.size)
         return splat(self.b, x, self.lanes)
 
+    def here(self, base: ir.Value, offset: ir.Value) -> ir.Value:
+        """An address for one turn of a loop, from which others are so many elements away.
+
+        Frozen, so that LLVM does not look for better ways to step each of them through the loop.
+        """
+        return self.b.freeze(self.at(base, offset))
+
     def fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
         return intrinsic(self.b, "fma", x, y, z)
 

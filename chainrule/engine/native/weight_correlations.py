@@ -143,10 +143,12 @@ class _CorrelateWeights(Tiles):
     ) -> None:
         b, g, cut = self.b, self.g, self.cut
 
-        def tile(t: ir.Value, row: ir.Value, skip: ir.Value, offsets: Sequence[ir.Value]) -> None:
+        def tile(
+            t: ir.Value, row: ir.Value, skip: ir.Value, base: ir.Value, offsets: Sequence[int]
+        ) -> None:
             at = b.mul(b.add(b.mul(j, index(cut.count)), b.mul(t, index(vectors * self.lanes))),
                        index(cut.rows))  # fmt: skip
-            self._tile(start, end, first, last, at, offsets, (row, skip), j, vectors, tail)
+            self._tile(start, end, first, last, at, base, offsets, (row, skip), j, vectors, tail)
 
         if not cut.run:
             for t in range(cut.count):
@@ -156,8 +158,9 @@ class _CorrelateWeights(Tiles):
                     b.icmp_signed("<", index(t), self.last),
                 )
                 with b.if_then(here):
-                    offsets = [index(self._offset(e)) for e in mine]
-                    tile(index(t), index(mine.start), index(0), offsets)
+                    tile(
+                        index(t), index(mine.start), index(0), index(0), [*map(self._offset, mine)]
+                    )
             return
         each = -(-cut.run // cut.rows)
 
@@ -167,9 +170,8 @@ class _CorrelateWeights(Tiles):
             most = index(cut.run - cut.rows)  # the last tile of a run begins where it fits
             begin = b.select(b.icmp_signed("<", wanted, most), wanted, most)
             row = b.mul(line, index(cut.run))
-            base = self._run_offset(line)
-            offsets = [b.add(b.add(base, begin), index(r)) for r in range(cut.rows)]
-            tile(t, b.add(row, begin), b.sub(wanted, begin), offsets)
+            at = b.add(self._run_offset(line), begin)
+            tile(t, b.add(row, begin), b.sub(wanted, begin), at, range(cut.rows))
 
         ranged(b, self.first, self.last, 1, one)
 
@@ -196,13 +198,18 @@ class _CorrelateWeights(Tiles):
         first: ir.Value,
         last: ir.Value,
         at: ir.Value,
-        offsets: Sequence[ir.Value],
+        base: ir.Value,
+        offsets: Sequence[int],
         place: tuple[ir.Value, ir.Value],
         j: ir.Value,
         vectors: int,
         tail: int,
     ) -> None:
-        """Add what the image rows from start to end give to the sums of a tile."""
+        """Add what the image rows from start to end give to the sums of a tile.
+
+        Its elements meet an image at so many ``offsets`` behind ``base``, counted from the first
+        pixel of the window.
+        """
         b, rows = self.b, len(offsets)
         memory = self.at(self.scratch, at)
         waiting = [
@@ -221,7 +228,7 @@ class _CorrelateWeights(Tiles):
             phi.add_incoming(zero, before)
             phi.add_incoming(x, more)
             sums.append(phi)
-        sums = self._summed(start, end, offsets, sums, j, vectors, tail)
+        sums = self._summed(start, end, base, offsets, sums, j, vectors, tail)
         for x, p in zip(sums, waiting, strict=True):
             b.store(x, p, align=self.size)
         with b.if_then(last):
@@ -231,7 +238,8 @@ class _CorrelateWeights(Tiles):
         self,
         start: ir.Value,
         end: ir.Value,
-        offsets: Sequence[ir.Value],
+        base: ir.Value,
+        offsets: Sequence[int],
         sums: Sequence[ir.Value],
         j: ir.Value,
         vectors: int,
@@ -244,19 +252,20 @@ class _CorrelateWeights(Tiles):
             n = b.udiv(unit, index(g.places[0]))
             y = b.sub(unit, b.mul(n, index(g.places[0])))
             line = b.add(b.mul(n, index(g.space[0])), b.mul(y, index(g.stride[0])))
-            pixels = b.mul(line, index(image))
+            pixels = self.at(self.a, b.add(b.mul(line, index(image)), base))
             given = b.add(b.mul(unit, index(g.places[1] * self.columns)), j)
+            given = self.at(self.b_, given)
 
             def position(x: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
                 found = list(sums)
-                row = b.add(given, b.mul(x, index(self.columns)))
+                row = self.here(given, b.mul(x, index(self.columns)))
                 right = []
                 for v in range(vectors):
                     mask = self.mask(tail) if tail and v == vectors - 1 else None
-                    right.append(self.read(self.b_, b.add(row, index(v * self.lanes)), mask))
-                here = b.add(pixels, b.mul(x, index(g.stride[1] * g.channels)))
+                    right.append(self.read(row, index(v * self.lanes), mask))
+                here = self.here(pixels, b.mul(x, index(g.stride[1] * g.channels)))
                 for r, offset in enumerate(offsets):
-                    a = self.everywhere(self.a, b.add(here, offset))
+                    a = self.everywhere(here, index(offset))
                     for v, w in enumerate(right):
                         found[r * vectors + v] = self.fma(a, w, found[r * vectors + v])
                 return found
