@@ -12,6 +12,7 @@ from chainrule.elementary import (
     network,
     normal,
     products,
+    random,
     reductions,
     shaping,
     softmax,
@@ -22,7 +23,7 @@ from chainrule.elementary.base import Elementary
 
 _FAMILIES = (
     arithmetic, exponential, trigonometric, normal, special, logic, network, shaping, indexing,
-    reductions, softmax, products, linalg, convolution,
+    reductions, softmax, products, linalg, convolution, random,
 )  # fmt: skip
 
 TABLE: dict[str, Elementary] = {f.name: f for family in _FAMILIES for f in family.FUNCTIONS}

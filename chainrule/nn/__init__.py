@@ -37,7 +37,7 @@ from chainrule.nn.layers import (
     Residual,
     Sequential,
 )
-from chainrule.nn.layers.base import generator
+from chainrule.nn.layers.draws import generator
 from chainrule.nn.losses import get_loss, loss_for
 from chainrule.nn.metrics import evaluate, get_metric
 from chainrule.nn.weights import row_weights

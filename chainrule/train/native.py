@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, ChainruleError
-from chainrule.nn.layers.base import Draw, Draws
+from chainrule.nn.layers.draws import Key, key_of
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.blocks import After, Block, Part
 from chainrule.train.callbacks.base import Callback
@@ -167,7 +167,7 @@ class NativeSteps:
         self.seed = feed.seed
         self.memory = Memory(state)
         self.steppers: dict[int, Any] = {}
-        self.draws: dict[int, list[Draw]] = {}
+        self.draws = False  # does a step need random numbers?
         self.pace = 0.0  # seconds for a step
         self._epoch = (-1, 0, 0)  # an epoch, its rows in a batch, and its steps
         self._order: tuple[int, Any] = (-1, None)  # an epoch and its rows
@@ -196,27 +196,17 @@ class NativeSteps:
 
             first, state, data = np.arange(rows), run.state, self.data
 
-            def made(known: bool) -> tuple[Plan, list[Draw]]:
-                draws = self._drawn(state, data, first)
-                numbers = [draw.of(np.random.default_rng(0)) for draw in draws]
-                example = (first, np.float64(0.0), numbers)
+            def made(known: bool) -> Plan:
+                example = first, np.float64(0.0), (np.int64(0), np.int64(0))
                 with np.errstate(all="ignore"):  # what is not finite is an error when it runs
-                    return Plan.of(self._step, state, data, example, probe=not known), draws
+                    return Plan.of(self._step, state, data, example, probe=not known)
 
             compiled = self.compiled
             parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)
-            plan, self.draws[rows] = plan_for(parts, (state, data, first), made)
+            plan = plan_for(parts, (state, data, first), made)
+            self.draws = plan.reads[-1]
             self.steppers[rows] = Stepper(plan, self.memory, data)
         return self.steppers[rows]
-
-    def _drawn(self, state: TrainState, data: Any, rows: Any) -> list[Draw]:
-        """All random numbers of a step."""
-        draws = Draws()
-        with np.errstate(all="ignore"):
-            x = self._batch_of(data, rows).x
-            at = self.compiled.optimizer.lookahead(state.params, state.optimizer)
-            self.compiled.network(at, state.layers, x, training=True, rng=draws)  # type: ignore[arg-type]
-        return draws.noted
 
     def _batch_of(self, data: Any, rows: Any) -> Batch:
         x, y, weight = data
@@ -228,9 +218,9 @@ class NativeSteps:
         )
 
     def _step(self, state: TrainState, data: Any, own: Any) -> tuple[TrainState, Any]:
-        rows, rate, numbers = own
-        batch, draws = self._batch_of(data, rows), Draws(given=numbers)
-        new, result = self.compiled.step(state, batch, draws, rate)  # type: ignore[arg-type]
+        rows, rate, (epoch, number) = own
+        batch, key = self._batch_of(data, rows), Key(epoch).child(number)
+        new, result = self.compiled.step(state, batch, key, rate)  # type: ignore[arg-type]
         said = {"loss": result.loss, "norm": result.gradient_norm}
         if self.compiled.metrics:
             said["outputs"] = result.outputs
@@ -308,9 +298,9 @@ class NativeSteps:
         parts, first = [], 0
         for rows, stepper in zip(split, steppers, strict=True):
             last = first + len(rows) // epochs
-            places = product(range(run.epoch, run.epoch + epochs),
-                             range(run.step + first, run.step + last))  # fmt: skip
-            own = rows, rates[:, first:last].reshape(-1), self._numbers(rows.shape[1], places)
+            keys = self._keys(range(run.epoch, run.epoch + epochs),
+                              range(run.step + first, run.step + last))  # fmt: skip
+            own = rows, rates[:, first:last].reshape(-1), keys
             parts.append(Part(stepper, last - first, rows, own))
             first = last
         block = Block(self.memory, parts, epochs, self.single)
@@ -331,20 +321,12 @@ class NativeSteps:
         result = Result(said["loss"], outputs, said["norm"])
         return self.compiled.report(batch, result, steps, said.get("clipped"))
 
-    def _numbers(self, rows: int, places: Iterable[tuple[int, int]]) -> list[Any]:
-        """The random numbers of steps (epoch, number), the same that NumPy's steps draw."""
-        steps = []
-        for epoch, k in places if self.draws[rows] else ():
-            generators: dict[tuple[Any, int], Any] = {}
-            numbers = []
-            for draw in self.draws[rows]:
-                place = draw.key, draw.stream
-                if place not in generators:
-                    key = (self.seed, STEP, epoch, k, *draw.key)
-                    generators[place] = np.random.default_rng(key)
-                numbers.append(draw.of(generators[place]))
-            steps.append(numbers)
-        return [np.stack(column) for column in zip(*steps, strict=True)]
+    def _keys(self, epochs: range, numbers: range) -> tuple[Any, Any]:
+        """What steps draw from, for these of each epoch: the epoch's key, and their numbers."""
+        if not self.draws:
+            return (np.zeros(len(epochs) * len(numbers), np.int64),) * 2
+        keys = [key_of((self.seed, STEP, epoch)).value for epoch in epochs]
+        return np.repeat(keys, len(numbers)), np.tile(np.array(numbers), len(epochs))
 
     def _rates(self, count: int) -> Any:
         """The learning rate of each of the next steps."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group, Layout, in_registers, read_by
+from chainrule.engine.native import randoms
 from chainrule.engine.native.operations import REGISTER, compute
+from chainrule.engine.native.repertoire import DRAWS
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.vectors import masked_load, masked_store, splat
 from chainrule.engine.program import Op
@@ -43,12 +45,18 @@ class Epilogue:
         roots = [place[0] for place in self.reads.values()] + group.stored
         self.operands = list(dict.fromkeys(roots))
         self.weight = len(group.ops) - 1
+        self.draws = {op: self._along(randoms.strides_of(op)) for op in group.ops if op.name in DRAWS}
 
     def _place(self, op: Op, a: Op) -> Place:
         whole = read_by(op, self.layout(a))
-        left = iter([s for n, s in zip(op.shape, whole.strides, strict=True) if n != 1])
+        strides = [s for n, s in zip(op.shape, whole.strides, strict=True) if n != 1]
+        return whole.root, whole.offset, *self._along(strides)
+
+    def _along(self, strides: Sequence[int]) -> tuple[int, int]:
+        """The steps along rows and columns, from those along the axes that are longer than 1."""
+        left = iter(strides)
         row, column = (next(left) if n != 1 else 0 for n in self.shape)
-        return whole.root, whole.offset, row, column
+        return row, column
 
     def __call__(
         self,
@@ -76,7 +84,12 @@ class Epilogue:
             return loaded[place], str(place[0].dtype)
 
         for op in self.group.ops:
-            if op is not self.group.head:
+            if op in self.draws:
+                key, (m, n) = argument(op, 0)[0], self.draws[op]
+                key = key if lanes is None else b.extract_element(key, ir.Constant(I32, 0))
+                at = self._at(b, 0, m, n, row, column)
+                values[op] = randoms.emit(b, op, key, at, (m, n), lanes)
+            elif op is not self.group.head:
                 values[op] = compute(b, op, functools.partial(argument, op), lanes)
             if op in self.group.stored:
                 at = self._at(b, 0, self.shape[1], 1, row, column)

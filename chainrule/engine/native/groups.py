@@ -369,7 +369,8 @@ class Grouping:
         if len(group.ops) >= MOST:
             return False
         return group.kind == "loop" or all(
-            o.name not in REDUCTIONS and o.name not in ("pad", "within") for o in self._brought(op)
+            o.name not in REDUCTIONS and o.name not in ("pad", "within", "random_key")
+            for o in self._brought(op)
         )
 
     def _open(self, op: Op, space: Shape, earliest: int) -> Group:

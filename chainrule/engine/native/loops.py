@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import ir
+from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.accesses import Access, Reduction, bounds_of
 from chainrule.engine.native.groups import (
     Group,
@@ -26,7 +26,7 @@ from chainrule.engine.native.groups import (
     squeezed,
 )
 from chainrule.engine.native.operations import REGISTER, compute, number
-from chainrule.engine.native.repertoire import REDUCTIONS
+from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.threads import share
@@ -80,6 +80,7 @@ class Loops:
         self.writes: dict[Op, Access] = {}
         self.reductions: dict[Op, Reduction] = {}
         self.masks: dict[Op, Access] = {}  # no memory, but bounds
+        self.draws: dict[Op, Access] = {}  # no memory, but places
         self.inside: dict[Access, ir.Value] = {}  # are the outer axes within the bounds?
         self.interior = False  # is the innermost axis known to be within all bounds?
         self.taps: list[tuple[int, ...]] = []
@@ -89,8 +90,10 @@ class Loops:
 
     def _width(self) -> int:
         """The lanes of a vector."""
-        floats = [op.dtype.itemsize for op in self.group.ops if op.dtype.kind == "f"]
-        return self.target.lanes("float32" if 4 in floats or not floats else "float64")
+        floats = [op for op in self.group.ops if op.dtype.kind == "f"]
+        floats = [op for op in floats if op not in self.draws] or floats
+        sizes = {op.dtype.itemsize for op in floats}
+        return self.target.lanes("float32" if 4 in sizes or not sizes else "float64")
 
     # What is read and written ----------------------------------------------------------------
 
@@ -109,6 +112,8 @@ class Loops:
                 if key not in known:
                     known[key] = Access(whole.root, whole.offset, strides, bounds)
                 self.reads[op, k, a] = known[key]
+            if op.name in DRAWS:
+                self.draws[op] = Access(op, 0, list(randoms.strides_of(op)))
             if op.name == "within":
                 self.masks[op] = Access(op, 0, [0] * len(self.dims), bounds_of(op))
             if op.name in REDUCTIONS:
@@ -122,8 +127,8 @@ class Loops:
 
     def _all(self) -> list[Access]:
         outs = [r.out for r in self.reductions.values()]
-        masks = self.masks.values()
-        return list(dict.fromkeys([*self.reads.values(), *masks, *self.writes.values(), *outs]))
+        places = [*self.masks.values(), *self.draws.values()]
+        return list(dict.fromkeys([*self.reads.values(), *places, *self.writes.values(), *outs]))
 
     def _arrange(self) -> None:
         """Choose the innermost axis, and join neighbouring axes that are stepped through as one."""
@@ -515,12 +520,26 @@ class Loops:
                 continue
             if op in self.masks:
                 values[op] = self._masked(op, argument(op, 0)[0], i)
+            elif op in self.draws:
+                values[op] = self._drawn(op, argument(op, 0)[0], offsets, i)
             else:
                 values[op] = compute(b, op, functools.partial(argument, op), self.lanes)
             if op in self.writes:
                 w = self.writes[op]
                 self._store(w, b.add(offsets[w], i) if self.dims else offsets[w], values[op], mask)
         return sums
+
+    def _drawn(
+        self, op: Op, key: ir.Value, offsets: dict[Access, ir.Value], i: ir.Value
+    ) -> ir.Value:
+        """The random numbers from position i of the innermost axis on."""
+        b, places = self.b, self.draws[op]
+        if not self.dims:
+            return randoms.emit(b, op, key, offsets[places], 0, None)
+        step = places.strides[-1]
+        at = b.add(offsets[places], b.mul(i, index(step)))
+        key = b.extract_element(key, ir.Constant(I32, 0))
+        return randoms.emit(b, op, key, at, step, self.lanes)
 
     def _masked(self, op: Op, x: ir.Value, i: ir.Value) -> ir.Value:
         """What is within the bounds, and a number elsewhere."""

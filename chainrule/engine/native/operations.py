@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import ir
+from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, TYPES
@@ -68,6 +68,8 @@ def compute(
         return cast(b, x, old, kind)
 
     name = op.name
+    if name == "random_key":
+        return randoms.key(b, given(0, "int64"), given(1, "int64"))
     if name in ("copy", "astype", "pad"):
         return given(0, dtype)
     if name == "where":

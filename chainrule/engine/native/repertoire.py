@@ -11,6 +11,7 @@ from chainrule.engine.program import ELEMENTWISE, Op
 
 CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
 REDUCTIONS = frozenset({"sum", "max", "min"})
+DRAWS = frozenset({"random_uniform", "random_normal"})
 INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
 COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
 LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
@@ -60,6 +61,8 @@ def supported(op: Op) -> bool:
         pair = sources[:2]  # a third says where the rows of the first begin
         same = all(a.dtype == op.dtype for a in pair) and len(pair) == 2
         return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in pair)
+    if name in DRAWS or name == "random_key":
+        return all(a.dtype == np.int64 and a.size == 1 for a in sources)
     if not op.is_pointwise:
         return False
     if name in ELEMENTWISE:
@@ -78,6 +81,7 @@ def supported(op: Op) -> bool:
 __all__ = [
     "COMPARISONS",
     "CORRELATIONS",
+    "DRAWS",
     "DTYPES",
     "FLOATS",
     "INTEGER",

@@ -33,6 +33,7 @@ class Plan:
         frame: what it wants to be called with.
         y: the structure of what a step leaves.
         kept, held: how many arrays the state and the data have.
+        reads: for each of a step's own inputs, does anything depend on it?
     """
 
     code: Code
@@ -40,6 +41,7 @@ class Plan:
     y: Any
     kept: int
     held: int
+    reads: tuple[bool, ...]
 
     @classmethod
     def of(
@@ -75,7 +77,10 @@ class Plan:
             *range(first, given),
             *(given + k for k in range(len(kept), len(outputs))),
         ]
-        compiled = Compiled(simplified(captured.graph), donated=len(kept), moving=moving)
+        program = simplified(captured.graph)
+        read = {a for op in program.ops for a in op.sources()}
+        reads = tuple(x in read for x in program.inputs[first:given])
+        compiled = Compiled(program, donated=len(kept), moving=moving)
         if not compiled.is_native:
             names = [g.name for g in compiled.grouping.groups if g.kind == "numpy"]
             raise CompileError(
@@ -83,7 +88,7 @@ class Plan:
                 got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
                 remedy="it runs by the NumPy engine",
             )
-        return cls(compiled.code, compiled.storage.frame(), y, len(kept), len(held))
+        return cls(compiled.code, compiled.storage.frame(), y, len(kept), len(held), reads)
 
 
 class Memory:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.functions import floating
+from chainrule.nn.layers.draws import Rng
 from chainrule.nn.naming import user_line
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 Tree = dict[str, Any]
-# A seed, a key (numbers that name one use: seed, step, layer, …) or a NumPy generator.
-Rng = int | tuple[int, ...] | np.random.Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,79 +169,6 @@ class Layer(ABC):
         return shape
 
 
-class Draw(NamedTuple):
-    """Random numbers that a graph wants as an input.
-
-    Attributes:
-        key: of the place.
-        stream: which generator of that place; draws from one generator follow one another.
-        method: "random" or "standard_normal".
-        shape: of the array.
-    """
-
-    key: tuple[int, ...]
-    stream: int
-    method: str
-    shape: Shape
-
-    def of(self, rng: np.random.Generator) -> Any:
-        """The numbers from a generator that has given those before."""
-        return getattr(rng, self.method)(self.shape)
-
-
-class Draws:
-    """Random numbers for a graph that is evaluated again and again: they become inputs.
-
-    Takes the place of a key; `generator` makes of it what takes the place of a generator. What a
-    layer draws is noted; once ``given`` holds arrays for that, these are returned instead.
-
-    Attributes:
-        key: what is added to the key of a step for this place.
-        noted: everything that was drawn, shared by all places.
-        given: what to return, in the same order; None to draw.
-    """
-
-    def __init__(
-        self,
-        key: tuple[int, ...] = (),
-        noted: list[Draw] | None = None,
-        given: Any = None,
-        stream: int = -1,
-    ) -> None:
-        self.key, self.given, self.stream = key, given, stream
-        self.noted: list[Draw] = [] if noted is None else noted
-
-    def child(self, index: int) -> Draws:
-        return Draws((*self.key, index + 1), self.noted, self.given)
-
-    def generator(self) -> Draws:
-        """A generator of its own, which begins anew."""
-        return Draws(self.key, self.noted, self.given, len(self.noted))
-
-    def random(self, size: Any = ()) -> Any:
-        """Uniform numbers in [0, 1)."""
-        return self._draw("random", size)
-
-    def standard_normal(self, size: Any = ()) -> Any:
-        """N(0, 1)."""
-        return self._draw("standard_normal", size)
-
-    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = ()) -> Any:
-        """Uniform numbers in [low, high)."""
-        return low + (high - low) * self.random(size)
-
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = ()) -> Any:
-        """N(loc, scale²)."""
-        return loc + scale * self.standard_normal(size)
-
-    def _draw(self, method: str, size: Any) -> Any:
-        shape = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-        self.noted.append(Draw(self.key, self.stream, method, shape))
-        if self.given is not None:
-            return self.given[len(self.noted) - 1]
-        return self.noted[-1].of(np.random.default_rng((0, *self.key)))
-
-
 def zeros(shape: Any, rows: int, dtype: Any = np.float64) -> Any:
     """Zeros for the shape of one example, or a tree of them for a tree of shapes.
 
@@ -254,33 +180,3 @@ def zeros(shape: Any, rows: int, dtype: Any = np.float64) -> Any:
     if all(isinstance(n, (int, np.integer)) for n in shape):
         return np.zeros((rows, *shape), dtype)
     return tuple(zeros(part, rows, dtype) for part in shape)
-
-
-def generator(rng: Rng) -> np.random.Generator:
-    """The generator of a seed or key; a generator stays itself.
-
-    A layer of one's own that draws in training calls it with its ``rng``, and so can be compiled
-    if it draws by random, uniform, normal or standard_normal.
-
-    >>> generator((1, 2)).random() == generator((1, 2)).random()
-    True
-    """
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if isinstance(rng, Draws):
-        return rng.generator()  # type: ignore[return-value]
-    return np.random.default_rng(rng)
-
-
-def child(rng: Rng | None, index: int) -> Rng | None:
-    """The key of a container's part: its own numbers for each; a generator is shared.
-
-    >>> child(7, 2), child((7, 2), 0)
-    ((7, 3), (7, 2, 1))
-    """
-    if rng is None or isinstance(rng, np.random.Generator):
-        return rng
-    if isinstance(rng, Draws):
-        return rng.child(index)  # type: ignore[return-value]
-    # From 1 up: NumPy takes keys that differ in zeros at the end alone for the same.
-    return (*rng, index + 1) if isinstance(rng, tuple) else (rng, index + 1)

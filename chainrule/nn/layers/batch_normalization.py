@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 from chainrule.elementary.base import shape_of
 from chainrule.functions import floating
 from chainrule.nn.initializers import Init, get_initializer
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng, starting
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class BatchNormalization(Layer):
     def build(
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
-        rng = generator(rng)
+        rng = starting(rng)
         units = ((0, *input_shape)[self._axis(len(input_shape) + 1)],)
 
         def start(init: Init) -> Any:

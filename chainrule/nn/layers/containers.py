@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, child, generator
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng, child, starting
 from chainrule.nn.naming import user_line
 
 
@@ -91,7 +92,7 @@ class Sequential(Layer):
     def build(
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
-        rng = generator(rng)
+        rng = starting(rng)
         params: Tree = {}
         state: Tree = {}
         shape: Any = input_shape if isinstance(input_shape, dict) else tuple(input_shape)
@@ -163,7 +164,7 @@ class Residual(Layer):
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
         self.output_shape(input_shape)
-        rng = generator(rng)
+        rng = starting(rng)
         built = {k: layer.build(rng, input_shape, dtype=dtype) for k, layer in self._parts()}
         params = {k: p for k, (p, _) in built.items() if p}
         return params, {k: s for k, (_, s) in built.items() if s}

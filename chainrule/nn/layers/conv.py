@@ -13,7 +13,8 @@ from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.activations import Activation, get_activation
 from chainrule.nn.initializers import Init, get_initializer
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng, starting
 from chainrule.spatial import conv1d, conv2d
 
 Size = int | tuple[int, ...]
@@ -79,7 +80,7 @@ class _Conv(Layer):
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
         self.output_shape(input_shape)
-        rng = generator(rng)
+        rng = starting(rng)
         window = sizes(self, "kernel_size", self.kernel_size, self._axes())
         shape = (*window, int(input_shape[-1]) // self.groups, self.filters)
         params = {"kernel": get_initializer(self.kernel_initializer)(rng, shape, dtype)}

@@ -16,7 +16,8 @@ from chainrule.functions import floating
 from chainrule.nn.activations import Activation as ActivationLike
 from chainrule.nn.activations import get_activation
 from chainrule.nn.initializers import Init, get_initializer
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator, zeros
+from chainrule.nn.layers.base import Layer, Shape, Tree, zeros
+from chainrule.nn.layers.draws import Rng, starting
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Dense(Layer):
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
         self.output_shape(input_shape)
-        rng = generator(rng)
+        rng = starting(rng)
         shape = (int(input_shape[-1]), self.units)
         params = {"kernel": get_initializer(self.kernel_initializer)(rng, shape, dtype)}
         if self.use_bias:

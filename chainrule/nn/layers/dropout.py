@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from chainrule.elementary.base import shape_of
 from chainrule.functions import floating
-from chainrule.nn.layers.base import Layer, Rng, Tree, generator
+from chainrule.nn.layers.base import Layer, Tree
+from chainrule.nn.layers.draws import Rng, generator
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,6 @@ class Dropout(Layer):
     Raises:
         ArgumentError: a rate outside [0, 1); a call in training without rng.
 
-    >>> import numpy as np
     >>> layer = Dropout(0.5)
     >>> layer({}, {}, np.ones((1, 8)), training=True, rng=(0, 1))[0]
     array([[2., 2., 2., 2., 0., 0., 2., 0.]])
@@ -72,6 +74,6 @@ class Dropout(Layer):
             shape = tuple(
                 n if m is None else m for m, n in zip(self.noise_shape, shape, strict=True)
             )
-        kept = generator(rng).random(shape) >= self.rate
-        mask = kept.astype(x.dtype) * x.dtype.type(1.0 / (1.0 - self.rate))
-        return x * mask, state
+        kept = generator(rng).random(shape, np.float32) >= self.rate
+        number = x.dtype.type
+        return np.where(kept, x * number(1.0 / (1.0 - self.rate)), number(0.0)), state

@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 from chainrule.elementary.base import value_of
 from chainrule.graph import Node
 from chainrule.nn.initializers import Init, get_initializer
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng, starting
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Embedding(Layer):
     ) -> tuple[Tree, Tree]:
         shape = (self.input_dim, self.output_dim)
         init = get_initializer(self.embeddings_initializer)
-        return {"embeddings": init(generator(rng), shape, dtype)}, {}
+        return {"embeddings": init(starting(rng), shape, dtype)}, {}
 
     def __call__(
         self, params: Tree, state: Tree, x: Any, *, training: bool, rng: Rng | None = None

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng
 
 # What the inner layer's parameters and state are called in the state of the frozen one.
 PARAMS, STATE = "frozen_params", "frozen_state"

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, child, generator, zeros
+from chainrule.nn.layers.base import Layer, Shape, Tree, zeros
+from chainrule.nn.layers.draws import Rng, child, starting
 from chainrule.nn.layers.containers import with_names
 
 
@@ -63,7 +64,7 @@ class Graph(Layer):
     def build(
         self, rng: Rng, input_shape: Any, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
-        run = self._example(input_shape, generator(rng), dtype)[1]
+        run = self._example(input_shape, starting(rng), dtype)[1]
         unused = [name for name in self.layers if name not in run.used]
         if unused:
             raise self.wrong(

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from chainrule.elementary.base import shape_of
 from chainrule.functions import floating
 from chainrule.nn.initializers import Init, get_initializer
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree, generator
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng, starting
 
 
 def _from_front(layer: Layer, axis: int, axes: int) -> int:
@@ -70,7 +71,7 @@ class LayerNormalization(Layer):
     def build(
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
-        rng = generator(rng)
+        rng = starting(rng)
         full = (0, *input_shape)
         shape = tuple(full[i] for i in self._places(len(full)))
         params: Tree = {}

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError, ShapeError
-from chainrule.nn.layers.base import Layer, Rng, Shape, Tree
+from chainrule.nn.layers.base import Layer, Shape, Tree
+from chainrule.nn.layers.draws import Rng
 from chainrule.nn.layers.conv import Size, check_padding, sizes
 from chainrule.spatial import average_pool, max_pool
 
