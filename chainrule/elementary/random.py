@@ -90,7 +90,9 @@ def _uniform(key: Any, stream: int, shape: Shape, dtype: str) -> Any:
 
 
 def _normal(key: Any, stream: int, shape: Shape, dtype: str) -> Any:
-    """±Φ⁻¹(p), p = (k + ½) 2⁻³² with k from 31 bits or (k + ½) 2⁻⁵³ from 52; the first says which."""
+    """±Φ⁻¹(p), p = (k + ½) 2⁻³² with k from 31 bits or (k + ½) 2⁻⁵³ from 52; the first bit is the
+    sign.
+    """
     w = _bits(key, stream, shape, dtype)
     if w.dtype == np.uint32:
         p = ((w & 0x7FFFFFFF).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)

@@ -13,9 +13,9 @@ from chainrule.elementary.shaping import identity
 from chainrule.graph import Node
 from chainrule.nn.activations import get_activation
 from chainrule.nn.layers.base import Layer, Shape, Tree
-from chainrule.nn.layers.draws import Rng
 from chainrule.nn.layers.conv import Conv1D, Conv2D
 from chainrule.nn.layers.core import Dense
+from chainrule.nn.layers.draws import Rng
 
 
 @dataclass

@@ -7,8 +7,7 @@ import importlib.util
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import spatial
+from chainrule import nn, spatial
 from chainrule.engine.capture import capture
 from chainrule.engine.native import groups, machine, tape
 from chainrule.engine.native.compiler import Compiled
@@ -45,6 +45,12 @@ def long(x: Any) -> Any:
     return np.where(y > 0, y, x)
 
 
+def random(seed: Any, x: Any) -> Any:
+    rng = nn.generator((seed, 1))
+    kept = rng.random(x.shape, np.float32) > 0.5
+    return np.where(kept, x @ x.T, rng.normal(0.0, 0.1, x.shape)), rng.random(7).sum()
+
+
 def _float(rng: np.random.Generator, *shape: int) -> Any:
     return rng.standard_normal(shape).astype(np.float32)
 
@@ -52,6 +58,7 @@ def _float(rng: np.random.Generator, *shape: int) -> Any:
 def works() -> dict[str, tuple[Callable[..., Any], list[Any]]]:
     rng = np.random.default_rng(0)
     return {
+        "random": (random, [3, rng.standard_normal((21, 21))]),
         "network": (
             cr.value_and_grad(network, argnums=(0, 1)),
             [_float(rng, 13, 21), _float(rng, 21, 5), _float(rng, 37, 13)],
@@ -91,7 +98,7 @@ def test_a_lesser_processor(name: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", [ARM, MAC], ids=["Linux", "macOS"])
-@pytest.mark.parametrize("name", ["network", "double", "image", "mixed"])
+@pytest.mark.parametrize("name", ["network", "double", "image", "mixed", "random"])
 def test_64_bit_arm(name: str, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()

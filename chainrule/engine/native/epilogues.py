@@ -6,9 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.engine.native import ir
+from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.groups import Group, Layout, in_registers, read_by
-from chainrule.engine.native import randoms
 from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.repertoire import DRAWS
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
@@ -45,7 +44,9 @@ class Epilogue:
         roots = [place[0] for place in self.reads.values()] + group.stored
         self.operands = list(dict.fromkeys(roots))
         self.weight = len(group.ops) - 1
-        self.draws = {op: self._along(randoms.strides_of(op)) for op in group.ops if op.name in DRAWS}
+        self.draws = {
+            op: self._along(randoms.strides_of(op)) for op in group.ops if op.name in DRAWS
+        }
 
     def _place(self, op: Op, a: Op) -> Place:
         whole = read_by(op, self.layout(a))
@@ -88,7 +89,7 @@ class Epilogue:
                 key, (m, n) = argument(op, 0)[0], self.draws[op]
                 key = key if lanes is None else b.extract_element(key, ir.Constant(I32, 0))
                 at = self._at(b, 0, m, n, row, column)
-                values[op] = randoms.emit(b, op, key, at, (m, n), lanes)
+                values[op] = randoms.emit(b, op, key, at, n, lanes)
             elif op is not self.group.head:
                 values[op] = compute(b, op, functools.partial(argument, op), lanes)
             if op in self.group.stored:

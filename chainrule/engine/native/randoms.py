@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import ir
-
 from chainrule.elementary.philox import KEYS, LOW, MULTIPLIERS, NUMBERS, ROUNDS, WEYL
 from chainrule.elementary.random import (
     CENTRE,
@@ -24,22 +22,20 @@ from chainrule.elementary.random import (
     per_block,
     row_of,
 )
+from chainrule.engine.native import ir
 from chainrule.engine.native.functions import (
-    Builder,
     Value,
     const,
     element,
     intrinsic,
     less,
-    like,
     log,
     polynomial,
 )
 from chainrule.engine.native.target import I32, I64, TYPES
+from chainrule.engine.native.tiles import index
 from chainrule.engine.native.vectors import constant_lanes, splat
 from chainrule.engine.program import Op, contiguous
-
-Words = tuple[Value, Value]  # the four words of each lane's counter, two in a number of 64 bits
 
 
 def strides_of(op: Op) -> tuple[int, ...]:
@@ -52,9 +48,7 @@ def strides_of(op: Op) -> tuple[int, ...]:
     return contiguous((*shape[:-1], -(-row // many) * many)) if shape else ()
 
 
-def emit(
-    b: Builder, op: Op, key: Value, place: Value, strides: Sequence[int], lanes: int | None
-) -> Value:
+def emit(b: ir.Builder, op: Op, key: Value, place: Value, step: int, lanes: int | None) -> Value:
     """A vector of the numbers of an operation.
 
     Args:
@@ -62,123 +56,103 @@ def emit(
         op: "random_uniform" or "random_normal".
         key: its key.
         place: of the number of the first lane.
-        strides: the steps that may have led there; with the last from one lane to the next.
+        step: from the place of one lane to that of the next; with 1 the first lane's number is
+            the first of a counter, since vectors begin at multiples of their lanes.
         lanes: how many, None for a single number.
     """
-    many = per_block(op.dtype)
     wide = lanes or 1
-    beside = bool(strides) and strides[-1] == 1 and wide % many == 0
-    beside = beside and all(s % many == 0 for s in strides[:-1])
-    step = 0 if beside else strides[-1] if strides else 1
-    function = _numbers(b.module, op.name, str(op.dtype), wide, step)
-    found = b.call(function, [key, ir.Constant(I64, op.params["stream"]), place])
+    beside = step == 1 and wide % per_block(op.dtype) == 0
+    function = _numbers(b.module, op, wide, None if beside else step)
+    found = b.call(function, [key, index(op.params["stream"]), place])
     return b.extract_element(found, ir.Constant(I32, 0)) if lanes is None else found
 
 
-def key(b: Builder, key: Value, number: Value) -> Value:
+def key(b: ir.Builder, key: Value, number: Value) -> Value:
     """The key of a part of what a key is for; see :func:`philox.derived`."""
-    function = _philox(b.module, 1)
-    vector = ir.VectorType(I64, 1)
-    given = [b.bitcast(number, vector), key, ir.Constant(I64, 0), ir.Constant(I64, KEYS)]
-    return b.bitcast(b.extract_value(b.call(function, given), 0), I64)
+    function, is_new = b.module.shared("random_key", ir.FunctionType(I64, [I64] * 2))
+    if is_new:
+        inner = ir.Builder(function.append_basic_block())
+        given, part = function.args
+        words = _words(inner, splat(inner, part, 1), given, index(0), KEYS)
+        inner.ret(inner.extract_element(words, ir.Constant(I32, 0)))
+    return b.call(function, [key, number])
 
 
-def _numbers(module: ir.Module, name: str, dtype: str, lanes: int, step: int) -> ir.Function:
-    """``numbers(key, stream, place)``: those at place, place + step, …; of all words if step is 0."""
-    own = f"{name}_{dtype}_{lanes}_{step}"
-    if own in module.globals:
-        return module.globals[own]
-    kind = ir.VectorType(TYPES[dtype], lanes)
-    function = ir.Function(module, ir.FunctionType(kind, [I64] * 3), own)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    b = ir.IRBuilder(function.append_basic_block())
-    whole = ir.IntType(32 if dtype == "float32" else 64)
-    bits = (_neighbours if step == 0 else _apart)(b, lanes, step, whole, function.args)
-    b.ret({"random_uniform": _uniform, "random_normal": _normal}[name](b, bits, kind))
+def _numbers(module: ir.Module, op: Op, lanes: int, step: int | None) -> ir.Function:
+    """``numbers(key, stream, place)``: at place, place + step, …; None: those of whole counters."""
+    kind = ir.VectorType(TYPES[str(op.dtype)], lanes)
+    name = f"{op.name}_{op.dtype}_{lanes}_{step}"
+    function, is_new = module.shared(name, ir.FunctionType(kind, [I64] * 3))
+    if is_new:
+        b = ir.Builder(function.append_basic_block())
+        if step is None:
+            bits = _neighbours(b, lanes, per_block(op.dtype), function.args)
+        else:
+            bits = _apart(b, lanes, per_block(op.dtype), step, function.args)
+        b.ret({"random_uniform": _uniform, "random_normal": _normal}[op.name](b, bits, kind))
     return function
 
 
-def _neighbours(b: Builder, lanes: int, _: int, whole: Any, given: Sequence[Value]) -> Value:
-    """The bits of numbers that lie side by side from the first word of a counter on."""
+def _neighbours(b: ir.Builder, lanes: int, many: int, given: Sequence[Value]) -> Value:
+    """The bits of all numbers of some counters, one after the other."""
     key, stream, place = given
-    many = 4 if whole == I32 else 2
     count = lanes // many
-    block = b.lshr(place, ir.Constant(I64, many // 2))
-    blocks = b.add(splat(b, block, count), constant_lanes(I64, tuple(range(count))))
-    halves = _words(b, blocks, key, stream)
-    order = tuple(k for pair in zip(range(count), range(count, 2 * count), strict=True) for k in pair)
-    mixed = b.shuffle_vector(*halves, constant_lanes(I32, order))
-    return b.bitcast(mixed, ir.VectorType(whole, lanes))
+    block = splat(b, b.lshr(place, index(many // 2)), count)
+    blocks = b.add(block, constant_lanes(I64, tuple(range(count))))
+    words = _words(b, blocks, key, stream, NUMBERS)
+    return b.bitcast(words, ir.VectorType(I32 if many == 4 else I64, lanes))
 
 
-def _apart(b: Builder, lanes: int, step: int, whole: Any, given: Sequence[Value]) -> Value:
+def _apart(b: ir.Builder, lanes: int, many: int, step: int, given: Sequence[Value]) -> Value:
     """The bits of numbers anywhere, each from a counter of its own."""
     key, stream, place = given
-    many = 4 if whole == I32 else 2
     steps = constant_lanes(I64, tuple(step * k for k in range(lanes)))
     places = b.add(splat(b, place, lanes), steps)
-    first, second = _words(b, b.lshr(places, const(places, many // 2)), key, stream)
+    words = _words(b, b.lshr(places, const(places, many // 2)), key, stream, NUMBERS)
+    first, second = (
+        b.shuffle_vector(words, words, constant_lanes(I32, tuple(range(k, 2 * lanes, 2))))
+        for k in (0, 1)
+    )
     half = b.and_(b.lshr(places, const(places, many // 4)), const(places, 1))
     found = b.select(b.icmp_unsigned("!=", half, const(places, 0)), second, first)
-    if whole == I64:
+    if many == 2:
         return found
     odd = b.shl(b.and_(places, const(places, 1)), const(places, 5))
     return b.trunc(b.lshr(found, odd), ir.VectorType(I32, lanes))
 
 
-def _words(b: Builder, blocks: Value, key: Value, stream: Value) -> Words:
-    found = b.call(
-        _philox(b.module, blocks.type.count), [blocks, key, stream, ir.Constant(I64, NUMBERS)]
-    )
-    return b.extract_value(found, 0), b.extract_value(found, 1)
-
-
-def _philox(module: ir.Module, lanes: int) -> ir.Function:
-    """``{c0 | c1 << 32, c2 | c3 << 32} philox(block, key, stream, purpose)``.
+def _words(b: ir.Builder, blocks: Value, key: Value, stream: Value, purpose: int) -> Value:
+    """The four words of each counter, two in a number of 64 bits, counter after counter.
 
     Lanes have 64 bits, so that a product is one instruction and its halves need no unpacking;
     what stands above 32 bits on the way is never read.
     """
-    own = f"philox_{lanes}"
-    if own in module.globals:
-        return module.globals[own]
-    vector = ir.VectorType(I64, lanes)
-    both = ir.LiteralStructType([vector, vector])
-    function = ir.Function(module, ir.FunctionType(both, [vector, I64, I64, I64]), own)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    b = ir.IRBuilder(function.append_basic_block())
-    block, key, stream, purpose = function.args
-    high = ir.Constant(I64, 32)
-    c = [block, b.lshr(block, const(block, 32)), splat(b, stream, lanes), splat(b, purpose, lanes)]
-    k0, k1 = splat(b, key, lanes), splat(b, b.lshr(key, high), lanes)
-    low = const(block, LOW)
+    lanes = blocks.type.count
+    half, low = const(blocks, 32), const(blocks, LOW)
+    c = [blocks, b.lshr(blocks, half), splat(b, stream, lanes), const(blocks, purpose)]
+    keys = splat(b, key, lanes), splat(b, b.lshr(key, index(32)), lanes)
     for r in range(ROUNDS):
         p, q = (
-            b.mul(b.and_(c[k], low), const(block, m)) for k, m in zip((0, 2), MULTIPLIERS, strict=True)
+            b.mul(b.and_(c[k], low), const(blocks, m))
+            for k, m in zip((0, 2), MULTIPLIERS, strict=True)
         )
-        keys = (b.add(k, const(block, r * w)) for k, w in zip((k0, k1), WEYL, strict=True))
-        up = (b.lshr(x, const(block, 32)) for x in (q, p))
-        first, second = (
-            b.xor(b.xor(x, y), k) for x, y, k in zip(up, (c[1], c[3]), keys, strict=True)
-        )
+        k0, k1 = (b.add(k, const(blocks, r * w)) for k, w in zip(keys, WEYL, strict=True))
+        first = b.xor(b.xor(b.lshr(q, half), c[1]), k0)
+        second = b.xor(b.xor(b.lshr(p, half), c[3]), k1)
         c = [first, q, second, p]
-    pairs = [
-        b.or_(b.and_(x, low), b.shl(y, const(block, 32))) for x, y in (c[:2], c[2:])
-    ]
-    b.ret(b.insert_value(b.insert_value(ir.Constant(both, ir.Undefined), pairs[0], 0), pairs[1], 1))
-    return function
+    one, other = (b.or_(b.and_(x, low), b.shl(y, half)) for x, y in (c[:2], c[2:]))
+    order = (k for pair in zip(range(lanes), range(lanes, 2 * lanes), strict=True) for k in pair)
+    return b.shuffle_vector(one, other, constant_lanes(I32, tuple(order)))
 
 
-def _uniform(b: Builder, bits: Value, kind: Any) -> Value:
+def _uniform(b: ir.Builder, bits: Value, kind: Any) -> Value:
     dropped, scale = (8, 2.0**-24) if element(bits) == I32 else (11, 2.0**-53)
     whole = b.lshr(bits, const(bits, dropped))
     x = b.sitofp(whole, kind) if element(bits) == I32 else b.uitofp(whole, kind)
     return b.fmul(x, const(x, scale))
 
 
-def _normal(b: Builder, bits: Value, kind: Any) -> Value:
+def _normal(b: ir.Builder, bits: Value, kind: Any) -> Value:
     single = element(bits) == I32
     top = const(bits, 2**31 if single else 2**63)
     if single:
@@ -190,7 +164,7 @@ def _normal(b: Builder, bits: Value, kind: Any) -> Value:
     return b.bitcast(b.xor(size, b.and_(bits, top)), kind)
 
 
-def _quantile(b: Builder, p: Value, table: Sequence[Rational]) -> Value:
+def _quantile(b: ir.Builder, p: Value, table: Sequence[Rational]) -> Value:
     """−Φ⁻¹(p) for 0 < p ≤ ½, all cases at once; see :func:`random._quantile`."""
     q = b.fsub(const(p, 0.5), p)
     r = intrinsic(b, "sqrt", b.fneg(log(b, p)))

@@ -67,11 +67,13 @@ class Draws:
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Uniform numbers in [low, high)."""
-        return low + (high - low) * self.random(_broadcast(size, low, high))
+        u = self.random(_broadcast(size, low, high))
+        return np.add(low, np.subtract(high, low) * u)
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """N(loc, scale²)."""
-        return loc + scale * self.standard_normal(_broadcast(size, loc, scale))
+        z = self.standard_normal(_broadcast(size, loc, scale))
+        return np.add(loc, np.multiply(scale, z))
 
     def _draw(self, record: Any, size: Any, dtype: Any) -> Any:
         shape = () if size is None else tuple(int(n) for n in np.atleast_1d(size))
@@ -98,7 +100,7 @@ def generator(rng: Rng) -> np.random.Generator:
     A layer of one's own that draws in training calls it with its ``rng``, and so can be compiled
     if it draws by random, uniform, normal or standard_normal.
 
-    >>> generator((1, 2)).random() == generator((1, 2)).random()
+    >>> float(generator((1, 2)).random()) == float(generator((1, 2)).random())
     True
     """
     if isinstance(rng, np.random.Generator):

@@ -25,14 +25,15 @@ class Dropout(Layer):
             axis: (None, 1, None) drops whole features over time.
 
     The mask depends on nothing but ``rng`` and the shape: a key such as (seed, step) gives every
-    step its own and repeats it exactly. In a container each layer gets its own key.
+    step its own and repeats it exactly, in compiled code too. In a container each layer gets its
+    own key. Where the mask is 0, y is 0 whatever x is.
 
     Raises:
         ArgumentError: a rate outside [0, 1); a call in training without rng.
 
     >>> layer = Dropout(0.5)
     >>> layer({}, {}, np.ones((1, 8)), training=True, rng=(0, 1))[0]
-    array([[2., 2., 2., 2., 0., 0., 2., 0.]])
+    array([[0., 2., 2., 2., 2., 0., 2., 2.]])
     >>> layer({}, {}, np.ones((1, 3)), training=False)[0]
     array([[1., 1., 1.]])
 

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
 from chainrule.nn.layers.base import Layer, Shape, Tree, zeros
-from chainrule.nn.layers.draws import Rng, child, starting
 from chainrule.nn.layers.containers import with_names
+from chainrule.nn.layers.draws import Rng, child, starting
 
 
 @dataclass(frozen=True)

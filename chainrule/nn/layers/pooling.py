@@ -10,8 +10,8 @@ import numpy as np
 
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.layers.base import Layer, Shape, Tree
-from chainrule.nn.layers.draws import Rng
 from chainrule.nn.layers.conv import Size, check_padding, sizes
+from chainrule.nn.layers.draws import Rng
 from chainrule.spatial import average_pool, max_pool
 
 _MEANING = ("length, channels", "height, width, channels")
