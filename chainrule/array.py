@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import assignment
 from chainrule.elementary import arithmetic as ar
 from chainrule.elementary import logic
-from chainrule.elementary.indexing import Index, getitem, take
+from chainrule.elementary.indexing import Index, getitem
 from chainrule.elementary.products import matmul
 from chainrule.elementary.reductions import sum_
 from chainrule.errors import (
@@ -29,6 +29,7 @@ from chainrule.numpy_api.common import array_of, plain_key
 from chainrule.numpy_api.functions import CREATION
 from chainrule.numpy_api.functions import TABLE as FUNCTIONS
 from chainrule.numpy_api.lookup import nearest
+from chainrule.numpy_api.positions import has_late, taken
 
 _frame = sys._getframe
 _new = object.__new__
@@ -289,8 +290,8 @@ class Traced(ArrayMethods):
     def __getitem__(self, key: Any) -> Any:
         if type(key) is int or type(key) is slice:
             return unary(getitem, self, {"index": Index(key, True)})
-        if type(key) is Traced and key.tape.static and key.dtype.kind == "i":
-            return binary(take, self, key)
+        if has_late(key):
+            return taken(self, key)
         return unary(getitem, self, {"index": Index(plain_key(key))})
 
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, **kw: Any) -> Any:

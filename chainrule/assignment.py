@@ -18,6 +18,7 @@ from chainrule.elementary.indexing import Index, index_set
 from chainrule.errors import AssignmentError, ShapeError, code_line
 from chainrule.graph import Node, leaked, user_code
 from chainrule.numpy_api.common import array_of, plain_key
+from chainrule.numpy_api.positions import has_late, written
 
 
 def in_place(fn: Any, y: Any, other: Any) -> Any:
@@ -50,6 +51,8 @@ def assign(y: Any, key: Any, value: Any) -> None:
         )
     if isinstance(value, (list, tuple)):
         value = array_of(value)
+    if has_late(key):
+        key, value = Ellipsis, written(y, key, value)
     index = Index(plain_key(key))
     owner, places = _owner(y)
     if owner is not y:  # the elements of y that are written, as positions in the owner

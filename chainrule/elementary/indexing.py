@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import Linear, drawn, shape_of, value_of
-from chainrule.elementary.shaping import unbroadcast
+from chainrule.elementary.shaping import unbroadcast, where
 
 
 class Index:
@@ -181,6 +181,34 @@ scatter = Linear(
 )
 
 
+def _index_put(a: Any, v: Any, index: Any) -> Any:
+    out = np.array(a)
+    out[index] = v
+    return out
+
+
+def _put_values(g: Any, a: Any, v: Any, index: Any) -> Any:
+    """The cotangent of what is put; where a position is repeated the last writer has it."""
+    numbers = np.arange(shape_of(index)[0])
+    writers = index_put(np.zeros(shape_of(a), int), numbers, index)
+    return where(take(writers, index) == numbers, take(g, index), 0.0)
+
+
+# A vector with other numbers at positions that are an argument of the graph; index_set has a fixed
+# index.
+index_put = Linear(
+    "index_put",
+    _index_put,
+    lambda g, a, v, index: index_put(g, np.zeros(shape_of(v), value_of(g).dtype), index),
+    _put_values,
+    None,
+    formula="a with a[c] = b",
+    symbols=("g, 0 at the index", "g[c] of the last writer", "0"),
+    examples=drawn(((4,), (3,), np.array([2, 0, 2]), {}), ((5,), (2,), np.array([-1, 1]), {})),
+    joint=True,
+)
+
+
 def _diagonal_add(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
     out = np.zeros(shape, np.asarray(g).dtype)
     moved = np.moveaxis(out, (axis1, axis2), (-2, -1))
@@ -211,6 +239,6 @@ diagonal_add = Linear(
 )
 
 FUNCTIONS = (
-    getitem, index_add, index_set, take_along_axis, add_along_axis, take, scatter, diagonal,
-    diagonal_add,
+    getitem, index_add, index_set, index_put, take_along_axis, add_along_axis, take, scatter,
+    diagonal, diagonal_add,
 )  # fmt: skip

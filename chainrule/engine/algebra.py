@@ -33,7 +33,7 @@ def concatenate(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtyp
     """Each array in its place, chosen by the position along the axis."""
     if not all(isinstance(a, Op) and a.dtype == dtype and a.size for a in args):
         return None
-    if dtype.kind != "f" or len(args) > MOST:
+    if dtype.kind not in "fib" or len(args) > MOST:
         return None
     axis = params.get("axis", 0) % len(shape)
     along = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
@@ -44,7 +44,7 @@ def concatenate(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtyp
         if found is None:
             found = part
         else:
-            found = b.op("where", (b.constant(along >= start), part, found), shape, dtype)
+            found = b.op("where", (b.table(along >= start), part, found), shape, dtype)
         start += a.shape[axis]
     return found
 

@@ -22,6 +22,7 @@ class Builder:
     def __init__(self) -> None:
         self.known: dict[Any, Op] = {}
         self.constants: dict[int, Op] = {}
+        self.tables: dict[Any, np.ndarray] = {}
         self.node: Node | None = None
 
     def op(self, name: str, args: Sequence[Any], shape: Shape, dtype: Any, /, **params: Any) -> Any:
@@ -71,6 +72,13 @@ class Builder:
             self.constants[id(x)] = Op("constant", (), params, array.shape, array.dtype, None)
         return self.constants[id(x)]
 
+    def table(self, x: np.ndarray) -> Any:
+        """An array that the engine makes: positions, a mask. Equal ones are one."""
+        key = (x.dtype.char, x.shape, x.tobytes())
+        if key not in self.tables:
+            self.tables[key] = x
+        return self.constant(self.tables[key])
+
     def like(self, name: str, *args: Any, dtype: Any = None, **params: Any) -> Any:
         """A pointwise operation, in the shape that its arguments broadcast to."""
         shape = np.broadcast_shapes(*(a.shape for a in args if isinstance(a, Op)))
@@ -84,8 +92,7 @@ class Builder:
             return a
         kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
         left = tuple(n for i, n in enumerate(a.shape) if i not in axes)
-        dtype = np.dtype(np.int64) if a.dtype.kind == "b" else a.dtype
-        y = self.op(name, (a,), left, dtype, axis=axes)
+        y = self.op(name, (a,), left, a.dtype, axis=axes)
         return self.op("reshape", (y,), kept, y.dtype) if keepdims else y
 
 

@@ -44,14 +44,7 @@ def plain_key(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(plain_key(part) for part in key)
     if isinstance(key, Node):
-        if key.tape.static:
-            raise BranchError(
-                "a compiled function takes a traced index only alone, as whole numbers: x[index]",
-                got=f"a traced index ('{key.name}', shape {np.shape(key.value)})",
-                line=code_line(*user_code(2)),
-                remedy="x[index] takes rows, np.take_along_axis(x, index, axis) takes elements, "
-                "np.where(mask, x, 0) stands for a mask",
-            )
+        decided(key, "the bounds of a slice")
         key = key.value
     if isinstance(key, list):
         return np.array([plain_key(k) for k in key], None if key else int)

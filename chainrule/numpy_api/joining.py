@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import is_traced, shape_of, value_of
-from chainrule.elementary.indexing import Index, getitem
+from chainrule.elementary.indexing import Index, getitem, index_add
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
 from chainrule.numpy_api.common import array_of, arrays, plain, refuse, stored
@@ -128,11 +128,14 @@ def pad(a: Any, pad_width: Any, mode: Any = "constant", **kw: Any) -> Any:
     if mode == "constant":
         fill = kw.pop("constant_values", 0)
         border = np.pad(np.zeros(shape, bool), plain(pad_width), constant_values=True)
-        inside = np.pad(places(a), plain(pad_width))
-        inner = gather(a, inside) if shape and 0 not in shape else np.zeros(inside.shape)
+        widths = np.broadcast_to(plain(pad_width), (len(shape), 2)) if shape else np.zeros((0, 2))
+        spans = tuple(slice(int(w), int(w) + n) for (w, _), n in zip(widths, shape, strict=True))
+        inner = index_add(a, shape=border.shape, index=Index(spans)) if shape else a
         if is_traced(fill):
             return sh.where(border, fill, inner)
         edge = np.pad(np.zeros(shape), plain(pad_width), constant_values=fill)
+        if not edge.any():
+            return inner
         return sh.where(border, edge.astype(value_of(a).dtype), inner)
     if mode in ("edge", "reflect", "symmetric", "wrap"):
         if kw.get("reflect_type", "even") != "even":

@@ -50,7 +50,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
         conditions.append(np.logical_not(functools.reduce(np.logical_or, conditions)))
-    result: Any = np.zeros(shape_of(x))
+    result: Any = np.zeros(shape_of(x), value_of(x).dtype)
     for condition, f in zip(conditions, functions, strict=True):
         value = f(where(condition, x, 1.0), *args, **kw) if callable(f) else f
         result = where(condition, value, result)

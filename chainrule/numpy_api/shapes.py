@@ -15,6 +15,7 @@ from chainrule.elementary.indexing import Index, getitem
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
 from chainrule.numpy_api.common import array_of, arrays, full, plain, refuse, stored
+from chainrule.numpy_api.positions import is_late, taken
 
 
 def _size(shape: tuple[int, ...]) -> int:
@@ -192,22 +193,49 @@ def rot90(a: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 
 def tile(a: Any, reps: Any) -> Any:
-    return gather(a, np.tile(places(a), reps))
+    """Copies side by side: an axis in front of each of a's, stretched."""
+    a = array_of(a)
+    times = tuple(int(n) for n in np.ravel(plain(reps)))
+    rank = builtins.max(len(times), len(shape_of(a)))
+    times = (1,) * (rank - len(times)) + times
+    shape = (1,) * (rank - len(shape_of(a))) + shape_of(a)
+    a = sh.reshape(a, shape=tuple(m for n in shape for m in (1, n)))
+    a = full(a, tuple(m for pair in zip(times, shape, strict=True) for m in pair))
+    return sh.reshape(a, shape=tuple(m * n for m, n in zip(times, shape, strict=True)))
 
 
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    return gather(a, np.repeat(places(a), plain(repeats), axis))
+    """Each element several times: an axis behind its own, stretched, where all have one number."""
+    times = np.asarray(plain(repeats))
+    a = ravel(a) if axis is None else array_of(a)
+    axis = 0 if axis is None else axis % len(shape_of(a))
+    if times.size != 1:
+        return gather(a, np.repeat(places(a), times, axis))
+    before, n, behind = shape_of(a)[:axis], shape_of(a)[axis], shape_of(a)[axis + 1 :]
+    a = full(sh.reshape(a, shape=(*before, n, 1, *behind)), (*before, n, times.item(), *behind))
+    return sh.reshape(a, shape=(*before, n * times.item(), *behind))
 
 
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+    if is_late(indices):
+        a = ravel(a) if axis is None else a
+        axis = 0 if axis is None else axis % len(shape_of(a))
+        n = shape_of(a)[axis]
+        if mode != "raise":
+            indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+        key = (*[slice(None)] * axis, indices)
+        return stored(taken(a, key if axis else indices), out)
     chosen = np.take(places(a), plain(indices), axis, mode=mode)  # type: ignore[call-overload]
     return stored(gather(a, chosen), out)
 
 
 def take_along_axis(a: Any, indices: Any, axis: Any = -1) -> Any:
+    a = array_of(a)
+    late = is_late(indices)
     if axis is None:
-        return getitem(ravel(a), index=Index(np.array(plain(indices))))
-    return ix.take_along_axis(a, np.array(plain(indices)), axis=axis % len(shape_of(a)))
+        return ix.take(ravel(a), indices) if late else gather(a, np.array(plain(indices)))
+    indices = indices if late else np.array(plain(indices))
+    return ix.take_along_axis(a, indices, axis=axis % len(shape_of(a)))
 
 
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:

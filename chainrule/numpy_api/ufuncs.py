@@ -20,6 +20,7 @@ from chainrule.graph import Node, user_code
 from chainrule.numpy_api import reduce, shapes
 from chainrule.numpy_api.common import array_of, full, plain_key, plain_target, stored
 from chainrule.numpy_api.lookup import nearest
+from chainrule.numpy_api.positions import added, has_late
 
 
 def _tied(both: Any, constant: Any) -> Any:
@@ -162,11 +163,15 @@ def _add_at(ufunc: Any, y: Any, key: Any, v: Any) -> None:
     """np.add.at(y, key, v) for a traced y: repeated positions add up."""
     if not isinstance(y, Node):
         raise plain_target(y)
+    if has_late(key):
+        more = added(y, key, v)
+        y[...] = y + more if ufunc is np.add else y - more  # type: ignore[index, operator]
+        return
     index = Index(plain_key(key))
     shape = np.shape(y.value[index.key])
     v = full(array_of(v) if isinstance(v, (list, tuple)) else v, shape)
-    added = index_add(v, shape=np.shape(y.value), index=index)
-    y[...] = y + added if ufunc is np.add else y - added  # type: ignore[index, operator]
+    more = index_add(v, shape=np.shape(y.value), index=index)
+    y[...] = y + more if ufunc is np.add else y - more  # type: ignore[index, operator]
 
 
 def _call(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

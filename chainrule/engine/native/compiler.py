@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import gathered, ir, machine, sweeps, tape
-from chainrule.engine.native.gathers import scatter_rows, take_rows
+from chainrule.engine.native.gathers import put_elements, scatter_rows, take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
@@ -293,13 +293,15 @@ class Compiled:
             self._emit_product(b, group, place)
         elif group.kind == "take":
             op = group.ops[0]
-            source, index = (self.grouping.layout(a).root for a in op.args)
+            given = [pointer(self.grouping.layout(a).root) for a in op.args]
             lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
-            given = pointer(source), pointer(index), pointer(op), lanes
             if op.name == "take":
-                take_rows(b, op, *given, place.part)
+                take_rows(b, op, given, pointer(op), lanes, place.part)
+            elif op.name == "index_put":
+                self._emit_copy(b, given[0], pointer(op), op.size * op.dtype.itemsize)
+                put_elements(b, op, given[1:], pointer(op))
             else:
-                scatter_rows(b, op, *given)
+                scatter_rows(b, op, given, pointer(op), lanes)
         elif group.kind == "tape":
             self._emit_tape(b, group, place)
         else:

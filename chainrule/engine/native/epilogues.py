@@ -39,8 +39,8 @@ class Epilogue:
         self.reads: dict[tuple[Op, int], Place] = {}
         for op in group.ops[1:]:
             for k, a in enumerate(op.args):
-                if isinstance(a, Op) and not in_registers(group, layout(a), op):
-                    self.reads[op, k] = self._place(op, a)
+                if isinstance(a, Op) and not in_registers(group, layout(a), op, k):
+                    self.reads[op, k] = self._place(op, k, a)
         roots = [place[0] for place in self.reads.values()] + group.stored
         self.operands = list(dict.fromkeys(roots))
         self.weight = len(group.ops) - 1
@@ -48,8 +48,8 @@ class Epilogue:
             op: self._along(randoms.strides_of(op)) for op in group.ops if op.name in DRAWS
         }
 
-    def _place(self, op: Op, a: Op) -> Place:
-        whole = read_by(op, self.layout(a))
+    def _place(self, op: Op, k: int, a: Op) -> Place:
+        whole = read_by(op, k, self.layout(a))
         strides = [s for n, s in zip(op.shape, whole.strides, strict=True) if n != 1]
         return whole.root, whole.offset, *self._along(strides)
 

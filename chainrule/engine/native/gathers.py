@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import I64, TYPES
+from chainrule.engine.native.groups import Layout
+from chainrule.engine.native.target import I1, I64, TYPES
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.vectors import counted, ranged
+from chainrule.engine.native.vectors import counted, gathered, ranged
 from chainrule.engine.program import Op
 
 
 def take_rows(
     b: ir.Builder,
     op: Op,
-    source: ir.Value,
-    index: ir.Value,
+    given: Sequence[ir.Value],
     out: ir.Value,
     lanes: int,
     part: tuple[ir.Value, ir.Value] | None = None,
 ) -> None:
     """Copy the rows of an array at positions; one that is out of range is brought to the end."""
-    a, rows = op.args[0], op.args[1].size
+    (source, index), a, rows = given, op.args[0], op.args[1].size
     kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
     width, n = op.size // rows, a.shape[0]
     wide = ir.VectorType(kind, lanes)
@@ -60,10 +61,10 @@ def take_rows(
 
 
 def scatter_rows(
-    b: ir.Builder, op: Op, source: ir.Value, index: ir.Value, out: ir.Value, lanes: int
+    b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value, lanes: int
 ) -> None:
     """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
-    rows, n = op.args[1].size, op.shape[0]
+    (source, index), rows, n = given, op.args[1].size, op.shape[0]
     kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
     width = op.size // n
 
@@ -98,13 +99,61 @@ def scatter_rows(
     counted(b, 0, rows, 1, [], row)
 
 
+def put_elements(b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value) -> None:
+    """Write elements at positions of a vector, one after the other: the last one stays."""
+    (source, index), kind, size = given, TYPES[str(op.dtype)], op.dtype.itemsize
+
+    def put(i: ir.Value, _: Any) -> list[ir.Value]:
+        x = b.load(b.gep(source, [i], source_etype=kind), typ=kind, align=size)
+        at = _position(b, index, i, op.size)
+        b.store(x, b.gep(out, [at], source_etype=kind), align=size)
+        return []
+
+    counted(b, 0, op.args[1].size, 1, [], put)
+
+
+def taken(
+    b: ir.Builder, layout: Layout, start: ir.Value, at: ir.Value, lanes: int | None
+) -> ir.Value:
+    """The elements of a flat array at the positions in a register, which has so many lanes.
+
+    Args:
+        b: where to write it.
+        layout: of the array.
+        start: the address of the first element of its memory.
+        at: the positions.
+        lanes: None for a single number.
+    """
+    dtype = str(layout.root.dtype)
+    kind, size = TYPES[dtype], layout.root.dtype.itemsize
+
+    def whole(x: int) -> ir.Value:
+        return ir.Constant(I64 if lanes is None else ir.VectorType(I64, lanes), x)
+
+    k = _inside(b, at, layout.shape[0], whole)
+    k = b.add(b.mul(k, whole(layout.strides[0])), whole(layout.offset))
+    if lanes is None:
+        x = b.load(b.gep(start, [k], source_etype=kind), typ=kind, align=size)
+    else:
+        addresses = b.gep(start, [k], source_etype=kind)
+        x = gathered(b, addresses, ir.VectorType(kind, lanes), size)
+    if dtype != "bool":
+        return x
+    return b.trunc(x, I1 if lanes is None else ir.VectorType(I1, lanes))
+
+
 def _position(b: ir.Builder, index: ir.Value, i: ir.Value, n: int) -> ir.Value:
     """The i-th position: from the end where it is negative, and never out of range."""
     k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
-    zero, last = ir.Constant(I64, 0), ir.Constant(I64, n - 1)
-    k = b.select(b.icmp_signed("<", k, zero), b.add(k, ir.Constant(I64, n)), k)
+    return _inside(b, k, n, functools.partial(ir.Constant, I64))
+
+
+def _inside(b: ir.Builder, k: ir.Value, n: int, whole: Callable[[int], ir.Value]) -> ir.Value:
+    """Positions from the end as such from the start, and none out of range."""
+    zero, last = whole(0), whole(n - 1)
+    k = b.select(b.icmp_signed("<", k, zero), b.add(k, whole(n)), k)
     k = b.select(b.icmp_signed("<", k, zero), zero, k)
     return b.select(b.icmp_signed(">", k, last), last, k)
 
 
-__all__ = ["scatter_rows", "take_rows"]
+__all__ = ["put_elements", "scatter_rows", "take_rows", "taken"]

@@ -24,8 +24,10 @@ from chainrule.engine.native.repertoire import (
     CORRELATIONS,
     DTYPES,
     REDUCTIONS,
+    is_gather,
     is_list,
     is_number,
+    reads_beside,
     supported,
     unrolled_seconds,
 )
@@ -207,7 +209,7 @@ class Grouping:
             elif op.name in CORRELATIONS:
                 op.args = tuple(self._flat(a) for a in op.args)
                 self._alone(op, "product")
-            elif op.name in ("take", "scatter"):
+            elif op.name in ("take", "scatter", "index_put") and not is_gather(op):
                 self._take(op)
             else:
                 self._loop(op)
@@ -288,10 +290,14 @@ class Grouping:
         space = squeezed(space_of(op))
         earliest, near = 0, -1
         weight = 1 + sum(self.floating.get(self.layouts[a].root, 0) for a in op.sources())
-        for a in op.sources():
-            layout = read_by(op, self.layouts[a])
+        if is_gather(op) and self.layouts[op.args[0]].root is self.layouts[op.args[1]].root:
+            op.args = (self._copied(op.args[0]), op.args[1])
+        for k, a in enumerate(op.args):
+            if not isinstance(a, Op):
+                continue
+            layout = read_by(op, k, self.layouts[a])
             root = layout.root
-            beside = op.name != "pad" and squeezed(root.shape) == space and layout.is_flat()
+            beside = reads_beside(op, k) and squeezed(root.shape) == space and layout.is_flat()
             if root in self.floating:
                 if beside and weight <= MOST:
                     earliest = max(earliest, self._earliest(root))
@@ -321,14 +327,16 @@ class Grouping:
         earliest = 0
         for reader in self._brought(op):
             space = squeezed(space_of(reader))
-            for a in reader.sources():
-                layout = read_by(reader, self.layouts[a])
+            for k, a in enumerate(reader.args):
+                if not isinstance(a, Op):
+                    continue
+                layout = read_by(reader, k, self.layouts[a])
                 root = layout.root
                 place = self.place.get(root, -1)
                 if place < 0 or root in self.floating:
                     continue
                 group = self.groups[place]
-                beside = reader.name != "pad" and squeezed(root.shape) == space == group.space
+                beside = reads_beside(reader, k) and squeezed(root.shape) == space == group.space
                 beside = beside and layout.is_flat() and group.kind in ("loop", "product")
                 earliest = max(earliest, place + (not beside or root.name in REDUCTIONS))
         return earliest
@@ -369,7 +377,7 @@ class Grouping:
         if len(group.ops) >= MOST:
             return False
         return group.kind == "loop" or all(
-            o.name not in REDUCTIONS and o.name not in ("pad", "within", "random_key")
+            o.name not in REDUCTIONS and o.name not in ("pad", "within", "random_key", "take")
             for o in self._brought(op)
         )
 
@@ -394,15 +402,15 @@ class Grouping:
         writer = self.groups[self.place[y]]
         for group in self.groups[writer.index :]:
             for op in group.ops:
-                for a in op.sources():
-                    layout = self.layouts[a]
-                    if layout.root is not x:
+                for k, a in enumerate(op.args):
+                    if not isinstance(a, Op) or self.layouts[a].root is not x:
                         continue
+                    layout = self.layouts[a]
                     beside = (
                         group is writer
                         and group.kind in ("loop", "product")
                         and not (op is group.head and group.kind == "product")
-                        and op.name != "pad"
+                        and reads_beside(op, k)
                         and squeezed(space_of(op)) == squeezed(x.shape) == group.space
                         and layout.broadcast(space_of(op)).is_flat()
                     )
@@ -415,11 +423,11 @@ class Grouping:
         wanted = {y for y in self.outputs if isinstance(y, Op)}
         for group in self.groups:
             for op in group.ops:
-                for a in op.args:
+                for k, a in enumerate(op.args):
                     if not isinstance(a, Op):
                         continue
                     layout = self.layouts[a]
-                    if not in_registers(group, layout, op):
+                    if not in_registers(group, layout, op, k):
                         wanted.add(layout.root)
         for group in self.groups:
             group.stored = [op for op in group.ops if op in wanted]
@@ -430,20 +438,22 @@ def space_of(op: Op) -> Shape:
     return op.args[0].shape if op.name in REDUCTIONS else op.shape
 
 
-def read_by(op: Op, layout: Layout) -> Layout:
-    """How an operation reads an argument as it works through its space.
+def read_by(op: Op, k: int, layout: Layout) -> Layout:
+    """How an operation reads its argument number k as it works through its space.
 
     Of a padded array only what lies within the bounds is read; elsewhere the layout leads past
-    the ends of the memory.
+    the ends of the memory. Where elements are taken, the array lies as it is.
     """
+    if k == 0 and is_gather(op):
+        return layout
     if op.name != "pad":
         return layout.broadcast(space_of(op))
     start = sum(low * s for low, s in zip(op.params["lows"], layout.strides, strict=True))
     return Layout(layout.root, layout.offset - start, op.shape, layout.strides)
 
 
-def in_registers(group: Group, layout: Layout, reader: Op) -> bool:
-    """Has the group just computed this element when the reader needs it?"""
+def in_registers(group: Group, layout: Layout, reader: Op, k: int) -> bool:
+    """Has the group just computed this element when the reader needs it as argument k?"""
     if group.kind in ("numpy", "take") or reader is group.head:
         return False
     root = layout.root
@@ -452,7 +462,7 @@ def in_registers(group: Group, layout: Layout, reader: Op) -> bool:
     return (
         root in group.members
         and root.name not in REDUCTIONS
-        and reader.name != "pad"
+        and reads_beside(reader, k)
         and squeezed(space_of(reader)) == group.space
         and layout.broadcast(space_of(reader)).is_flat()
     )

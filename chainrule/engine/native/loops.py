@@ -13,10 +13,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.accesses import Access, Reduction, bounds_of
+from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import (
     Group,
     Layout,
@@ -25,9 +24,8 @@ from chainrule.engine.native.groups import (
     space_of,
     squeezed,
 )
-from chainrule.engine.native.operations import REGISTER, compute, number
-from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS
-from chainrule.engine.native.special import EMIT
+from chainrule.engine.native.operations import REGISTER, combined, compute, identity, number
+from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS, is_gather, reads_beside
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.tiles import index
@@ -41,8 +39,6 @@ from chainrule.engine.native.vectors import (
 )
 from chainrule.engine.program import Op, contiguous
 
-IDENTITY = {"sum": -0.0, "max": -np.inf, "min": np.inf}
-COMBINE = {"sum": "add", "max": "maximum", "min": "minimum"}
 BLOCK = 64  # turns of a loop whose sums are added up by themselves
 TAPS = 16  # elements that are reduced for each vector with their code written out
 HELD = 4  # vectors of a result that stay in registers
@@ -103,9 +99,11 @@ class Loops:
         for op in group.ops:
             shape = space_of(op)
             for k, a in enumerate(op.args):
-                if not isinstance(a, Op) or in_registers(group, self.layout(a), op):
+                if not isinstance(a, Op) or in_registers(group, self.layout(a), op, k):
                     continue
-                whole = read_by(op, self.layout(a))
+                whole = read_by(op, k, self.layout(a))
+                if not reads_beside(op, k) and op.name != "pad":
+                    continue  # positions are known only when it is read
                 strides = [s for n, s in zip(shape, whole.strides, strict=True) if n != 1]
                 bounds = bounds_of(op) if op.name == "pad" else None
                 key = (whole.root, whole.offset, tuple(strides), str(bounds))
@@ -223,7 +221,7 @@ class Loops:
         """Set the result to what the reduction starts with."""
         b, lanes, n = self.b, self.lanes, r.op.size
         assert lanes is not None
-        value = number(IDENTITY[r.op.name], str(r.op.dtype), lanes)
+        value = identity(r.op, lanes)
 
         def body(i: ir.Value, _: Any) -> list[ir.Value]:
             self._store(r.out, i, value, self._mask(i, n) if n % lanes else None)
@@ -237,11 +235,11 @@ class Loops:
         """The loop over axis k and all inside of it."""
         mine = [r for r in self.reductions.values() if r.inner and r.suffix == k]
         for r in mine:
-            start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
+            start = identity(r.op, self.lanes)
             sums = {**sums, r.op: [start] * self._unroll()}
         held = [r for r in self.reductions.values() if r.held and k == 0]
         for r in held:
-            start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
+            start = identity(r.op, self.lanes)
             sums = {**sums, r.op: [start] * -(-self.dims[-1] // (self.lanes or 1))}
         if k == len(self.dims) - 1:
             sums = self._innermost(offsets, sums)
@@ -326,9 +324,9 @@ class Loops:
                 size *= BLOCK
 
             def one(j: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
-                zero = [number(IDENTITY[op.name], str(op.dtype), self.lanes) for op in ops]
+                zero = [identity(op, self.lanes) for op in ops]
                 rows = zip(ops, before, run(b.add(base, j), size, zero), strict=True)
-                return [EMIT[COMBINE[op.name]](b, x, y) for op, x, y in rows]
+                return [combined(b, op, x, y) for op, x, y in rows]
 
             whole = length // size * size
             found = counted(b, 0, whole, size, start, one)
@@ -432,7 +430,7 @@ class Loops:
             return self._body(offsets, i, mask, still, sums)
         b, tapped = self.b, [r for r in self.reductions.values() if r.tapped]
         for r in tapped:
-            start = number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes)
+            start = identity(r.op, self.lanes)
             sums = {**sums, r.op: [start]}
         for tap in self.taps:
             moved = {}
@@ -464,9 +462,9 @@ class Loops:
 
     def _finish(self, r: Reduction, offsets: dict[Access, ir.Value], parts: list[ir.Value]) -> None:
         """Combine the registers of a reduction into one number and store it."""
-        b, combine = self.b, EMIT[COMBINE[r.op.name]]
+        b, combine = self.b, functools.partial(combined, self.b, r.op)
         while len(parts) > 1:
-            parts = [combine(b, x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+            parts = [combine(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
         total = parts[0]
         while isinstance(total.type, ir.VectorType) and total.type.count > 1:
             half = total.type.count // 2
@@ -478,11 +476,11 @@ class Loops:
                 )
                 for first in (0, half)
             ]
-            total = combine(b, *halves)
+            total = combine(*halves)
         if isinstance(total.type, ir.VectorType):
             total = b.extract_element(total, ir.Constant(I32, 0))
         if r.in_memory:
-            total = combine(b, self._load_one(r.out, offsets[r.out]), total)
+            total = combine(self._load_one(r.out, offsets[r.out]), total)
         address = self._address(r.out, offsets[r.out])
         b.store(total, address, align=r.op.dtype.itemsize)
 
@@ -518,7 +516,9 @@ class Loops:
                 x, _ = argument(op, 0)
                 self._accumulate(self.reductions[op], offsets, i, mask, x, sums)
                 continue
-            if op in self.masks:
+            if is_gather(op):
+                values[op] = self._taken(op, argument(op, 1)[0])
+            elif op in self.masks:
                 values[op] = self._masked(op, argument(op, 0)[0], i)
             elif op in self.draws:
                 values[op] = self._drawn(op, argument(op, 0)[0], offsets, i)
@@ -541,6 +541,11 @@ class Loops:
         key = b.extract_element(key, ir.Constant(I32, 0))
         return randoms.emit(b, op, key, at, step, self.lanes)
 
+    def _taken(self, op: Op, at: ir.Value) -> ir.Value:
+        """Elements of a flat array at the positions in a register."""
+        layout, lanes = self.layout(op.args[0]), self.lanes
+        return taken(self.b, layout, self.pointer(layout.root), at, lanes)
+
     def _masked(self, op: Op, x: ir.Value, i: ir.Value) -> ir.Value:
         """What is within the bounds, and a number elsewhere."""
         inside = self._within(self.masks[op], i, None)
@@ -557,19 +562,19 @@ class Loops:
         x: ir.Value,
         sums: dict[Op, list[ir.Value]],
     ) -> None:
-        b, combine = self.b, EMIT[COMBINE[r.op.name]]
+        b, combine = self.b, functools.partial(combined, self.b, r.op)
         if r.tapped or r.held:
-            sums[r.op] = [combine(b, sums[r.op][0], x)]
+            sums[r.op] = [combine(sums[r.op][0], x)]
         elif not any(r.reduced):  # over axes of length one
             self._store(r.out, b.add(offsets[r.out], i), x, mask)
         elif r.inner:
             if mask is not None:
-                x = b.select(mask, x, number(IDENTITY[r.op.name], str(r.op.dtype), self.lanes))
-            sums[r.op] = [combine(b, sums[r.op][0], x)]
+                x = b.select(mask, x, identity(r.op, self.lanes))
+            sums[r.op] = [combine(sums[r.op][0], x)]
         else:
             at = b.add(offsets[r.out], i)
             old = self._load(r.out, offsets[r.out], i, mask)
-            self._store(r.out, at, combine(b, old, x), mask)
+            self._store(r.out, at, combine(old, x), mask)
 
     # Memory ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import ir, randoms
-from chainrule.engine.native.repertoire import COMPARISONS, LOGIC
+from chainrule.engine.native.repertoire import BITS, COMPARISONS, LOGIC
 from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, TYPES
 from chainrule.engine.program import Op
@@ -88,8 +88,9 @@ def compute(
             }[name]
             return b.icmp_signed(sign, given(0, "int64"), given(1, "int64"))
         return EMIT[name](b, given(0, common), given(1, common))
-    if name in LOGIC:
-        return EMIT[name](b, *(given(k, "bool") for k in range(len(op.args))))
+    if name in LOGIC or (name in BITS and dtype == "bool"):
+        logic = BITS.get(name, name)
+        return EMIT[logic](b, *(given(k, "bool") for k in range(len(op.args))))
     if dtype == "int64":
         return _whole(b, name, [given(k, "int64") for k in range(len(op.args))])
     if dtype == "bool":  # isnan and its like look at the number as it is
@@ -98,13 +99,74 @@ def compute(
     return EMIT[name](b, *(given(k, dtype) for k in range(len(op.args))))
 
 
+# What a reduction starts with, and which function of two numbers it goes on with.
+REDUCED: dict[str, tuple[float, str]] = {
+    "sum": (-0.0, "add"),
+    "prod": (1.0, "multiply"),
+    "max": (-np.inf, "maximum"),
+    "min": (np.inf, "minimum"),
+}
+
+
+def identity(op: Op, lanes: int | None) -> ir.Value:
+    """What a reduction starts with."""
+    first = REDUCED[op.name][0]
+    if op.kind == "int64" and np.isinf(first):
+        first = np.iinfo(np.int64).max if first > 0 else np.iinfo(np.int64).min
+    return number(first, op.kind, lanes)
+
+
+def combined(b: ir.Builder, op: Op, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Two parts of a reduction as one."""
+    name = REDUCED[op.name][1]
+    return _whole(b, name, [x, y]) if op.kind == "int64" else EMIT[name](b, x, y)
+
+
 def _whole(b: ir.Builder, name: str, args: list[ir.Value]) -> ir.Value:
+    x = args[0]
+    lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
+    zero, one, none = (number(n, "int64", lanes) for n in (0, 1, -1))
+    if name == "positive":
+        return x
     if name == "negative":
-        return b.neg(args[0])
-    if name in ("maximum", "minimum"):
-        sign = ">" if name == "maximum" else "<"
+        return b.neg(x)
+    if name == "invert":
+        return b.xor(x, none)
+    if name == "square":
+        return b.mul(x, x)
+    is_negative = b.icmp_signed("<", x, zero)
+    if name == "abs":
+        return b.select(is_negative, b.neg(x), x)
+    if name == "sign":
+        return b.select(is_negative, none, b.select(b.icmp_signed("==", x, zero), zero, one))
+    if name in ("maximum", "minimum", "lower_bound", "upper_bound"):
+        sign = ">" if name in ("maximum", "lower_bound") else "<"
         return b.select(b.icmp_signed(sign, *args), *args)
-    return {"add": b.add, "subtract": b.sub, "multiply": b.mul}[name](*args)
+    if name in ("floor_divide", "mod"):
+        return _divided(b, name, x, args[1], zero, one)
+    functions = {
+        "add": b.add, "subtract": b.sub, "multiply": b.mul,
+        "bitwise_and": b.and_, "bitwise_or": b.or_, "bitwise_xor": b.xor,
+    }  # fmt: skip
+    return functions[name](*args)
 
 
-__all__ = ["REGISTER", "cast", "compute", "number"]
+def _divided(
+    b: ir.Builder, name: str, x: ir.Value, y: ir.Value, zero: ir.Value, one: ir.Value
+) -> ir.Value:
+    """Quotient or remainder rounded down. Divided by 0 both are 0; −1 must not trap either."""
+    nothing = b.icmp_signed("==", y, zero)
+    flips = b.icmp_signed("==", y, b.sub(zero, one))
+    safe = b.select(b.or_(nothing, flips), one, y)
+    quotient = b.sdiv(x, safe)
+    rest = b.sub(x, b.mul(quotient, safe))
+    unlike = b.icmp_signed("<", b.xor(rest, safe), zero)
+    down = b.and_(unlike, b.icmp_signed("!=", rest, zero))
+    if name == "mod":
+        found, flipped = b.select(down, b.add(rest, safe), rest), zero
+    else:
+        found, flipped = b.select(down, b.sub(quotient, one), quotient), b.neg(x)
+    return b.select(nothing, zero, b.select(flips, flipped, found))
+
+
+__all__ = ["REGISTER", "cast", "combined", "compute", "identity", "number"]

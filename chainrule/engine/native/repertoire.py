@@ -10,11 +10,21 @@ from chainrule.engine.native.special import EMIT
 from chainrule.engine.program import ELEMENTWISE, Op
 
 CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
-REDUCTIONS = frozenset({"sum", "max", "min"})
+REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
 DRAWS = frozenset({"random_uniform", "random_normal"})
-INTEGER = frozenset({"add", "subtract", "multiply", "negative", "maximum", "minimum"})
+INTEGER = frozenset(
+    {
+        "add", "subtract", "multiply", "negative", "positive", "square", "abs", "sign", "maximum",
+        "minimum", "lower_bound", "upper_bound", "floor_divide", "mod", "bitwise_and",
+        "bitwise_or", "bitwise_xor", "invert",
+    }
+)  # fmt: skip
 COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
 LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
+BITS = {  # on truth values the same as a function of logic
+    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor",
+    "invert": "logical_not",
+}  # fmt: skip
 SIMPLE = COMPARISONS | LOGIC | INTEGER | ELEMENTWISE | {"divide", "square", "sqrt", "abs"}
 FLOATS = ("float32", "float64")
 DTYPES = (*FLOATS, "int64", "bool")
@@ -42,6 +52,16 @@ def is_list(op: Op) -> bool:
     )
 
 
+def is_gather(op: Op) -> bool:
+    """Does an operation take elements of a flat array at positions, one for each of its own?"""
+    return op.name == "take" and len(op.args[0].shape) == 1
+
+
+def reads_beside(op: Op, k: int) -> bool:
+    """Does an operation read of its argument number k the element that it makes itself?"""
+    return op.name != "pad" and not (k == 0 and is_gather(op))
+
+
 def supported(op: Op) -> bool:
     """Is there native code for an operation?"""
     if op.kind not in DTYPES or op.size == 0:
@@ -51,10 +71,13 @@ def supported(op: Op) -> bool:
         return False
     name = op.name
     if name in REDUCTIONS:
-        return op.kind in FLOATS and sources[0].dtype == op.dtype
+        return op.kind in (*FLOATS, "int64") and sources[0].dtype == op.dtype
     if name in ("take", "scatter"):
         index = sources[-1]
         return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
+    if name == "index_put":
+        index = sources[-1]
+        return len(sources) == 3 and index.dtype == np.int64 and sources[1].dtype == op.dtype
     if name in CORRELATIONS:
         return str(op.dtype) in FLOATS and all(a.dtype == op.dtype for a in sources)
     if name == "matmul":
@@ -71,6 +94,8 @@ def supported(op: Op) -> bool:
         return True
     if name in LOGIC:
         return all(a.dtype == bool for a in sources)
+    if name in BITS and op.dtype == bool:
+        return all(a.dtype == bool for a in sources)
     if op.dtype.kind == "i":
         return name in INTEGER
     if name in ("isfinite", "isnan", "isinf", "signbit"):
@@ -79,6 +104,7 @@ def supported(op: Op) -> bool:
 
 
 __all__ = [
+    "BITS",
     "COMPARISONS",
     "CORRELATIONS",
     "DRAWS",
@@ -88,8 +114,10 @@ __all__ = [
     "LOGIC",
     "REDUCTIONS",
     "SIMPLE",
+    "is_gather",
     "is_list",
     "is_number",
+    "reads_beside",
     "supported",
     "unrolled_seconds",
 ]

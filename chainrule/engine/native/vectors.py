@@ -118,6 +118,16 @@ def masked_store(b: ir.Builder, x: ir.Value, address: ir.Value, size: int, mask:
     b.call(f, [x, address, ir.Constant(I32, size), mask])
 
 
+def gathered(b: ir.Builder, addresses: ir.Value, kind: ir.VectorType, size: int) -> ir.Value:
+    """The elements at a vector of addresses."""
+    lanes = kind.count
+    name = f"llvm.masked.gather.v{lanes}{_suffix(kind.element)}.v{lanes}p0"
+    types = [ir.VectorType(ir.PointerType(), lanes), I32, ir.VectorType(I1, lanes), kind]
+    f = _declared(b.module, name, kind, types)
+    mask = ir.Constant(ir.VectorType(I1, lanes), 1)
+    return b.call(f, [addresses, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
+
+
 def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -> ir.Function:
     return module.declared(name, ir.FunctionType(result, types))
 

@@ -1,0 +1,141 @@
+"""Indices and masks that compiled code is given: the elements that NumPy takes and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import BranchError, ShapeError
+
+RNG = np.random.default_rng(4)
+X = RNG.standard_normal((5, 4, 3))
+
+
+def whole(*shape: int, below: int) -> Callable[[], np.ndarray]:
+    return lambda: RNG.integers(-below, below, shape)
+
+
+READS: dict[str, tuple[Any, list[Any]]] = {
+    "rows": (lambda x, k: x[k], [whole(7, below=5)]),
+    "a row": (lambda x, k: x[k], [whole(below=5)]),
+    "rows of a table": (lambda x, k: x[k], [whole(2, 3, below=5)]),
+    "columns": (lambda x, k: x[:, k], [whole(6, below=4)]),
+    "the last axis": (lambda x, k: x[..., k], [whole(2, below=3)]),
+    "pairs": (lambda x, k, j: x[k, j], [whole(6, below=5), whole(6, below=4)]),
+    "pairs apart": (lambda x, k, j: x[k, :, j], [whole(6, below=5), whole(6, below=3)]),
+    "with a number": (lambda x, k: x[k, 1], [whole(6, below=5)]),
+    "with a plain array": (lambda x, k: x[np.arange(5), k], [whole(5, below=4)]),
+    "with a slice": (lambda x, k: x[1:4, ::-2, k], [whole(2, 2, below=3)]),
+    "broadcast": (lambda x, k, j: x[k, j, 0], [whole(3, 1, below=5), whole(4, below=4)]),
+    "take": (lambda x, k: np.take(x, k), [whole(3, 2, below=60)]),
+    "take along 1": (lambda x, k: np.take(x, k, axis=1), [whole(3, 2, below=4)]),
+    "take and wrap": (lambda x, k: np.take(x, k, 2, mode="wrap"), [whole(4, below=9)]),
+    "take and clip": (lambda x, k: np.take(x, k, 0, mode="clip"), [whole(4, below=9)]),
+    "along an axis": (
+        lambda x, k: np.take_along_axis(x, k, 1), [whole(5, 6, 3, below=4)],
+    ),
+    "along none": (lambda x, k: np.take_along_axis(x, k, None), [whole(7, below=60)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("case", READS.values(), ids=READS)
+def test_elements_are_taken(case: Any, dtype: Any) -> None:
+    read, makers = case
+    x = X.astype(dtype)
+    compiled = cr.compile(read)
+    weighted = lambda x, *ks: (np.sin(read(x, *ks)) * 2.0).sum()  # noqa: E731
+    gradient = cr.compile(cr.grad(weighted))
+    for _ in range(3):
+        ks = [make() for make in makers]
+        expected = read(x, *ks)
+        got = compiled(x, *ks)
+        np.testing.assert_array_equal(got, expected)
+        assert got.dtype == expected.dtype
+        # Σ sin over what is taken: each element has the slope cos as often as it is taken.
+        places = read(np.arange(x.size).reshape(x.shape), *ks)
+        counts = np.bincount(places.ravel(), minlength=x.size).reshape(x.shape)
+        np.testing.assert_allclose(gradient(x, *ks), 2 * counts * np.cos(x), rtol=1e-5)
+
+
+def copied(x: Any, write: Any, *rest: Any) -> Any:
+    y = x * 1.0
+    write(y, *rest)
+    return y
+
+
+WRITES: dict[str, tuple[Any, list[Any], tuple[int, ...]]] = {
+    "a row": (lambda y, v, k: y.__setitem__(k, v), [whole(below=5)], (4, 3)),
+    "rows": (lambda y, v, k: y.__setitem__(k, v), [whole(7, below=5)], (7, 4, 3)),
+    "one value": (lambda y, v, k: y.__setitem__(k, v), [whole(7, below=5)], ()),
+    "columns": (
+        lambda y, v, k: y.__setitem__((slice(None), k), v), [whole(3, below=4)], (5, 3, 3),
+    ),
+    "pairs": (
+        lambda y, v, k, j: y.__setitem__((k, j), v),
+        [whole(6, below=5), whole(6, below=4)], (6, 3),
+    ),
+    "an element": (
+        lambda y, v, k, j: y.__setitem__((k, j, 0), v), [whole(below=5), whole(below=4)], (),
+    ),
+    "a view": (lambda y, v, k: y[1:, 2].__setitem__(k, v), [whole(below=4)], (3,)),
+    "a mask": (lambda y, v, m: y.__setitem__(m > 20, v), [whole(5, 4, 3, below=60)], ()),
+    "a mask of rows": (lambda y, v, m: y.__setitem__(m > 0, v), [whole(5, below=9)], (4, 3)),
+    "a mask of a view": (
+        lambda y, v, m: y[:, 1].__setitem__(m > 0, v), [whole(5, below=9)], (3,),
+    ),
+    "added": (lambda y, v, k: np.add.at(y, k, v), [whole(7, below=5)], (7, 4, 3)),
+    "subtracted": (
+        lambda y, v, k: np.subtract.at(y, (slice(None), k), v), [whole(7, below=4)], (),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRITES.values(), ids=WRITES)
+def test_elements_are_written(case: Any) -> None:
+    write, makers, shape = case
+    v = np.asarray(RNG.standard_normal(shape))[()]
+    f = lambda x, v, *ks: copied(x, write, v, *ks)  # noqa: E731
+    compiled = cr.compile(f)
+    gradient = cr.compile(cr.grad(lambda x, v, *ks: (f(x, v, *ks) ** 2).sum(), argnums=(0, 1)))
+    for _ in range(3):
+        ks = [make() for make in makers]
+        expected = f(X, v, *ks)
+        np.testing.assert_allclose(compiled(X, v, *ks), expected, rtol=1e-14)
+        for got, plain in zip(
+            gradient(X, v, *ks),
+            cr.grad(lambda x, v: (f(x, v, *ks) ** 2).sum(), argnums=(0, 1))(X, v),
+            strict=True,
+        ):
+            np.testing.assert_allclose(got, plain, rtol=1e-13, atol=1e-13)
+
+
+def test_steps_of_a_loop_write_where_they_stand() -> None:
+    def squares(x: Any) -> Any:
+        def step(y: Any, k: Any) -> Any:
+            y = y.copy()
+            y[k] = x[k] * k + y[k - 1]
+            return y, None
+
+        return cr.scan(step, np.zeros_like(x), np.arange(1, 6))[0]
+
+    x = np.linspace(1.0, 2.0, 6)
+    expected = np.cumsum(x * np.arange(6))
+    np.testing.assert_allclose(cr.compile(squares)(x), expected, rtol=1e-14)
+    slopes = cr.compile(cr.jacobian(squares))(x)
+    np.testing.assert_allclose(slopes, np.tril(np.ones((6, 6))) * np.arange(6), atol=1e-14)
+
+
+def test_what_has_a_shape_that_depends_on_values_is_refused() -> None:
+    with pytest.raises(BranchError, match=r"shape depends on values(?s:.*)np\.where\(mask, x, 0\)"):
+        cr.compile(lambda x: x[x > 0].sum())(X)
+    with pytest.raises(BranchError, match=r"test_positions\.py"):
+        cr.compile(lambda x: x[:, x[0, :, 0] > 0].sum())(X)
+    with pytest.raises(ShapeError, match=r"np\.where\(mask, values, y\)"):
+        cr.compile(lambda x: copied(x, lambda y: y.__setitem__(x > 0, np.ones(3))))(X)
+    with pytest.raises(BranchError, match="a length or a range"):
+        cr.compile(lambda x, k: x[:k])(X, 2)
