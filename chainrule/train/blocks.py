@@ -1,12 +1,15 @@
-"""Steps that are done in one go and told of in pieces, with a state for whoever asks."""
+"""Steps that are laid out together, done in one go, and told of in pieces.
+
+Where a state on the way is asked for, it is made: from the state in which the go began, by the same
+steps once more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +36,19 @@ class Part:
     own: Any
 
 
+class Done(NamedTuple):
+    """Some steps of a part: the part's number, the rows of their batches, and what they leave.
+
+    That are arrays by name, with "loss" and "norm" among them.
+    """
+
+    part: int
+    orders: Any
+    said: dict[str, Any]
+
+
 class Block:
-    """Steps from where a memory stands on: some of an epoch, or several whole epochs.
+    """Steps that follow one another: some of an epoch, or several whole epochs.
 
     Args:
         memory: holds the state.
@@ -43,61 +57,89 @@ class Block:
         single: each step is told of by itself, otherwise all those of an epoch together.
 
     Attributes:
-        said: what the steps of each part leave: arrays by name, "loss" and "norm" among them.
+        count: of all calls of native code.
+        told: so many calls make a piece.
+        done: the memory stands after so many calls; None where that is not known.
     """
 
     def __init__(self, memory: Memory, parts: Sequence[Part], epochs: int, single: bool) -> None:
-        self.memory, self.parts, self.epochs = memory, parts, epochs
-        self.said = [part.stepper.begin(part.own, len(part.orders)) for part in parts]
-        # The calls of an epoch, each of some steps of one part: (part, first step, how many).
-        self.calls = [
-            (k, first, 1 if single else part.count)
-            for k, part in enumerate(parts)
-            for first in (range(part.count) if single else (0,))
-        ]
-        self.told = 1 if single else len(self.calls)  # together
-        self.done: int | None = 0  # the memory stands after so many calls; None: it is not known
-        memory.keep()
+        self.memory, self.parts = memory, parts
+        self._said = [part.stepper.begin(part.own, len(part.orders)) for part in parts]
+        # The calls of an epoch: the part, and how many of its steps; and what was done before each.
+        self.calls: list[tuple[int, int]] = []
+        self._before = [[0] * len(parts)]
+        for k, part in enumerate(parts):
+            for count in [1] * part.count if single else [part.count]:
+                self.calls.append((k, count))
+                self._before.append([n + count * (i == k) for i, n in enumerate(self._before[-1])])
+        self.count, self.told = epochs * len(self.calls), 1 if single else len(self.calls)
+        self.done: int | None = 0
+        self._began = 0
 
-    @property
-    def steps(self) -> int:
-        return sum(len(part.orders) for part in self.parts)
+    def begin(self) -> int:
+        """Go on from the state that the memory holds now; after how many calls that is."""
+        assert self.done is not None
+        self._began = self.done
+        self.memory.keep()
+        for part in self.parts:
+            part.stepper.mark()
+        return self._began
 
-    def go(self, to: int | None = None) -> None:
-        """Bring the memory to the state after so many calls, or after all."""
-        to = self.epochs * len(self.calls) if to is None else to
+    def go(self, to: int) -> None:
+        """Bring the memory to the state after so many calls."""
         done, self.done = self.done, None  # Ctrl-C may come on the way
         if done is None or done > to:
             self.memory.back()
             for part in self.parts:
                 part.stepper.rewind()
-            done = 0
-        for k, _, count in islice(cycle(self.calls), done, to):
+            done = self._began
+        for number in range(done, to):
+            k, count = self.calls[number % len(self.calls)]
             self.parts[k].stepper.go(count)
         self.done = to
 
-    def first_not_finite(self) -> int | None:
-        """The number of the first step whose loss or gradient is not finite."""
-        sums = [(y["loss"] + y["norm"]).reshape(self.epochs, -1) for y in self.said]
-        bad = np.flatnonzero(~np.isfinite(np.concatenate(sums, axis=1)))
-        return int(bad[0]) if bad.size else None
+    def steps(self, first: int, last: int) -> list[Done]:
+        """The steps of each part from one call to before another, of an epoch or of whole ones."""
+        return [
+            Done(k, self.parts[k].orders[a:b], {name: y[a:b] for name, y in self._said[k].items()})
+            for k, (a, b) in enumerate(zip(self._steps(first), self._steps(last), strict=True))
+            if b > a
+        ]
 
-    def pieces(self, reports: Sequence[Report], batch: Any = None) -> Iterator[Piece]:
+    def pieces(
+        self, first: int, last: int, reports: Mapping[int, Report], batch: Any
+    ) -> Iterator[Piece]:
         """What the loop is told.
 
         Args:
+            first, last: from which call to before which.
             reports: what the steps of each part say.
-            batch: of a block of one step.
+            batch: of a single step.
         """
-        for epoch in range(self.epochs):
-            for at in range(0, len(self.calls), self.told):
-                found = []
-                for k, first, count in self.calls[at : at + self.told]:
-                    begin = epoch * self.parts[k].count + first
-                    found.append(reports[k].part(begin, begin + count))
-                report = reduce(Report.then, found)
-                after = After(self, epoch * len(self.calls) + at + self.told)
-                yield Piece(after, report, len(report.losses), batch)
+        start = a = self._steps(first)
+        for to in range(first + self.told, last + 1, self.told):
+            b = self._steps(to)
+            found = [
+                report.part(a[k] - start[k], b[k] - start[k])
+                for k, report in reports.items()
+                if b[k] > a[k]
+            ]
+            report, a = reduce(Report.then, found), b
+            yield Piece(After(self, to), report, len(report.losses), batch)
+
+    def _steps(self, calls: int) -> list[int]:
+        """How many steps of each part have been done after so many calls."""
+        epochs, rest = divmod(calls, len(self.calls))
+        return [
+            epochs * part.count + n for part, n in zip(self.parts, self._before[rest], strict=True)
+        ]
+
+
+def first_not_finite(done: Sequence[Done], epochs: int) -> int | None:
+    """The number of the first step whose loss or gradient is not finite."""
+    sums = [(said["loss"] + said["norm"]).reshape(epochs, -1) for _, _, said in done]
+    bad = np.flatnonzero(~np.isfinite(np.concatenate(sums, axis=1)))
+    return int(bad[0]) if bad.size else None
 
 
 class After:
@@ -110,9 +152,9 @@ class After:
         """Let the memory hold this state."""
         self.block.go(self.calls)
 
-    def begins(self, block: Block) -> None:
-        """Another block goes on from here in the same memory."""
-        self.block, self.calls = block, 0
+    def begins(self, block: Block, calls: int) -> None:
+        """A block goes on from here, after so many calls, in the same memory."""
+        self.block, self.calls = block, calls
 
     def make(self) -> Any:
         """The state, in arrays of its own."""
@@ -120,4 +162,4 @@ class After:
         return self.block.memory.state()
 
 
-__all__ = ["After", "Block", "Part"]
+__all__ = ["After", "Block", "Done", "Part", "first_not_finite"]

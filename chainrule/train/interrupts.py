@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
@@ -19,6 +17,7 @@ class Interrupts:
     def __init__(self) -> None:
         self._before: Any = None
         self._holding = self._pending = False
+        self._held = Held(self)
 
     def __enter__(self) -> Interrupts:
         usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -37,17 +36,31 @@ class Interrupts:
         else:
             signal.default_int_handler(number, frame)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Held:
         """Put Ctrl-C off to the end of the block."""
+        return self._held
+
+    def hold(self) -> None:
         self._holding = True
-        try:
-            yield
-        finally:
-            self._holding = False
+
+    def let_go(self) -> None:
+        self._holding = False
         if self._pending:
             self._pending = False
             raise KeyboardInterrupt
+
+
+class Held:
+    """A block that Ctrl-C waits for."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self.interrupts = interrupts
+
+    def __enter__(self) -> None:
+        self.interrupts.hold()
+
+    def __exit__(self, *error: object) -> None:
+        self.interrupts.let_go()
 
 
 __all__ = ["Interrupts"]

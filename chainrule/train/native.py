@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.errors import ArgumentError, ChainruleError
 from chainrule.nn.layers.draws import Key, key_of
 from chainrule.tracing import flatten, unflatten
-from chainrule.train.blocks import After, Block, Part
+from chainrule.train.blocks import After, Block, Done, Part, first_not_finite
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.files import CSVLogger
 from chainrule.train.callbacks.history import History
@@ -170,6 +170,8 @@ class NativeSteps:
         self.pace = 0.0  # seconds for a step
         self._epoch = (-1, 0, 0)  # an epoch, its rows in a batch, and its steps
         self._order: tuple[int, Any] = (-1, None)  # an epoch and its rows
+        self._block: Block | None = None  # what is laid out
+        self._reach = 1  # epochs to lay out where callbacks may set another learning rate
         self._ahead: Iterator[Piece] = iter(())  # done and not yet told
         self._rate: Any = None  # the override at which that was done
         self._told: Any = None  # the state of the last piece
@@ -234,14 +236,15 @@ class NativeSteps:
 
     def __call__(self, run: Run) -> Piece:
         """The next steps of the epoch under way."""
-        rate, piece = self.override(), None
+        rate, piece = self.override(), next(self._ahead, None)
         # What was done ahead holds as long as nobody has had the state, who may have changed it.
-        if run.latest is self._told and rate == self._rate:
-            piece = next(self._ahead, None)
+        if rate != self._rate or (piece is not None and run.latest is not self._told):
+            piece = self._block = None
+            self._reach = 1
         if piece is None:
-            most = int(STRETCH / self.pace) if self.pace else 1
-            self._ahead = self._pieces(run, 1 if self.single and self.watched else most)
-            piece, self._rate = next(self._ahead), rate
+            self._rate = rate
+            self._ahead = self._pieces(run, int(STRETCH / self.pace) if self.pace else 1)
+            piece = next(self._ahead)
         self._told = piece.state
         return piece
 
@@ -252,27 +255,52 @@ class NativeSteps:
         return self._epoch[1:]
 
     def _pieces(self, run: Run, most: int) -> Iterator[Piece]:
-        """About so many steps from where a training stands."""
+        """The next steps from where a training stands, about so many."""
         began = time.perf_counter()
-        block = self._block(run, self._orders(run, max(most, 1)))
-        block.go()
-        bad = block.first_not_finite()
-        if bad is not None and block.steps > 1:  # up to that step, which comes by itself
+        block = self._standing(run, max(most, 1))
+        first = block.begin()
+        if isinstance(run.latest, After):
+            run.latest.begins(block, first)
+        last = min(first + self._calls(run, block), block.count)
+        block.go(last)
+        done = block.steps(first, last)
+        count = sum(len(steps.orders) for steps in done)
+        bad = first_not_finite(done, max((last - first) // len(block.calls), 1))
+        if bad is not None and count > 1:  # up to that step, which comes by itself
+            self._block = None
             return self._pieces(run, bad)
-        reports = list(map(self._report, block.parts, block.said))
-        rows = block.parts[0].orders[0]
-        self.pace = (time.perf_counter() - began) / block.steps
-        return block.pieces(reports, None if bad is None else self._batch_of(self.data, rows))
+        batch = None if bad is None else self._batch_of(self.data, done[0].orders[0])
+        reports = {steps.part: self._report(steps) for steps in done}
+        self.pace = (time.perf_counter() - began) / count
+        return block.pieces(first, last, reports, batch)
+
+    def _calls(self, run: Run, block: Block) -> int:
+        """How many calls to do before anybody is told of the first."""
+        if self.watched:
+            return block.told
+        if self.looks:
+            return (self.looks - run.epoch % self.looks) * len(block.calls)
+        return block.count
+
+    def _standing(self, run: Run, most: int) -> Block:
+        """The block of the next steps, about so many if it is new; the memory holds the state."""
+        if isinstance(run.latest, After):
+            run.latest.stand()
+        else:
+            self.memory.load(run.latest)
+        if self._block is None or self._block.done == self._block.count:
+            self._block = self._laid_out(run, self._orders(run, most))
+        return self._block
 
     def _orders(self, run: Run, most: int) -> Any:
         """The rows of about so many steps: of whole epochs, or of a part of the one under way."""
         size, steps = self._under_way(run.epoch)
         epochs = 1
-        if not (run.step or self.watched or callable(self.feed.batch_size)):
-            end = self.epochs
-            if self.looks:
-                end = min(end, (run.epoch // self.looks + 1) * self.looks)
-            epochs = min(max(most // steps, 1), end - run.epoch)
+        if not (run.step or callable(self.feed.batch_size)):
+            epochs = min(max(most // steps, 1), self.epochs - run.epoch)
+        if self.watched:
+            epochs = min(epochs, self._reach)
+            self._reach *= 2
         if epochs > 1:
             orders = map(self.feed.permutation, range(run.epoch, run.epoch + epochs))
             return np.stack(list(orders))[:, : steps * size]
@@ -280,45 +308,37 @@ class NativeSteps:
             self._order = run.epoch, self.feed.permutation(run.epoch)
         return self._order[1][None, run.step * size : min(run.step + most, steps) * size]
 
-    def _block(self, run: Run, orders: Any) -> Block:
-        """The steps with these rows of each epoch, which are about to begin."""
+    def _laid_out(self, run: Run, orders: Any) -> Block:
+        """The steps with these rows of each epoch, from the one under way on."""
         size = self._under_way(run.epoch)[0]
         epochs, whole = len(orders), orders.shape[1] // size * size
         split = [orders[:, :whole].reshape(-1, size), orders[:, whole:]]
         split = [rows for rows in split if rows.size]
-        steppers = [self.stepper(rows.shape[1], run) for rows in split]
-        before = run.latest
-        if isinstance(before, After):
-            before.stand()
-        else:
-            self.memory.load(before)
         steps = sum(map(len, split)) // epochs
         rates = self._rates(epochs * steps).reshape(epochs, steps)
         parts, first = [], 0
-        for rows, stepper in zip(split, steppers, strict=True):
+        for rows in split:
             last = first + len(rows) // epochs
+            stepper = self.stepper(rows.shape[1], run)
             keys = self._keys(range(run.epoch, run.epoch + epochs),
                               range(run.step + first, run.step + last))  # fmt: skip
             own = rows, rates[:, first:last].reshape(-1), keys
             parts.append(Part(stepper, last - first, rows, own))
             first = last
-        block = Block(self.memory, parts, epochs, self.single)
-        if isinstance(before, After):
-            before.begins(block)
-        return block
+        return Block(self.memory, parts, epochs, self.single)
 
-    def _report(self, part: Part, said: dict[str, Any]) -> Report:
-        """What the steps of a part say."""
-        rows, steps = part.orders.reshape(-1), len(part.orders)
+    def _report(self, done: Done) -> Report:
+        """What some steps of a part say."""
+        rows, steps = done.orders.reshape(-1), len(done.orders)
         _, y, weight = self.data
-        outputs = said.get("outputs")
+        outputs = done.said.get("outputs")
         if outputs is None:
             y = rows  # they are only counted
         else:
             y, outputs = y[rows], outputs.reshape(-1, *outputs.shape[2:])
         batch = Batch(None, y, None if weight is None else weight[rows])
-        result = Result(said["loss"], outputs, said["norm"])
-        return self.compiled.report(batch, result, steps, said.get("clipped"))
+        result = Result(done.said["loss"], outputs, done.said["norm"])
+        return self.compiled.report(batch, result, steps, done.said.get("clipped"))
 
     def _keys(self, epochs: range, numbers: range) -> tuple[Any, Any]:
         """What steps draw from, for these of each epoch: the epoch's key, and their numbers."""

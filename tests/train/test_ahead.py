@@ -35,7 +35,7 @@ def together(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def noted(self: Block, *args: Any) -> None:
         begin(self, *args)
-        blocks.append(self.steps)
+        blocks.append(sum(len(part.orders) for part in self.parts))
 
     monkeypatch.setattr(Block, "__init__", noted)
     second = property(lambda self: 1.0, lambda self, pace: None)
@@ -122,42 +122,89 @@ class Interrupts(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_nothing_is_done_ahead_of_a_callback_that_is_not_known(together: Any) -> None:
-    blocks = together(10**6)
-    fit(made(), Reads())
-    assert blocks == [6] * EPOCHS
-    blocks = together(10**6)
-    fit(made(), validation_data=(X, Y), validation_freq=3)
-    assert blocks == [6 * 3, 6 * 3, 6]
+@pytest.mark.parametrize("most", [4, 6, 17, 10**6])
+def test_nothing_is_done_ahead_of_who_is_not_known_or_of_an_evaluation(
+    most: int, together: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together(most)
+    plain, done = Stepper.go, [0]
+
+    def counted(self: Stepper, count: int) -> None:
+        done[0] += count
+        plain(self, count)
+
+    monkeypatch.setattr(Stepper, "go", counted)
+
+    class Steps(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            assert done[0] == 6 * self.model.run.epoch + batch + 1
+
+    class Epochs(Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            assert done[0] == 6 * (epoch + 1)
+
+    class Tests(Callback):
+        def on_test_begin(self, logs: Any = None) -> None:
+            assert done[0] == 6 * (self.model.run.epoch + 1)
+
+    for callback in (Steps(), Epochs()):
+        done[0] = 0
+        fit(made(), callback)
+        assert done[0] == 6 * EPOCHS
+    monkeypatch.setattr(native, "BLIND", (*native.BLIND, Tests))
+    done[0] = 0
+    fit(made(), Tests(), validation_data=(X, Y), validation_freq=3)
+    assert done[0] == 6 * EPOCHS
 
 
+def test_data_that_a_callback_changes_are_trained_on() -> None:
+    found = []
+    for jit in (True, False):
+        x = X.copy()
+        callback = cr.train.LambdaCallback(
+            on_epoch_end=lambda epoch, logs, x=x: np.multiply(x, -1.5, out=x)
+        )
+        model = made(jit)
+        model.fit(x, Y, epochs=4, batch_size=BATCH, verbose=0, callbacks=callback)
+        found.append(model.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+@pytest.mark.parametrize("validates", [False, True])
 @pytest.mark.parametrize("kind", [Reads, Halves, Slows, Stops, Copies, Interrupts])
 def test_who_intervenes_all_the_same_is_heard(
-    kind: Any, together: Any, monkeypatch: pytest.MonkeyPatch
+    kind: Any, validates: bool, together: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together(10**6)
     found = []
+    data: Any = {"validation_data": (X, Y), "validation_freq": 3} if validates else {}
     for blind in ((), (kind,)):
         monkeypatch.setattr(native, "BLIND", (*native.BLIND, *blind))
         model, callback = made(), kind()
-        history = fit(model, callback)
+        history = fit(model, callback, **data)
         seen = getattr(callback, "weights", []), getattr(callback, "copy", None)
         found.append((bits(model), history.history, model.run.epoch, history.interrupted, seen))
     one, ahead = found
     assert one[:4] == ahead[:4]
+    by_numpy = made(jit=False)
+    fit(by_numpy, kind(), **data)
+    for a, b in zip(by_numpy.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
     for a, b in zip(one[4][0], ahead[4][0], strict=True):
         assert [w.tobytes() for w in a] == [w.tobytes() for w in b]
     if kind is Copies:
         shorter = made()
-        fit(shorter, epochs=4)
+        fit(shorter, epochs=4, **data)
         assert bits(ahead[4][1]) == bits(shorter)
 
 
-@pytest.mark.parametrize("call", [0, 1, 5, 8])
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("call", [0, 1, 5, 8, 11])
 def test_an_interrupted_go_leaves_the_state_that_it_began_with(
-    call: int, together: Any, monkeypatch: pytest.MonkeyPatch
+    call: int, watched: bool, together: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together(13)  # two epochs in a go
+    together(13)  # two epochs, each of two calls, in a go; one where somebody watches
     plain, calls = Stepper.go, [0]
 
     def interrupted(self: Stepper, count: int) -> None:
@@ -168,8 +215,8 @@ def test_an_interrupted_go_leaves_the_state_that_it_began_with(
 
     monkeypatch.setattr(Stepper, "go", interrupted)
     model = made()
-    history = fit(model)
-    epoch = call // 4 * 2
+    history = fit(model, *([cr.train.LambdaCallback()] if watched else []))
+    epoch = call // 2 if watched else call // 4 * 2
     assert history.interrupted
     assert (model.run.epoch, model.run.step) == (epoch, 0)
     assert history.epoch == [*range(epoch)]

@@ -168,7 +168,7 @@ class Stepper:
         self._work = partial(self._repeat, ctypes.addressof(self._table))
         self._left = frame.outputs[plan.kept :]  # what each step leaves
         self._moving: list[Any] = []  # the arrays of `begin`, which must live
-        self._first = b""  # the table before the first step
+        self._marked = b""  # the table before the step to return to
 
     def run(self, xs: Any, count: int) -> Any:
         """Do ``count`` steps.
@@ -202,16 +202,20 @@ class Stepper:
             else:  # the same in all steps
                 made.append(np.broadcast_to(given, (count, *np.shape(given))))
         self._moving += made
-        self._first = bytes(table)
+        self.mark()
         return unflatten(plan.y, made)
 
     def go(self, count: int) -> None:
         """Do the next ``count`` steps of those that were begun."""
         POOL.run(partial(self._work, count), self.plan.frame.threads)
 
+    def mark(self) -> None:
+        """Remember which step is the next."""
+        self._marked = bytes(self._table)
+
     def rewind(self) -> None:
-        """Let `go` do the first of the steps that were begun next."""
-        ctypes.memmove(self._table, self._first, len(self._first))
+        """Return to the step that is remembered: the first one, or where there was a `mark`."""
+        ctypes.memmove(self._table, self._marked, len(self._marked))
 
 
 def _numbers(tree: Any) -> list[Any]:
