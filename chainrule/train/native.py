@@ -180,9 +180,7 @@ class NativeSteps:
         """Compile the step, and beside it the step for the short batch at the end of an epoch."""
         whole, rest = min(batch_size, self.feed.rows), self.feed.rows % batch_size
         beside = threading.Thread(target=self._try, args=(rest, run))
-        if whole == batch_size and rest:
-            beside.start()
-        self.stepper(whole, run)
+        self.stepper(whole, run, beside if whole == batch_size and rest else None)
         if beside.ident is not None:
             beside.join()
 
@@ -190,14 +188,16 @@ class NativeSteps:
         with contextlib.suppress(Exception):  # it comes again when the step is needed
             self.stepper(rows, run)
 
-    def stepper(self, rows: int, run: Run) -> Any:
-        """The compiled step for batches of so many rows."""
+    def stepper(self, rows: int, run: Run, beside: threading.Thread | None = None) -> Any:
+        """The compiled step for batches of so many rows; a thread is started if it takes time."""
         if rows not in self.steppers:
             from chainrule.engine.native.stepping import Plan, Stepper
 
             first, state, data = np.arange(rows), run.state, self.data
 
             def made(known: bool) -> Plan:
+                if beside is not None:
+                    beside.start()
                 example = first, np.float64(0.0), (np.int64(0), np.int64(0))
                 with np.errstate(all="ignore"):  # what is not finite is an error when it runs
                     return Plan.of(self._step, state, data, example, probe=not known)

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.tracing import flatten
 
 MOST = 16  # plans that are kept
-_plans: OrderedDict[str, Any] = OrderedDict()
+_plans: OrderedDict[Any, Any] = OrderedDict()
 
 
 def recipe(x: Any) -> Any:
@@ -52,11 +52,12 @@ def plan_for(parts: Any, trees: Any, make: Callable[[bool], Any]) -> Any:
         make: make(are all parts the library's own?) → something that can be pickled.
     """
     try:
-        key = repr((recipe(parts), signature(trees)))
+        key = recipe(parts), signature(trees)
+        known = key in _plans
     except TypeError:
         return make(False)
-    if key not in _plans:
-        _plans[key] = _kept(key, make)
+    if not known:
+        _plans[key] = _kept(repr(key), make)
         while len(_plans) > MOST:
             _plans.popitem(last=False)
     _plans.move_to_end(key)
