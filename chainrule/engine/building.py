@@ -231,6 +231,15 @@ def _add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     return None
 
 
+def _greater(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """z > 0 as relu(z) > 0, which is the same for every z: the mask comes from what is kept."""
+    x, y = args
+    if not isinstance(x, Op) or not _is(y, 0):
+        return None
+    relu = b.known.get(("relu", (key_of(x),), key_of({}), x.shape, x.dtype))
+    return None if relu is None else b.op("greater", (relu, y), shape, dtype)
+
+
 SIMPLER: dict[str, Rule] = {
     "identity": _same,
     "stop_gradient": _same,
@@ -246,6 +255,7 @@ SIMPLER: dict[str, Rule] = {
     "astype": _astype,
     "add": _add,
     "subtract": _subtract,
+    "greater": _greater,
 }
 
 __all__ = ["SIMPLER", "Builder", "Rule"]

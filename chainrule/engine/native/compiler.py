@@ -19,6 +19,7 @@ from chainrule.engine.native.gathers import put_elements, scatter_rows, take_row
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
@@ -134,6 +135,7 @@ class Compiled:
     def _group(self, donated: int, apart: bool) -> None:
         self.program = gathered.sunk(self.original.copy())  # it and grouping change operations
         self.grouping = Grouping(self.program, donated)
+        recompute(self.grouping, donated)
         self.stretches = stretches(self.grouping.groups, apart)
         self.donated = donated
 

@@ -149,7 +149,7 @@ class Grouping:
             self.outputs.append(
                 self._output(y, taken) if isinstance(y, Op) and not unchanged else y
             )
-        self._find_stored()
+        self.find_stored()
 
     # Layouts -------------------------------------------------------------------------------
 
@@ -394,31 +394,38 @@ class Grouping:
         return self._append(Group("loop", space))
 
     def in_place(self, x: Op, y: Op) -> bool:
-        """May the output y take the memory of the input x?
+        """May the output y take the memory of the input x, since x is not read after it?"""
+        later = self.groups[self.place[y] + 1 :]
+        read = (self.layouts[a].root for group in later for op in group.ops for a in op.sources())
+        return self.follows(x, y) and x not in read
 
-        It may if x is not read after y is written, and in the group that writes it only element
-        by element.
+    def follows(self, x: Op, y: Op) -> bool:
+        """Does the group that writes y read x only element by element, each before y's is written?
+
+        Loops read all that they need of some elements first, a product as its steps need it.
         """
-        writer = self.groups[self.place[y]]
-        for group in self.groups[writer.index :]:
-            for op in group.ops:
-                for k, a in enumerate(op.args):
-                    if not isinstance(a, Op) or self.layouts[a].root is not x:
-                        continue
-                    layout = self.layouts[a]
-                    beside = (
-                        group is writer
-                        and group.kind in ("loop", "product")
-                        and not (op is group.head and group.kind == "product")
+        group = self.groups[self.place[y]]
+        product = group.kind == "product"
+        written = False
+        for op in group.ops:
+            for k, a in enumerate(op.args):
+                layout = self.layouts[a] if isinstance(a, Op) else None
+                if (
+                    layout is not None
+                    and layout.root is x
+                    and not (
+                        group.kind in ("loop", "product")
+                        and not (product and (op is group.head or written))
                         and reads_beside(op, k)
                         and squeezed(space_of(op)) == squeezed(x.shape) == group.space
                         and layout.broadcast(space_of(op)).is_flat()
                     )
-                    if not beside:
-                        return False
+                ):
+                    return False
+            written = written or op is y
         return True
 
-    def _find_stored(self) -> None:
+    def find_stored(self) -> None:
         """Mark what is read outside of its group, or not element by element inside of it."""
         wanted = {y for y in self.outputs if isinstance(y, Op)}
         for group in self.groups:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine.native import sweeps
 from chainrule.engine.native.frames import Frame, Given
-from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.groups import Group, Grouping, squeezed
 from chainrule.engine.native.memory import Span, place, rounded
+from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.threads import most
 from chainrule.engine.native.work import Work
@@ -37,6 +39,8 @@ class Storage:
         arena_slot, arena_size: of the arena, which is the last in the table; its bytes.
         offsets, registers, sums: places in the arena: of operations, of the registers of tapes, of
             the sums of sweeps.
+        heirs: of a value in the arena whose memory it was first: a value that is made element by
+            element from one that nobody reads any more takes its memory.
         sweeps: pairs of products that go through a matrix together.
         threads: so many threads at most may run the code, as many as there are to be had.
         scratch: of each group that needs it the place of the threads' own memory, and the bytes of
@@ -53,6 +57,7 @@ class Storage:
         self.constants: list[np.ndarray] = []
         self.constant_slots: list[int] = []
         self.tape_slots: dict[Group, int] = {}
+        self.heirs: dict[Op, Op] = {}
         count = self._give_slots(donated)
         count = self._give_constants(tapes, count)
         self.arena_slot = count
@@ -119,7 +124,7 @@ class Storage:
         places = dict(zip(spans, offsets, strict=True))
         self.registers = {group: places[group] for group in tapes}
         self.sums = {sweep: places[sweep] for sweep in self.sweeps}
-        self.offsets = {op: at for op, at in places.items() if isinstance(op, Op)}
+        self.offsets = {op: places[first] for op, first in self.heirs.items()}
         self.scratch = {group: (places[group], size) for group, size in sizes.items()}
 
     def _values(self) -> dict[Op, Span]:
@@ -131,14 +136,33 @@ class Storage:
                 for a in op.sources():
                     last[layout(a).root] = group.index
         copied = {y for y, _ in self.copies}
-        spans = {}
+        spans: dict[Op, Span] = {}
         for group in groups:
             for op in group.stored:
                 if op not in self.slots and op.dtype != object:
                     size = max(op.size, 1) * op.dtype.itemsize
                     end = len(groups) if op in copied else last.get(op, group.index)
-                    spans[op] = Span(size, group.index, end)
+                    first = self._predecessor(group, op, spans)
+                    self.heirs[op] = first or op
+                    if first is None:
+                        spans[op] = Span(size, group.index, end)
+                    else:
+                        spans[first] = replace(spans[first], last=end)
         return spans
+
+    def _predecessor(self, group: Group, y: Op, spans: Mapping[Op, Span]) -> Op | None:
+        """The first owner of memory that is free for y where it is written element by element."""
+        if group.kind not in ("loop", "product") or squeezed(y.shape) != group.space:
+            return None
+        for op in group.ops:
+            for a in op.sources():
+                x = self.grouping.layout(a).root
+                first = self.heirs.get(x)
+                if first is None or spans[first].last != group.index or x.dtype != y.dtype:
+                    continue
+                if x.size == y.size and y.name not in REDUCTIONS and self.grouping.follows(x, y):
+                    return first
+        return None
 
     def frame(self) -> Frame:
         """What a caller of the code has to know."""
