@@ -36,7 +36,7 @@ def given(dtype: Any, n: int, shape: tuple[int, ...], rows: int, columns: int) -
         (50, (7,), 9, 5),
         (30, (4, 4), 16, 16),  # a square, so that shapes do not tell a transpose
         (300, (28, 28), 128, 256),
-        (20, (3,), 1, 17),
+        (20, (30,), 1, 17),
         (1, (7,), 3, 40),
         (9, (1,), 5, 40),
         (2000, (1200,), 300, 300),  # rows are copied side by side, column by column

@@ -405,23 +405,13 @@ class Grouping:
         Loops read all that they need of some elements first, a product as its steps need it.
         """
         group = self.groups[self.place[y]]
-        product = group.kind == "product"
         written = False
         for op in group.ops:
             for k, a in enumerate(op.args):
-                layout = self.layouts[a] if isinstance(a, Op) else None
-                if (
-                    layout is not None
-                    and layout.root is x
-                    and not (
-                        group.kind in ("loop", "product")
-                        and not (product and (op is group.head or written))
-                        and reads_beside(op, k)
-                        and squeezed(space_of(op)) == squeezed(x.shape) == group.space
-                        and layout.broadcast(space_of(op)).is_flat()
-                    )
-                ):
-                    return False
+                if isinstance(a, Op) and self.layouts[a].root is x:
+                    late = written and group.kind == "product"
+                    if late or not beside(group, self.layouts[a], op, k):
+                        return False
             written = written or op is y
         return True
 
@@ -459,20 +449,24 @@ def read_by(op: Op, k: int, layout: Layout) -> Layout:
     return Layout(layout.root, layout.offset - start, op.shape, layout.strides)
 
 
-def in_registers(group: Group, layout: Layout, reader: Op, k: int) -> bool:
-    """Has the group just computed this element when the reader needs it as argument k?"""
-    if group.kind in ("numpy", "take") or reader is group.head:
-        return False
-    root = layout.root
-    if group.kind == "tape":
-        return root in group.members and is_number(root)
+def beside(group: Group, layout: Layout, reader: Op, k: int) -> bool:
+    """Does a step of a loop or product read, as argument k, the element in whose place it is?"""
     return (
-        root in group.members
-        and root.name not in REDUCTIONS
+        group.kind in ("loop", "product")
+        and reader is not group.head
         and reads_beside(reader, k)
         and squeezed(space_of(reader)) == group.space
         and layout.broadcast(space_of(reader)).is_flat()
     )
+
+
+def in_registers(group: Group, layout: Layout, reader: Op, k: int) -> bool:
+    """Has the group just computed this element when the reader needs it as argument k?"""
+    root = layout.root
+    if group.kind == "tape":
+        return root in group.members and is_number(root)
+    here = root in group.members and root.name not in REDUCTIONS
+    return here and beside(group, layout, reader, k)
 
 
 def matrix_of(layout: Layout) -> tuple[bool, int] | None:
@@ -495,6 +489,7 @@ __all__ = [
     "Group",
     "Grouping",
     "Layout",
+    "beside",
     "in_registers",
     "matrix_of",
     "read_by",

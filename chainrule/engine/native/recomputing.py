@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from chainrule.engine.native.groups import Group, Grouping, Layout, in_registers, squeezed
+from chainrule.engine.native.groups import Group, Grouping, Layout, beside, in_registers, squeezed
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC
 from chainrule.engine.program import Op, contiguous
 
@@ -106,13 +106,8 @@ class _Recomputing:
         """Can the reader have the value in its registers?"""
         layout = self.layout(step.args[k])
         moved = reader.space == group.space or all(map(self._is_even, steps))
-        return (
-            moved
-            and reader is not group
-            and reader.kind in ("loop", "product")
-            and len(reader.ops) + len(steps) <= GROUP
-            and in_registers(replace(reader, members={op}), layout, step, k)
-        )
+        small = len(reader.ops) + len(steps) <= GROUP
+        return moved and small and reader is not group and beside(reader, layout, step, k)
 
     def _is_even(self, step: Op) -> bool:
         """Has each element of a step the same place as those that it is made from?"""
@@ -128,10 +123,12 @@ class _Recomputing:
         return any(reader.index >= last for reader, _, _ in self.readers.get(source, ()))
 
     def _do_over(self, op: Op, steps: list[Op]) -> None:
-        made: dict[Group, dict[Op, Op]] = {}
-        for group, reader, k in self.readers.pop(op):
-            if group not in made:
-                made[group] = self._copies(group, group.ops.index(reader), steps)
+        readers = self.readers.pop(op)
+        found: dict[Group, list[int]] = {}
+        for group, reader, _ in readers:
+            found.setdefault(group, []).append(group.ops.index(reader))
+        made = {group: self._copies(group, min(at), steps) for group, at in found.items()}
+        for group, reader, k in readers:
             args = list(reader.args)
             args[k] = self._moved(args[k], made[group])
             reader.args = tuple(args)
