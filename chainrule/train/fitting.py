@@ -125,25 +125,30 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         new, result = compiled.step(state, batch, key, model.override)
         return new, compiled.report(batch, result, clipped=compiled.clipped(state, new))
 
-    def evaluate(run: Run) -> Record:
-        scores = compiled.finish(run.kept)
-        if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
-            found = measure(model, validation, listeners)
-            scores |= {f"val_{name}": value for name, value in found.items()}
-        return scores
-
     def explain(run: Run, batch: Any, report: Report) -> DivergenceError | None:
         from chainrule.train.divergence import explainer  # which brings much along
 
         look = explainer(compiled, options.seed, callbacks, feed, model.columns)
         return look(run, batch, report)
 
+    from chainrule.train.evaluating import native_evaluation
     from chainrule.train.native import native_steps
 
     several = native_steps(
         compiled, feed, run, options.epochs, listeners.members, model.jit_compile,
         lambda: model.override, 0 if validation is None else options.validation_freq,
     )  # fmt: skip
+    times = (options.epochs - run.epoch) // options.validation_freq
+    measured = native_evaluation(compiled, validation, several, run, times)
+
+    def evaluate(run: Run) -> Record:
+        scores = compiled.finish(run.kept)
+        if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
+            given = None if measured is None else measured(run)
+            found = measure(model, validation, listeners, given=given)
+            scores |= {f"val_{name}": value for name, value in found.items()}
+        return scores
+
     run_epochs(
         run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,
         explain=explain, several=several,

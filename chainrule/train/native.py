@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +25,11 @@ from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
 from chainrule.train.plans import plan_for
 from chainrule.train.step import Batch, Result, TrainState
+from chainrule.train.worth import against, pays
 
 STRETCH = 0.05  # seconds of steps in one go, after which Ctrl-C and callbacks have their turn
 # Callbacks that neither read nor change the model or its data between the first step and the last.
 BLIND = (CSVLogger, EpochLines, History, ProgressBar, TerminateOnNaN)
-MEMORY = 2**31  # bytes of data above which batches are read as they are needed
-# What a training must cost by NumPy for compiling it to pay: seconds. A step is taken for 0.3 ms
-# and three passes, each of so many multiplications a row, at 10 · 10⁹ a second.
-PAYS, CALL, PASSES, SPEED = 0.3, 3e-4, 3.0, 1e10
 
 
 def native_steps(
@@ -64,8 +59,8 @@ def native_steps(
     """
     if wanted is False:
         return None
-    reason = _against(feed)
-    if reason is None and wanted == "auto" and not _pays(compiled, run, feed, epochs):
+    reason = against(feed)
+    if reason is None and wanted == "auto" and not pays(compiled, run, feed, epochs - run.epoch):
         return None
     if reason is None:
         try:
@@ -84,50 +79,6 @@ def native_steps(
             remedy="jit_compile='auto' takes NumPy where it must",
         )
     return None
-
-
-def _against(feed: Any) -> str | None:
-    """Why a training cannot be native, as far as its data say."""
-    if importlib.util.find_spec("llvmlite") is None:
-        return "llvmlite is not installed"
-    if not isinstance(feed, Rows):
-        return "the batches come from an iterable"
-    arrays = [a for a in (*flatten(feed.x)[0], feed.y, feed.weight) if a is not None]
-    if any(isinstance(a, np.memmap) or not isinstance(a, np.ndarray) for a in arrays):
-        return "the data are not arrays in memory"
-    if sum(a.size * 8 if a.dtype.kind in "iu" else a.nbytes for a in arrays) > MEMORY:
-        return "the data are larger than 2 GiB"
-    return None
-
-
-def _pays(compiled: Compiled, run: Run, feed: Rows, epochs: int) -> bool:
-    steps = (epochs - run.epoch) * (feed.steps or 1)
-    rows = feed.rows * (epochs - run.epoch)
-    if steps * CALL > PAYS:
-        return True
-    return steps * CALL + rows * _multiplications(compiled, run, feed) * PASSES / SPEED > PAYS
-
-
-def _multiplications(compiled: Compiled, run: Run, feed: Rows) -> float:
-    """About how many one row takes on its way through the network, in products."""
-    from chainrule.engine.capture import capture
-
-    state, x = run.state, take(feed.x, slice(0, 1), feed.dtype)
-    try:
-        with np.errstate(all="ignore"):
-            leaves, spec = flatten(((state.params, x), {}))
-            graph = capture(
-                lambda params, x: compiled.network(params, state.layers, x, training=False)[0],
-                leaves, spec,
-            ).graph  # fmt: skip
-    except ChainruleError:  # it will be told when the step itself is traced
-        return float(sum(np.size(p) for p in flatten(state.params)[0]))
-    total = 0.0
-    for node in graph.nodes:
-        if node.name in ("matmul", "conv"):
-            shape = np.shape(getattr(node.args[1], "value", node.args[1]))
-            total += np.size(node.value) * math.prod(shape[:-1])
-    return total
 
 
 class NativeSteps:
@@ -160,9 +111,7 @@ class NativeSteps:
         self.override, self.looks = override, looks
         self.single = any(c.hears_steps for c in callbacks)
         self.watched = any(type(c) not in BLIND for c in callbacks)
-        leaves, spec = flatten(take(feed.x, slice(None), feed.dtype))
-        x = unflatten(spec, [_whole(leaf) for leaf in leaves])
-        self.data = x, _whole(feed.y), feed.weight
+        self.data = arrays_of(feed)
         self.seed = feed.seed
         self.memory = Memory(state)
         self.steppers: dict[int, Any] = {}
@@ -209,18 +158,9 @@ class NativeSteps:
             self.steppers[rows] = Stepper(plan, self.memory, data)
         return self.steppers[rows]
 
-    def _batch_of(self, data: Any, rows: Any) -> Batch:
-        x, y, weight = data
-        leaves, spec = flatten(x)
-        return Batch(
-            unflatten(spec, [leaf[rows] for leaf in leaves]),
-            None if y is None else y[rows],
-            None if weight is None else weight[rows],
-        )
-
     def _step(self, state: TrainState, data: Any, own: Any) -> tuple[TrainState, Any]:
         rows, rate, (epoch, number) = own
-        batch, key = self._batch_of(data, rows), Key(epoch).child(number)
+        batch, key = batch_of(data, rows), Key(epoch).child(number)
         new, result = self.compiled.step(state, batch, key, rate)  # type: ignore[arg-type]
         said = {"loss": result.loss, "norm": result.gradient_norm}
         if self.compiled.metrics:
@@ -269,8 +209,8 @@ class NativeSteps:
         if bad is not None and count > 1:  # up to that step, which comes by itself
             self._block = None
             return self._pieces(run, bad)
-        batch = None if bad is None else self._batch_of(self.data, done[0].orders[0])
-        reports = {steps.part: self._report(steps) for steps in done}
+        batch = None if bad is None else batch_of(self.data, done[0].orders[0])
+        reports = {steps.part: report_of(self.compiled, self.data, steps) for steps in done}
         self.pace = (time.perf_counter() - began) / count
         return block.pieces(first, last, reports, batch)
 
@@ -282,12 +222,16 @@ class NativeSteps:
             return (self.looks - run.epoch % self.looks) * len(block.calls)
         return block.count
 
-    def _standing(self, run: Run, most: int) -> Block:
-        """The block of the next steps, about so many if it is new; the memory holds the state."""
+    def stand(self, run: Run) -> None:
+        """Let the memory hold the state of a training."""
         if isinstance(run.latest, After):
             run.latest.stand()
         else:
             self.memory.load(run.latest)
+
+    def _standing(self, run: Run, most: int) -> Block:
+        """The block of the next steps, about so many if it is new; the memory holds the state."""
+        self.stand(run)
         if self._block is None or self._block.done == self._block.count:
             self._block = self._laid_out(run, self._orders(run, most))
         return self._block
@@ -311,13 +255,11 @@ class NativeSteps:
     def _laid_out(self, run: Run, orders: Any) -> Block:
         """The steps with these rows of each epoch, from the one under way on."""
         size = self._under_way(run.epoch)[0]
-        epochs, whole = len(orders), orders.shape[1] // size * size
-        split = [orders[:, :whole].reshape(-1, size), orders[:, whole:]]
-        split = [rows for rows in split if rows.size]
-        steps = sum(map(len, split)) // epochs
+        epochs, batches = len(orders), split(orders, size)
+        steps = sum(map(len, batches)) // epochs
         rates = self._rates(epochs * steps).reshape(epochs, steps)
         parts, first = [], 0
-        for rows in split:
+        for rows in batches:
             last = first + len(rows) // epochs
             stepper = self.stepper(rows.shape[1], run)
             keys = self._keys(range(run.epoch, run.epoch + epochs),
@@ -326,19 +268,6 @@ class NativeSteps:
             parts.append(Part(stepper, last - first, rows, own))
             first = last
         return Block(self.memory, parts, epochs, self.single)
-
-    def _report(self, done: Done) -> Report:
-        """What some steps of a part say."""
-        rows, steps = done.orders.reshape(-1), len(done.orders)
-        _, y, weight = self.data
-        outputs = done.said.get("outputs")
-        if outputs is None:
-            y = rows  # they are only counted
-        else:
-            y, outputs = y[rows], outputs.reshape(-1, *outputs.shape[2:])
-        batch = Batch(None, y, None if weight is None else weight[rows])
-        result = Result(done.said["loss"], outputs, done.said["norm"])
-        return self.compiled.report(batch, result, steps, done.said.get("clipped"))
 
     def _keys(self, epochs: range, numbers: range) -> tuple[Any, Any]:
         """What steps draw from, for these of each epoch: the epoch's key, and their numbers."""
@@ -360,6 +289,41 @@ class NativeSteps:
             return np.full(count, float(rate))
         first = int(self.memory.views.optimizer.step)
         return np.array([float(rate(first + k)) for k in range(count)])
+
+
+def arrays_of(feed: Rows) -> Any:
+    """(x, y, weights or None) of all rows, as the engine takes them."""
+    leaves, spec = flatten(take(feed.x, slice(None), feed.dtype))
+    return unflatten(spec, [_whole(leaf) for leaf in leaves]), _whole(feed.y), feed.weight
+
+
+def batch_of(data: Any, rows: Any) -> Batch:
+    """Some rows of these."""
+    x, y, weight = data
+    leaves, spec = flatten(x)
+    x = unflatten(spec, [leaf[rows] for leaf in leaves])
+    return Batch(x, y[rows], None if weight is None else weight[rows])
+
+
+def split(orders: Any, size: int) -> list[Any]:
+    """The rows of each epoch in batches, those of the same size together, in order."""
+    whole = orders.shape[1] // size * size
+    parts = orders[:, :whole].reshape(-1, size), orders[:, whole:]
+    return [part for part in parts if part.size]
+
+
+def report_of(compiled: Compiled, data: Any, done: Done) -> Report:
+    """What some steps on these data say."""
+    rows, steps = done.orders.reshape(-1), len(done.orders)
+    _, y, weight = data
+    outputs = done.said.get("outputs")
+    if outputs is None:
+        y = rows  # they are only counted
+    else:
+        y, outputs = y[rows], outputs.reshape(-1, *outputs.shape[2:])
+    batch = Batch(None, y, None if weight is None else weight[rows])
+    result = Result(done.said["loss"], outputs, done.said["norm"])
+    return compiled.report(batch, result, steps, done.said.get("clipped"))
 
 
 def _whole(a: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.train import native
+from chainrule.train import worth
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
@@ -15,13 +15,13 @@ def test_products_are_counted_with_all_positions_of_a_kernel(
     dtype: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[float] = []
-    count = native._multiplications
+    count = worth._multiplications
 
     def noted(*given: object) -> float:
         counts.append(count(*given))  # type: ignore[arg-type]
         return counts[-1]
 
-    monkeypatch.setattr(native, "_multiplications", noted)
+    monkeypatch.setattr(worth, "_multiplications", noted)
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (20, 10, 10, 1)).astype(dtype)
     model = cr.Model([nn.Conv2D(8, 3), nn.Flatten(), nn.Dense(3, "softmax")])

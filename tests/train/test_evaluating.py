@@ -1,0 +1,150 @@
+"""Evaluations in a native training are native where that pays, and say what NumPy's say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.nn.layers.base import Layer
+from chainrule.train import Callback, evaluating, worth
+
+RNG = np.random.default_rng(1)
+X = RNG.normal(size=(90, 4))
+Y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)
+WEIGHT = RNG.random(90)
+HELD_OUT = (X[40:], Y[40:], WEIGHT[40:])
+
+
+def worst(y: Any, p: Any) -> Any:
+    return np.max(np.abs(y - p))
+
+
+@pytest.fixture
+def native(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """It always pays; the epochs after which there was a native evaluation."""
+    found: list[int] = []
+    plain = evaluating.Evaluation.__call__
+
+    def noted(self: Any, run: Any) -> Any:
+        found.append(run.epoch)
+        return plain(self, run)
+
+    monkeypatch.setattr(evaluating.Evaluation, "__call__", noted)
+    monkeypatch.setattr(worth, "PAYS", -1.0)
+    return found
+
+
+def made(jit: bool, layers: Any = None, metrics: bool = True) -> Any:
+    model = cr.Model(
+        layers or [nn.Dense(5, "tanh"), nn.BatchNormalization(), nn.Dropout(0.3), nn.Dense(1)]
+    )
+    loss = nn.losses.BinaryCrossentropy(reduction="mean_with_sample_weight")
+    names = (["accuracy", "auc", worst], ["mse"]) if metrics else ((), ())
+    model.compile("adam", loss, names[0], weighted_metrics=names[1], jit_compile=jit)
+    return model
+
+
+def fit(model: Any, *callbacks: Callback, **options: Any) -> dict[str, list[float]]:
+    given: dict[str, Any] = {"epochs": 4, "batch_size": 16, "seed": 3, "verbose": 0}
+    given |= {"validation_data": HELD_OUT, "callbacks": callbacks}
+    history: dict[str, list[float]] = model.fit(X[:40], Y[:40], **given | options).history
+    return history
+
+
+def near(found: Any, other: Any) -> None:
+    assert list(found) == list(other)
+    for name in found:
+        np.testing.assert_allclose(found[name], other[name], rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"validation_batch_size": 50}, [0, 1, 2, 3]),
+        ({"validation_steps": 2, "validation_freq": 2}, [1, 3]),
+        ({"validation_data": HELD_OUT[:2], "epochs": 5, "validation_freq": 3}, [2]),
+    ],
+)
+def test_the_history_is_that_of_numpy(native: list[int], options: Any, epochs: list[int]) -> None:
+    history = fit(made(True), **options)
+    assert native == epochs
+    near(history, fit(made(False), **options))
+    assert native == epochs
+
+
+def test_without_metrics_there_is_the_loss_alone(native: list[int]) -> None:
+    layers = [nn.Dense(3, "tanh"), nn.Dense(1)]  # of no other test: nothing is compiled yet
+    alone = fit(made(True, layers, metrics=False))
+    both = fit(made(True, layers))
+    near({name: both[name] for name in ("loss", "val_loss")}, alone)
+    assert len(native) == 8
+
+
+def test_the_bits_are_the_same_however_many_batches_are_done_together(
+    native: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(evaluating, "STRETCH", seconds)
+        found.append(fit(made(True)))
+    assert found[0] == found[1]
+    assert len(native) == 8
+
+
+class Hears(Callback):
+    """Halves the weights after each epoch's last step; keeps what evaluations say."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 2:
+            self.model.params["dense"]["kernel"][:] *= 0.5
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self.said.append("begin")
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.said.append(batch)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.said.append(logs["loss"])
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self.said += list(logs.values())
+
+
+def test_it_is_of_the_weights_that_callbacks_leave_and_they_are_told(native: list[int]) -> None:
+    hears, others = Hears(), Hears()
+    near(fit(made(True), hears), fit(made(False), others))
+    assert len(native) == 4
+    assert len(hears.said) == 4 * (1 + 2 * 4 + 5)
+    steps = zip(hears.said, others.said, strict=True)
+    assert all(a == b if isinstance(a, str) else np.isclose(a, b, rtol=1e-9) for a, b in steps)
+
+
+class Branches(Layer):
+    """No graph out of training: it asks for the value of a number."""
+
+    def __call__(self, params: Any, state: Any, x: Any, *, training: bool, rng: Any = None) -> Any:
+        if not training and float(np.max(x)) > 1e9:
+            x = x * 0.0
+        return x, {}
+
+
+def test_where_there_is_no_native_code_numpy_evaluates(native: list[int]) -> None:
+    layers = [nn.Dense(5, "tanh"), Branches(), nn.Dense(1)]
+    near(fit(made(True, layers)), fit(made(False, layers)))
+    batches = {"validation_data": lambda: [HELD_OUT]}
+    near(fit(made(True), **batches), fit(made(False), **batches))
+    assert native == []
+
+
+def test_few_evaluations_of_few_rows_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluating, "Evaluation", None)
+    fit(made(True))
