@@ -30,7 +30,7 @@ EngineName = Literal["native", "numpy"]
 _ENGINES = ("native", "numpy")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Version:
     """A function as compiled for one signature.
 
@@ -38,14 +38,31 @@ class Version:
         captured: its graph and trees.
         program: the simplified graph; None for the reference engine.
         run: outputs from the values of the inputs.
-        quick: the same as a built-in function of the inputs, where there is one; it answers
-            NotImplemented to what it is not made for.
     """
 
     captured: Captured
     program: Program | None
     run: Any
-    quick: Any = None
+    _quick: Any = None  # a built-in function of the inputs, False where there is none
+
+    def outputs(self, numbers: list[Any]) -> Any:
+        """The outputs at the values of the inputs."""
+        if self._quick is None:
+            flat = tuple(range(len(self.captured.graph.outputs)))
+            self._quick = self.quick_call(numbers, flat) or False
+        if self._quick:
+            outputs = self._quick(*numbers)
+            if outputs is not NotImplemented:  # its answer to what it is not made for
+                return outputs
+        return self.run(numbers)
+
+    def quick_call(self, leaves: list[Any], shape: Any) -> Any:
+        """A built-in function for arguments like these, where there is one."""
+        if self.program is None:
+            return None
+        from chainrule.engine.native.calls import quick_call
+
+        return quick_call(self.run, leaves, shape)
 
 
 class Compiled:
@@ -76,6 +93,7 @@ class Compiled:
             result = self._fast(*args)
             if result is not NotImplemented:
                 return result
+        given = args, kwargs
         fixed: dict[str, Any] = {}
         if self.static:
             args, kwargs, fixed = self._split(args, kwargs)
@@ -88,51 +106,40 @@ class Compiled:
         except TypeError:
             raise self._unhashable(fixed) from None
         if version is None:
-            version = self._compile(key, leaves, spec, fixed)
+            self._compile(key, leaves, spec, fixed)
+            return self(*given[0], **given[1])
         numbers = [x for x in leaves if is_number(x)]
-        if version.quick is not None:
-            outputs = version.quick(*numbers)
-            if outputs is not NotImplemented:
-                return version.captured.pack(outputs)
-        return version.captured.pack(version.run(numbers))
+        return version.captured.pack(version.outputs(numbers))
 
-    def _compile(self, key: Any, leaves: list[Any], spec: Any, fixed: dict[str, Any]) -> Version:
+    def _compile(self, key: Any, leaves: list[Any], spec: Any, fixed: dict[str, Any]) -> None:
         with self._lock:
             if key in self.versions:
-                return self.versions[key]
+                return
             if self.explain:
                 print(self._reason(key), file=sys.stderr)
             f = functools.partial(self.f, **fixed) if fixed else self.f
             with _without_collection():
                 captured = capture(f, leaves, spec)
-                version = self._made(captured, leaves)
+                version = self._made(captured)
             if self.explain and version.program is not None:
                 print(f"{name_of(self.f)}: {version.run.summary()}", file=sys.stderr)
             self.versions[key] = version
             self._choose_fast(version, leaves, spec)
-            return version
 
     def _choose_fast(self, version: Version, leaves: list[Any], spec: Any) -> None:
         """Go straight to the built-in function where arguments and results need no trees."""
         shape = version.captured.pack(list(range(len(version.captured.graph.outputs))))
         plain = spec == flatten((tuple(leaves), {}))[1] and not self.static
-        if version.quick is None or not plain or not _only_tuples(shape):
-            return
-        from chainrule.engine.native.calls import quick_call
+        if plain and _only_tuples(shape):
+            self._fast = version.quick_call(leaves, shape) or self._fast
 
-        self._fast = quick_call(version.run, leaves, shape)
-
-    def _made(self, captured: Captured, leaves: list[Any]) -> Version:
+    def _made(self, captured: Captured) -> Version:
         if self.engine == "numpy" or not _has_native():
             return Version(captured, None, Reference(captured.graph))
-        from chainrule.engine.native.calls import quick_call
         from chainrule.engine.native.compiler import Compiled as Native
 
         program = simplified(captured.graph)
-        run = Native(program)
-        numbers = [x for x in leaves if is_number(x)]
-        flat = tuple(range(len(captured.graph.outputs)))
-        return Version(captured, program, run, quick_call(run, numbers, flat))
+        return Version(captured, program, Native(program))
 
     def graph(self, *args: Any, **kwargs: Any) -> TracedGraph:
         """The function's graph with the values of one call, by NumPy: to print, tabulate or draw.

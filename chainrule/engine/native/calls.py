@@ -21,6 +21,7 @@ from chainrule.engine.native import ir, machine
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.target import DOUBLE, I8, I32, I64
+from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.program import Op
 
 POINTER = ir.PointerType()
@@ -175,8 +176,11 @@ class _Writer:
 
     def _get(self, name: str) -> ir.Value:
         """An address of the table."""
-        number = self.names.setdefault(name, len(self.names))
-        return self._field(self.table, 8 * number)
+        return self._field(self.table, 8 * self._number_of(name))
+
+    def _number_of(self, name: str) -> int:
+        """Its position in the table."""
+        return self.names.setdefault(name, len(self.names))
 
     # Small words -----------------------------------------------------------------------------
 
@@ -214,8 +218,7 @@ class _Writer:
         self._require(self._is(count, len(self.leaves)))
         self._arguments(args, numbers, slots)
         made = self._results(numbers, slots)
-        for k in range(len(self.storage.constants)):
-            self._point(slots, self.storage.constant_slots[k], self._get(f"constant {k}"))
+        self._constants(slots)
         self._run(slots)
         self.b.ret(self._packed(self.shape, made, numbers))
         self.b = ir.Builder(self.other)
@@ -223,6 +226,16 @@ class _Writer:
         self._call("Py_IncRef", answer)
         self.b.ret(answer)
         return module
+
+    def _constants(self, slots: ir.Value) -> None:
+        """Their addresses stand in a row in both tables: a long program may have thousands."""
+        count = len(self.storage.constants)
+        if not count:
+            return
+        numbers = [self._number_of(f"constant {k}") for k in range(count)]
+        source = self.b.gep(self.table, [_i(numbers[0])], source_etype=POINTER)
+        to = self.b.gep(slots, [_i(self.storage.constant_slots[0])], source_etype=POINTER)
+        copy_bytes(self.b, source, to, 8 * count)
 
     def _point(self, slots: ir.Value, slot: int, address: ir.Value) -> None:
         self.b.store(address, self.b.gep(slots, [_i(slot)], source_etype=POINTER))

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,10 +22,12 @@ from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
+from chainrule.engine.native.sharing import Root, structure
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
-from chainrule.engine.native.target import I1, I8, I64, Target, host
+from chainrule.engine.native.target import I8, I64, TYPES, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
+from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import RECORDS, Op, Program
 
@@ -153,6 +156,8 @@ class Compiled:
     def emit(self) -> Iterator[ir.Module]:
         """The LLVM IR, in modules that LLVM can compile side by side."""
         written: set[str] = set()
+        self._kernels: dict[Any, str] = {}
+        self._equal = self._structures()
         for stretch in self.stretches:
             pieces = parts(stretch.groups) if stretch.symbol else []
             names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
@@ -283,9 +288,44 @@ class Compiled:
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
             with b.if_then(first):
                 for y, x in copies:
-                    self._emit_copy(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
+                    copy_bytes(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
         b.ret_void()
         entry.branch(start)
+
+    def _structures(self) -> dict[Group, tuple[Any, tuple[Root, ...]]]:
+        """The loops that are like others, with what tells them from other ones."""
+        layout = self.grouping.layout
+        found: dict[Group, tuple[Any, tuple[Root, ...]]] = {}
+        for group in self.grouping.groups:
+            if group.kind == "loop" and not self.work.is_split(group):
+                made = structure(group, layout)
+                with contextlib.suppress(TypeError):  # an array among the parameters
+                    hash(made[0])
+                    found[group] = made
+        times = Counter(key for key, _ in found.values())
+        return {group: made for group, made in found.items() if times[made[0]] > 1}
+
+    def _emit_shared(self, b: ir.Builder, group: Group, place: Place) -> None:
+        """Call the function that all loops like this one share."""
+        key, roots = self._equal[group]
+        name = self._kernels.setdefault(key, f"kernel_{len(self._kernels)}")
+        kind = ir.FunctionType(ir.VoidType(), [POINTER] * len(roots))
+        function, is_new = self.module.shared(name, kind)
+        if is_new:
+            inner = ir.Builder(function.append_basic_block())
+            own = {
+                root: inner.gep(x, [ir.Constant(I64, -start)], source_etype=TYPES[root.kind])
+                for (root, start), x in zip(roots, function.args, strict=True)
+            }
+            Loops(inner, group, self.grouping.layout, own.__getitem__, self.target).emit()
+            inner.ret_void()
+        b.call(
+            function,
+            [
+                b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
+                for root, start in roots
+            ],
+        )
 
     def _emit_group(self, b: ir.Builder, group: Group, place: Place) -> None:
         pointer = place.pointer
@@ -300,12 +340,14 @@ class Compiled:
             if op.name == "take":
                 take_rows(b, op, given, pointer(op), lanes, place.part)
             elif op.name == "index_put":
-                self._emit_copy(b, given[0], pointer(op), op.size * op.dtype.itemsize)
+                copy_bytes(b, given[0], pointer(op), op.size * op.dtype.itemsize)
                 put_elements(b, op, given[1:], pointer(op))
             else:
                 scatter_rows(b, op, given, pointer(op), lanes)
         elif group.kind == "tape":
             self._emit_tape(b, group, place)
+        elif group in self._equal:
+            self._emit_shared(b, group, place)
         else:
             layout = self.grouping.layout
             Loops(b, group, layout, pointer, self.target, place.part, place.wait).emit()
@@ -359,21 +401,13 @@ class Compiled:
         made, at = self.tapes[group], self.storage.tape_slots[group]
         registers = place.arena(self.storage.registers[group])
         if made.pool.size:
-            self._emit_copy(b, place.slot(at + 1), registers, made.pool.size)
+            copy_bytes(b, place.slot(at + 1), registers, made.pool.size)
         words = self.storage.constants[self.storage.constant_slots.index(at)]
         name = f"tape_{group.index}"
         kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
         run = self.module.declared(name, kind)
         self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
         b.call(run, [place.slot(at), registers, place.table])
-
-    def _emit_copy(self, b: ir.Builder, source: ir.Value, to: ir.Value, size: int) -> None:
-        name = "llvm.memcpy.p0.p0.i64"
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I1])
-        b.call(
-            self.module.declared(name, kind),
-            [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)],
-        )
 
     # Running ---------------------------------------------------------------------------------
 

@@ -53,24 +53,29 @@ def place(spans: Sequence[Span]) -> tuple[list[int], int]:
     Source: Pisarchyk & Lee, "Efficient memory management for deep neural net inference", 2020
     (greedy by size).
     """
+    sizes = [rounded(span.size) for span in spans]
+    # Of those that are placed, in rows: from when to when, and from where to where.
+    placed = np.zeros((4, len(spans)), np.int64)
     offsets = [0] * len(spans)
-    placed: list[int] = []
-    for k in sorted(range(len(spans)), key=lambda k: -spans[k].size):
+    order = sorted(range(len(spans)), key=lambda k: -spans[k].size)
+    for count, k in enumerate(order):
         span = spans[k]
-        taken = sorted(
-            (offsets[j], offsets[j] + rounded(spans[j].size))
-            for j in placed
-            if spans[j].first <= span.last and span.first <= spans[j].last
-        )
-        at = 0
-        for start, stop in taken:
-            if at + span.size <= start:
-                break
-            at = max(at, stop)
-        offsets[k] = at
-        placed.append(k)
-    total = max((o + rounded(s.size) for o, s in zip(offsets, spans, strict=True)), default=0)
-    return offsets, total
+        first, last, start, stop = placed[:, :count]
+        beside = (first <= span.last) & (last >= span.first)
+        offsets[k] = at = _gap(start[beside], stop[beside], sizes[k])
+        placed[:, count] = span.first, span.last, at, at + sizes[k]
+    return offsets, int(placed[3].max(initial=0))
+
+
+def _gap(starts: np.ndarray, stops: np.ndarray, size: int) -> int:
+    """The first place outside the ranges where so many bytes fit."""
+    if not starts.size:
+        return 0
+    order = np.argsort(starts)
+    reached = np.zeros(len(order) + 1, np.int64)  # before each range everything ends here
+    np.maximum.accumulate(stops[order], out=reached[1:])
+    free = np.append(starts[order], np.iinfo(np.int64).max) - reached >= size
+    return int(reached[np.argmax(free)])
 
 
 def rounded(size: int) -> int:
