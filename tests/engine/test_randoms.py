@@ -81,6 +81,13 @@ def of_keys(key: Any, number: Any) -> Any:
     return part, random_key(part, 2**40), uniform(random_key(part, 3), (5,))
 
 
+def of_a_late_key(key: Any, w: Any, x: Any) -> Any:
+    """Its number is known when a product is done."""
+    y = x @ w
+    late = random_key(key, np.max(y).astype(np.int64))
+    return uniform(late, y.shape) * y, late
+
+
 def of_seeds(seed: Any, step: Any) -> Any:
     rng = nn.generator((seed, 4, step))
     return rng.random(5), rng.random(), nn.generator(seed).random(3, np.float32)
@@ -95,6 +102,7 @@ CASES: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "convolution": (after_a_convolution, [KEY, TAPS, IMAGES]),
     "orders": (read_in_other_orders, [KEY, X.astype(float)]),
     "keys": (of_keys, [KEY, np.int64(7)]),
+    "late key": (of_a_late_key, [KEY, W, X]),
     "seeds": (of_seeds, [5, 3]),
 }
 

@@ -137,6 +137,8 @@ class Grouping:
         numbers = {op for op in program.ops if is_number(op) and supported(op)}
         self.unrolled = unrolled_seconds([op.name for op in numbers])
         self.is_long = self.unrolled > UNROLLED
+        if any(op.name == "random_key" for op in program.ops):
+            self._append(Group("loop", ()))  # keys first, so that every kernel may draw from them
         for op in program.ops:
             if self.is_long and op in numbers:
                 self._own(op)
