@@ -26,7 +26,7 @@ class Dropout(Layer):
 
     The mask depends on nothing but ``rng`` and the shape: a key such as (seed, step) gives every
     step its own and repeats it exactly, in compiled code too. In a container each layer gets its
-    own key. Where the mask is 0, y is 0 whatever x is.
+    own key.
 
     Raises:
         ArgumentError: a rate outside [0, 1); a call in training without rng.
@@ -76,5 +76,5 @@ class Dropout(Layer):
                 n if m is None else m for m, n in zip(self.noise_shape, shape, strict=True)
             )
         kept = generator(rng).random(shape, np.float32) >= self.rate
-        number = x.dtype.type
-        return np.where(kept, x * number(1.0 / (1.0 - self.rate)), number(0.0)), state
+        # Truth values are all that the backward pass needs to know of the mask.
+        return x * x.dtype.type(1.0 / (1.0 - self.rate)) * kept, state
