@@ -88,6 +88,15 @@ def of_a_late_key(key: Any, w: Any, x: Any) -> Any:
     return uniform(late, y.shape) * y, late
 
 
+def alike(key: Any, x: Any) -> Any:
+    """Kernels that differ in the key alone, or in the stream."""
+    y = x
+    for part, stream in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0)):
+        u = uniform(random_key(key, part), x.shape, "float32", stream)
+        y = (y * (u > 0.2))[::-1] + 1.0
+    return y
+
+
 def of_seeds(seed: Any, step: Any) -> Any:
     rng = nn.generator((seed, 4, step))
     return rng.random(5), rng.random(), nn.generator(seed).random(3, np.float32)
@@ -103,6 +112,7 @@ CASES: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "orders": (read_in_other_orders, [KEY, X.astype(float)]),
     "keys": (of_keys, [KEY, np.int64(7)]),
     "late key": (of_a_late_key, [KEY, W, X]),
+    "alike": (alike, [KEY, X.astype(float)]),
     "seeds": (of_seeds, [5, 3]),
 }
 
