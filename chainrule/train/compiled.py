@@ -121,7 +121,7 @@ def _by_step(
     if weight is not None:
         parts = np.reshape(weight, parts.shape).astype(float)
     counts = np.sum(parts, axis=1)
-    if isinstance(metric, RowMetric) and steps > 1:
+    if isinstance(metric, RowMetric):
         values = weighted_means(np.reshape(metric.rows(y, predicted), parts.shape), parts)
     else:
         rows = parts.shape[1]

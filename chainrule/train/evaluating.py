@@ -15,9 +15,9 @@ from chainrule.train.feed import Rows
 from chainrule.train.loop import Report, Run
 from chainrule.train.native import STRETCH, NativeSteps, arrays_of, batch_of, report_of, split
 from chainrule.train.plans import plan_for
-from chainrule.train.worth import against, pays
+from chainrule.train.worth import Work, against, pays
 
-CALL, PASSES = 1e-4, 1.0  # a batch by NumPy, beside a training step: see `worth`
+EVALUATION = Work(call=1e-4, passes=1.0, least=0.1)
 
 
 class Evaluation:
@@ -88,7 +88,7 @@ def native_evaluation(
     """
     if steps is None or against(feed) is not None:
         return None
-    if not pays(compiled, run, feed, times, CALL, PASSES):
+    if not pays(EVALUATION, compiled, run, feed, times):
         return None
     try:
         return Evaluation(compiled, feed, steps, run)

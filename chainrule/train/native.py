@@ -25,8 +25,9 @@ from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
 from chainrule.train.plans import plan_for
 from chainrule.train.step import Batch, Result, TrainState
-from chainrule.train.worth import against, pays
+from chainrule.train.worth import Work, against, pays
 
+TRAINING = Work(call=3e-4, passes=3.0, least=0.3)
 STRETCH = 0.05  # seconds of steps in one go, after which Ctrl-C and callbacks have their turn
 # Callbacks that neither read nor change the model or its data between the first step and the last.
 BLIND = (CSVLogger, EpochLines, History, ProgressBar, TerminateOnNaN)
@@ -60,7 +61,11 @@ def native_steps(
     if wanted is False:
         return None
     reason = against(feed)
-    if reason is None and wanted == "auto" and not pays(compiled, run, feed, epochs - run.epoch):
+    if (
+        reason is None
+        and wanted == "auto"
+        and not pays(TRAINING, compiled, run, feed, epochs - run.epoch)
+    ):
         return None
     if reason is None:
         try:

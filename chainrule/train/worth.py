@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,7 @@ from chainrule.train.inputs import take
 from chainrule.train.loop import Run
 
 MEMORY = 2**31  # bytes of data above which batches are read as they are needed
-# What work must cost by NumPy for compiling it to pay: seconds. A training step is taken for 0.3 ms
-# and three passes, each of so many multiplications a row, at 10 · 10⁹ a second.
-PAYS, CALL, PASSES, SPEED = 0.3, 3e-4, 3.0, 1e10
+SPEED = 1e10  # multiplications a second
 
 
 def against(feed: Any) -> str | None:
@@ -35,23 +34,28 @@ def against(feed: Any) -> str | None:
     return None
 
 
-def pays(
-    compiled: Compiled, run: Run, feed: Rows, times: int, call: float = CALL, passes: float = PASSES
-) -> bool:
-    """Does it pay to compile what is to be done with all batches so many times?
+@dataclass(frozen=True)
+class Work:
+    """What NumPy takes for the batches of some data.
 
-    Args:
-        compiled: how to train.
-        run: has the parameters.
-        feed: the batches.
-        times: how often, such as epochs.
-        call: seconds for a batch by NumPy, besides the multiplications.
-        passes: through the network.
+    Attributes:
+        call: seconds for a batch, besides the multiplications.
+        passes: through the network, each of so many multiplications a row.
+        least: so many seconds are worth compiling.
     """
-    seconds, rows = times * (feed.steps or 1) * call, feed.rows * times
-    if seconds > PAYS:
+
+    call: float
+    passes: float
+    least: float
+
+
+def pays(work: Work, compiled: Compiled, run: Run, feed: Rows, times: int) -> bool:
+    """Does it pay to compile what is to be done with all batches so many times?"""
+    seconds, rows = times * (feed.steps or 1) * work.call, feed.rows * times
+    if seconds > work.least:
         return True
-    return seconds + rows * _multiplications(compiled, run, feed) * passes / SPEED > PAYS
+    products = rows * _multiplications(compiled, run, feed) * work.passes
+    return seconds + products / SPEED > work.least
 
 
 def _multiplications(compiled: Compiled, run: Run, feed: Rows) -> float:
@@ -76,4 +80,4 @@ def _multiplications(compiled: Compiled, run: Run, feed: Rows) -> float:
     return total
 
 
-__all__ = ["against", "pays"]
+__all__ = ["Work", "against", "pays"]

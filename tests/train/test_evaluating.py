@@ -10,7 +10,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.nn.layers.base import Layer
-from chainrule.train import Callback, evaluating, worth
+from chainrule.train import Callback, evaluating
+from chainrule.train.worth import Work
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(90, 4))
@@ -34,7 +35,7 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return plain(self, run)
 
     monkeypatch.setattr(evaluating.Evaluation, "__call__", noted)
-    monkeypatch.setattr(worth, "PAYS", -1.0)
+    monkeypatch.setattr(evaluating, "EVALUATION", Work(0.0, 0.0, least=-1.0))
     return found
 
 
