@@ -20,6 +20,7 @@ from chainrule.engine.native.gathers import put_elements, scatter_rows, take_row
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.orders import arrange
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.sharing import Root, structure
@@ -139,6 +140,8 @@ class Compiled:
         self.program = gathered.sunk(self.original.copy())  # it and grouping change operations
         self.grouping = Grouping(self.program, donated)
         recompute(self.grouping, donated)
+        arrange(self.grouping)
+        self.grouping.find_stored()
         self.stretches = stretches(self.grouping.groups, apart)
         self.donated = donated
 

@@ -151,7 +151,6 @@ class Grouping:
             self.outputs.append(
                 self._output(y, taken) if isinstance(y, Op) and not unchanged else y
             )
-        self.find_stored()
 
     # Layouts -------------------------------------------------------------------------------
 

@@ -121,7 +121,8 @@ class Loops:
                 strides = [0 if r else next(left) for r in reduced]
                 self.reductions[op] = Reduction(op, reduced, Access(op, 0, strides))
             elif op in group.stored:
-                self.writes[op] = Access(op, 0, list(contiguous(group.space)))
+                rows = zip(op.shape, self.layout(op).strides, strict=True)
+                self.writes[op] = Access(op, 0, [s for n, s in rows if n != 1])
 
     def _all(self) -> list[Access]:
         outs = [r.out for r in self.reductions.values()]

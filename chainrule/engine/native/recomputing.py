@@ -32,7 +32,6 @@ def recompute(grouping: Grouping, donated: int) -> None:
         donated: so many of the first inputs are changed in place, and not read longer than needed.
     """
     _Recomputing(grouping, donated).run()
-    grouping.find_stored()
 
 
 class _Recomputing:

@@ -152,7 +152,8 @@ class Storage:
 
     def _predecessor(self, group: Group, y: Op, spans: Mapping[Op, Span]) -> Op | None:
         """The first owner of memory that is free for y where it is written element by element."""
-        if group.kind not in ("loop", "product") or squeezed(y.shape) != group.space:
+        flat = squeezed(y.shape) == group.space and self.grouping.layout(y).is_flat()
+        if group.kind not in ("loop", "product") or not flat:
             return None
         for op in group.ops:
             for a in op.sources():
