@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EngineName = Literal["native", "numpy"]
 _ENGINES = ("native", "numpy")
+FAST = 4  # signatures that are tried before one is looked up
 
 
 @dataclass
@@ -85,14 +86,15 @@ class Compiled:
         self.static = _static_names(f, static_argnames)
         self.versions: dict[Any, Version] = {}
         self._lock = threading.RLock()
-        self._fast: Any = None  # a built-in function for plain arguments of the first signature
+        self._fast: tuple[Any, ...] = ()  # built-in functions for plain arguments, the last first
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._fast is not None and not kwargs:
-            result = self._fast(*args)
-            if result is not NotImplemented:
-                return result
+        if not kwargs:
+            for fast in self._fast:
+                result = fast(*args)
+                if result is not NotImplemented:
+                    return result
         given = args, kwargs
         fixed: dict[str, Any] = {}
         if self.static:
@@ -130,8 +132,9 @@ class Compiled:
         """Go straight to the built-in function where arguments and results need no trees."""
         shape = version.captured.pack(list(range(len(version.captured.graph.outputs))))
         plain = spec == flatten((tuple(leaves), {}))[1] and not self.static
-        if plain and _only_tuples(shape):
-            self._fast = version.quick_call(leaves, shape) or self._fast
+        fast = version.quick_call(leaves, shape) if plain and _only_tuples(shape) else None
+        if fast is not None:
+            self._fast = (fast, *self._fast[: FAST - 1])
 
     def _made(self, captured: Captured) -> Version:
         if self.engine == "numpy" or not _has_native():

@@ -44,6 +44,7 @@ class Epilogue:
         roots = [place[0] for place in self.reads.values()] + group.stored
         self.operands = list(dict.fromkeys(roots))
         self.weight = len(group.ops) - 1
+        self._same: dict[Any, ir.Value] = {}
         self.draws = {
             op: self._along(randoms.strides_of(op)) for op in group.ops if op.name in DRAWS
         }
@@ -81,7 +82,13 @@ class Epilogue:
                 root = self.layout(op.args[k]).root
                 return values[root], str(root.dtype)
             if place not in loaded:
-                loaded[place] = self._load(b, address[place[0]], place, row, column, mask, lanes)
+                # What is the same for all rows is loaded once in each block.
+                known = self._same if place[2] == 0 else {}
+                key = place, b.block, column.text
+                if key not in known:
+                    base = address[place[0]]
+                    known[key] = self._load(b, base, place, row, column, mask, lanes)
+                loaded[place] = known[key]
             return loaded[place], str(place[0].dtype)
 
         for op in self.group.ops:

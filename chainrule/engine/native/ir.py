@@ -426,6 +426,15 @@ class Builder:
         """The same value, about which LLVM draws no conclusions from how it came about."""
         return self.pure(x.type, f"freeze {x}")
 
+    def opaque(self, i: Value) -> Value:
+        """The same counter of a loop, about which LLVM does not know that it is one.
+
+        It is spared the search for better ways to step each address through the loop; the ways
+        of the processor to add to an address are good enough. The shift keeps the pass that moves
+        frozen counters out of loops from seeing what it is.
+        """
+        return self.freeze(self.pure(i.type, f"shl {i}, 0"))
+
     def select(self, condition: Value, x: Value, y: Value) -> Value:
         return self.pure(x.type, f"select {condition}, {x}, {y}")
 

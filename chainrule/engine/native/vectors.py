@@ -42,7 +42,7 @@ def counted(
     b.position_at_end(loop)
     i = b.phi(I64)
     phis = [b.phi(c.type) for c in carried]
-    results = body(i, phis)
+    results = body(b.opaque(i), phis)
     following = b.add(i, ir.Constant(I64, step))
     for phi, first, last in zip(
         [i, *phis], [ir.Constant(I64, start), *carried], [following, *results], strict=True
@@ -67,7 +67,7 @@ def ranged(
     b.cbranch(b.icmp_signed("<", start, stop), loop, after)
     b.position_at_end(loop)
     i = b.phi(I64)
-    body(i)
+    body(b.opaque(i))
     following = b.add(i, ir.Constant(I64, step))
     i.add_incoming(start, before)
     i.add_incoming(following, b.block)
