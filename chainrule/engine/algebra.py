@@ -20,8 +20,16 @@ def matmul(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
     if not all(isinstance(a, Op) and a.dtype == dtype and a.size for a in args):
         return None
     x, y = args
-    if dtype.kind != "f" or len(y.shape) > 2 or len(x.shape) == len(y.shape) == 2:
+    if dtype.kind != "f" or len(x.shape) == len(y.shape) == 2:
         return None
+    if len(y.shape) > 2:
+        if len(x.shape) > 1 and math.prod(y.shape[:-2]) > 1:
+            return None  # a stack, as it is
+        if math.prod(y.shape[:-2]) > 1:  # of a vector by each matrix
+            row = b.op("reshape", (x,), (1, *x.shape), dtype)
+            found = b.op("matmul", (row, y), (*shape[:-1], 1, shape[-1]), dtype)
+            return b.op("reshape", (found,), shape, dtype)
+        y = b.op("reshape", (y,), y.shape[-2:], dtype)
     k = x.shape[-1]
     left = b.op("reshape", (x,), (math.prod(x.shape[:-1]), k), dtype)
     right = b.op("reshape", (y,), (k, y.shape[1] if len(y.shape) == 2 else 1), dtype)

@@ -73,6 +73,26 @@ def prod(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     return b.reduce("prod", args[0], (0,), False) if is_floating(args[0]) else None
 
 
+def cumsum(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """Of truth values and whole numbers a running count."""
+    a = args[0]
+    if not is_known(a) or (a.dtype != dtype and a.dtype != BOOL):
+        return None
+    a = a if a.dtype == dtype else _cast(b, a, dtype)
+    return b.op("cumsum", (a,), shape, dtype, axis=params.get("axis", 0) % len(shape))
+
+
+def recurrence(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    if math.prod(shape) == 0 or dtype.kind != "f":
+        return None
+    whole = []
+    for a in args:
+        a = a if isinstance(a, Op) else b.constant(np.full((1,) * len(shape), a, dtype))
+        a = a if a.dtype == dtype else _cast(b, a, dtype)
+        whole.append(b.op("broadcast_to", (a,), shape, dtype))
+    return b.op("recurrence", whole, shape, dtype)
+
+
 def _keeps(params: Any) -> bool:
     return bool(params.get("keepdims"))
 
@@ -171,7 +191,8 @@ def norm(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
 
 RULES: dict[str, Rule] = {
     "sum": sum_, "sum_to": sum_to, "mean": mean, "max": extreme("max"), "min": extreme("min"),
-    "prod": prod, "any": _decision("max"), "all": _decision("min"),
+    "prod": prod, "cumsum": cumsum, "recurrence": recurrence,
+    "any": _decision("max"), "all": _decision("min"),
     "count_nonzero": count_nonzero, "argmax": _position("max"), "argmin": _position("min"),
     "norm": norm,
 }  # fmt: skip

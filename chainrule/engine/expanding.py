@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.elementary.reductions import axes_of
-from chainrule.engine import algebra, convolutions, counting, rearranging
+from chainrule.engine import algebra, contractions, convolutions, counting, rearranging
 from chainrule.engine.building import Builder, Rule
 from chainrule.engine.counting import is_floating
 from chainrule.engine.program import Op, Shape
@@ -80,11 +80,27 @@ def _cross_entropy(b: Builder, args: Sequence[Any], params: Any, shape: Shape, d
     return b.like("negative", total)
 
 
+def _round(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """Scaled to whole numbers, as NumPy does it."""
+    a, decimals = args[0], params.get("decimals", 0)
+    if not is_floating(a) or not isinstance(decimals, int) or abs(decimals) > 22:
+        return None
+    scale = dtype.type(10.0 ** abs(decimals))
+    there, back = ("multiply", "divide") if decimals > 0 else ("divide", "multiply")
+    return (
+        b.like(back, b.like("rint", b.like(there, a, scale)), scale)
+        if decimals
+        else (b.like("rint", a))
+    )
+
+
 EXPANDED: dict[str, Rule] = {
     **algebra.RULES,
+    **contractions.RULES,
     **convolutions.RULES,
     **counting.RULES,
     **rearranging.RULES,
+    "round": _round,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,

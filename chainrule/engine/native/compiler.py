@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.native import gathered, ir, machine, sweeps, tape
+from chainrule.engine.native import gathered, ir, machine, running, sweeps, tape
 from chainrule.engine.native.gathers import put_elements, scatter_rows, take_rows
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.loops import Loops
@@ -23,6 +23,7 @@ from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.orders import arrange
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
+from chainrule.engine.native.repertoire import RUNNING
 from chainrule.engine.native.sharing import Root, structure
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
@@ -336,6 +337,8 @@ class Compiled:
             comment(b, group)
         if group.kind == "product":
             self._emit_product(b, group, place)
+        elif group.kind == "stack":
+            self._emit_stack(b, group, place)
         elif group.kind == "take":
             op = group.ops[0]
             given = [pointer(self.grouping.layout(a).root) for a in op.args]
@@ -345,6 +348,8 @@ class Compiled:
             elif op.name == "index_put":
                 copy_bytes(b, given[0], pointer(op), op.size * op.dtype.itemsize)
                 put_elements(b, op, given[1:], pointer(op))
+            elif op.name in RUNNING:
+                running.run(b, op, given, pointer(op), lanes, place.part)
             else:
                 scatter_rows(b, op, given, pointer(op), lanes)
         elif group.kind == "tape":
@@ -377,18 +382,14 @@ class Compiled:
             return
         function = spec.emit(self.module, f"product_{group.index}", self.target, epilogue, extra)
 
-        def address(a: Op) -> ir.Value:
-            offset = ir.Constant(I64, layout(a).offset * a.dtype.itemsize)
-            return b.gep(pointer(layout(a).root), [offset], source_etype=I8)
-
-        given = [address(a) for a in head.args[:2]]
+        given = [self._address(b, a, place) for a in head.args[:2]]
 
         def run(first: ir.Value, last: ir.Value) -> None:
             b.call(function, [*given, out, first, last, scratch, *begin, *operands])
 
         if begins is not None:
             sums = place.arena(self.storage.sums[begins])
-            others = pointer(begins.r), address(begins.x), sums
+            others = pointer(begins.r), self._address(b, begins.x, place), sums
             sweeps.emit_sweep(b, begins, self.target, run, others, place.part)
             return
         parts, unit, whole = spec.parts(self.target)
@@ -399,6 +400,20 @@ class Compiled:
         end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
         last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
         run(b.mul(first, ir.Constant(I64, unit)), last)
+
+    def _emit_stack(self, b: ir.Builder, group: Group, place: Place) -> None:
+        head, layout = group.ops[0], self.grouping.layout
+        operands = [self._address(b, a, place) for a in head.args]
+        given = operands[0], operands[1], place.pointer(layout(head).root)
+        name = f"product_{group.index}"
+        stack = self.work.stack(group)
+        stack.emit(b, name, self.target, given, place.scratch(group), place.part)
+
+    def _address(self, b: ir.Builder, a: Op, place: Place) -> ir.Value:
+        """Of the first element of an operand."""
+        layout = self.grouping.layout(a)
+        offset = ir.Constant(I64, layout.offset * a.dtype.itemsize)
+        return b.gep(place.pointer(layout.root), [offset], source_etype=I8)
 
     def _emit_tape(self, b: ir.Builder, group: Group, place: Place) -> None:
         made, at = self.tapes[group], self.storage.tape_slots[group]

@@ -24,6 +24,7 @@ from chainrule.engine.native.repertoire import (
     CORRELATIONS,
     DTYPES,
     REDUCTIONS,
+    RUNNING,
     is_gather,
     is_list,
     is_number,
@@ -37,6 +38,7 @@ Shape = tuple[int, ...]
 VIEWS = frozenset(
     {"reshape", "transpose", "broadcast_to", "getitem", "flip", "diagonal", "windows"}
 )
+ALONE = RUNNING | {"take", "scatter", "index_put"}  # kernels that nothing joins
 MOST = 60  # operations in one loop
 UNROLLED = 0.2  # seconds of compiling steps on single numbers, above which they go to a tape
 
@@ -85,7 +87,7 @@ class Group:
     """One kernel.
 
     Attributes:
-        kind: "loop", "product", "take", "tape" or "numpy".
+        kind: "loop", "product", "stack", "take", "tape" or "numpy".
         index: its position in the order.
         space: what it works through.
         ops: its operations, in order.
@@ -210,7 +212,7 @@ class Grouping:
             elif op.name in CORRELATIONS:
                 op.args = tuple(self._flat(a) for a in op.args)
                 self._alone(op, "product")
-            elif op.name in ("take", "scatter", "index_put") and not is_gather(op):
+            elif op.name in ALONE and not is_gather(op):
                 self._take(op)
             else:
                 self._loop(op)
@@ -278,10 +280,10 @@ class Grouping:
 
     def _product(self, op: Op) -> None:
         pair = [
-            a if matrix_of(self.layouts[a]) is not None else self._copied(a) for a in op.args[:2]
+            a if matrices_of(self.layouts[a]) is not None else self._copied(a) for a in op.args[:2]
         ]
         op.args = (*pair, *map(self._flat, op.args[2:]))
-        self._alone(op, "product")
+        self._alone(op, "product" if len(op.shape) == 2 else "stack")
 
     def _loop(self, op: Op) -> None:
         """Put a pointwise operation or a reduction where its arguments are at hand.
@@ -482,6 +484,11 @@ def matrix_of(layout: Layout) -> tuple[bool, int] | None:
     return None
 
 
+def matrices_of(layout: Layout) -> tuple[bool, int] | None:
+    """The same of each matrix of a stack; they may lie anywhere."""
+    return matrix_of(Layout(layout.root, 0, layout.shape[-2:], layout.strides[-2:]))
+
+
 def _params(op: Op) -> dict[str, Any]:
     return {"shape": op.shape} if op.name == "broadcast_to" else op.params
 
@@ -492,6 +499,7 @@ __all__ = [
     "Layout",
     "beside",
     "in_registers",
+    "matrices_of",
     "matrix_of",
     "read_by",
     "space_of",

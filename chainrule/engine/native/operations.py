@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import ir, randoms
+from chainrule.engine.native.inverses import EMIT
 from chainrule.engine.native.repertoire import BITS, COMPARISONS, LOGIC
-from chainrule.engine.native.special import EMIT
 from chainrule.engine.native.target import FLOAT, I1, TYPES
 from chainrule.engine.program import Op
 
@@ -118,8 +118,12 @@ def identity(op: Op, lanes: int | None) -> ir.Value:
 
 def combined(b: ir.Builder, op: Op, x: ir.Value, y: ir.Value) -> ir.Value:
     """Two parts of a reduction as one."""
-    name = REDUCED[op.name][1]
-    return _whole(b, name, [x, y]) if op.kind == "int64" else EMIT[name](b, x, y)
+    return step(b, REDUCED[op.name][1], op.kind, x, y)
+
+
+def step(b: ir.Builder, name: str, kind: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    """A function of two numbers of a dtype."""
+    return _whole(b, name, [x, y]) if kind == "int64" else EMIT[name](b, x, y)
 
 
 def _whole(b: ir.Builder, name: str, args: list[ir.Value]) -> ir.Value:
@@ -169,4 +173,4 @@ def _divided(
     return b.select(nothing, zero, b.select(flips, flipped, found))
 
 
-__all__ = ["REGISTER", "cast", "combined", "compute", "identity", "number"]
+__all__ = ["REGISTER", "cast", "combined", "compute", "identity", "number", "step"]

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.engine.native.special import EMIT
+from chainrule.engine.native.inverses import EMIT
 from chainrule.engine.program import ELEMENTWISE, Op
 
 CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
 REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
+RUNNING = frozenset({"cumsum", "cumprod", "recurrence"})
 DRAWS = frozenset({"random_uniform", "random_normal"})
 INTEGER = frozenset(
     {
@@ -75,6 +76,9 @@ def supported(op: Op) -> bool:
     if name in ("take", "scatter"):
         index = sources[-1]
         return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
+    if name in RUNNING:
+        same = all(a.shape == op.shape and a.dtype == op.dtype for a in sources)
+        return same and len(sources) == len(op.args) and op.kind != "bool"
     if name == "index_put":
         index = sources[-1]
         return len(sources) == 3 and index.dtype == np.int64 and sources[1].dtype == op.dtype
@@ -83,7 +87,7 @@ def supported(op: Op) -> bool:
     if name == "matmul":
         pair = sources[:2]  # a third says where the rows of the first begin
         same = all(a.dtype == op.dtype for a in pair) and len(pair) == 2
-        return same and op.kind in FLOATS and all(len(a.shape) == 2 for a in pair)
+        return same and op.kind in FLOATS and all(len(a.shape) >= 2 for a in pair)
     if name in DRAWS or name == "random_key":
         return all(a.dtype == np.int64 and a.size == 1 for a in sources)
     if not op.is_pointwise:
@@ -113,6 +117,7 @@ __all__ = [
     "INTEGER",
     "LOGIC",
     "REDUCTIONS",
+    "RUNNING",
     "SIMPLE",
     "is_gather",
     "is_list",

@@ -127,6 +127,8 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
     for op in group.ops:
         if op is group.head and group.kind == "product":
             work += 2 * compiled.work.spec(group).multiplications
+        elif group.kind == "stack":
+            work += 2 * compiled.work.stack(group).multiplications
         elif group.kind != "numpy":
             work += math.prod(space_of(op))
         for a in op.sources():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,8 @@ from chainrule.engine.native.functions import (
     polynomial,
     sigmoid,
 )
-from chainrule.engine.native.target import DOUBLE, FLOAT, I1, I32, I64
+from chainrule.engine.native.library import by_library
+from chainrule.engine.native.target import DOUBLE, FLOAT, I64
 
 # erf x = x P(x²) for |x| ≤ 1
 ERF_FLOAT = (
@@ -189,11 +189,8 @@ def selu(b: ir.Builder, x: Value) -> Value:
     return b.fmul(const(x, SELU_SCALE), y)
 
 
-def _circular(b: ir.Builder, x: Value, turn: int) -> Value:
-    """sin(x + turn π/2), by a reduction that is exact up to |x| of about 10⁹."""
-    if not is_double(x):
-        wide = _circular(b, b.fpext(x, like(x, DOUBLE)), turn)
-        return b.fptrunc(wide, x.type)
+def _quarter(b: ir.Builder, x: Value) -> tuple[Value, Value, Value]:
+    """(k, sin r, cos r) with x = k π/2 + r, exact up to |x| of about 10⁹."""
     infinite = b.fcmp_ordered("==", absolute(b, x), const(x, math.inf))
     y = b.select(infinite, const(x, math.nan), x)
     n = intrinsic(b, "rint", b.fmul(y, const(x, 2.0 / math.pi)))
@@ -201,59 +198,43 @@ def _circular(b: ir.Builder, x: Value, turn: int) -> Value:
     for part in HALF_PI:
         r = fma(b, n, const(x, -part), r)
     safe = b.select(b.fcmp_ordered("<", absolute(b, n), const(x, 2.0**62)), n, const(x, 0.0))
-    k = b.add(b.fptosi(safe, like(x, I64)), const(x, turn, I64))
+    k = b.fptosi(safe, like(x, I64))
     z = b.fmul(r, r)
     sine = fma(b, b.fmul(r, z), polynomial(b, z, SIN_DOUBLE), r)
     cosine = fma(b, b.fmul(z, z), polynomial(b, z, COS_DOUBLE),
                  fma(b, z, const(x, -0.5), const(x, 1.0)))  # fmt: skip
-    odd = b.icmp_signed("!=", b.and_(k, const(x, 1, I64)), const(x, 0, I64))
-    value = b.select(odd, cosine, sine)
+    return k, sine, cosine
+
+
+def _odd(b: ir.Builder, x: Value, k: Value) -> Value:
+    return b.icmp_signed("!=", b.and_(k, const(x, 1, I64)), const(x, 0, I64))
+
+
+def circular_pair(b: ir.Builder, x: Value) -> tuple[Value, Value, Value]:
+    """(sin r, cos r, is k odd?) with x = k π/2 + r."""
+    k, sine, cosine = _quarter(b, x)
+    return sine, cosine, _odd(b, x, k)
+
+
+def _circular(b: ir.Builder, x: Value, turn: int) -> Value:
+    """sin(x + turn π/2)."""
+    if not is_double(x):
+        wide = _circular(b, b.fpext(x, like(x, DOUBLE)), turn)
+        return b.fptrunc(wide, x.type)
+    k, sine, cosine = _quarter(b, x)
+    k = b.add(k, const(x, turn, I64))
+    value = b.select(_odd(b, x, k), cosine, sine)
     below = b.icmp_signed("!=", b.and_(k, const(x, 2, I64)), const(x, 0, I64))
-    return _unless_far(b, x, b.select(below, b.fneg(value), value), "cos" if turn else "sin")
+    return unless_far(b, x, b.select(below, b.fneg(value), value), "cos" if turn else "sin")
 
 
-def _unless_far(b: ir.Builder, x: Value, y: Value, name: str) -> Value:
+def unless_far(b: ir.Builder, x: Value, y: Value, name: str) -> Value:
     """y, or what the C library's function gives where |x| is too large for the reduction."""
     size = absolute(b, x)
     far = b.and_(
         b.fcmp_ordered(">=", size, const(x, 1e9)), b.fcmp_ordered("<", size, const(x, math.inf))
     )
-    lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
-    some = far
-    if lanes is not None:
-        bits = ir.IntType(lanes)
-        some = b.icmp_unsigned("!=", b.bitcast(far, bits), ir.Constant(bits, 0))
-    before = b.block
-    with b.if_then(some, likely=False):
-        found = b.call(_one_by_one(b.module, name, x.type), [x, y, far])
-        after = b.block
-    result = b.phi(x.type)
-    result.add_incoming(y, before)
-    result.add_incoming(found, after)
-    return result
-
-
-def _one_by_one(module: ir.Module, name: str, kind: Any) -> ir.Function:
-    """A function of (x, y, mask): the C library's function of x in the lanes of the mask."""
-    lanes = kind.count if isinstance(kind, ir.VectorType) else None
-    mask = I1 if lanes is None else ir.VectorType(I1, lanes)
-    function, is_new = module.shared(
-        f"{name}_far_{lanes}", ir.FunctionType(kind, [kind, kind, mask])
-    )
-    if not is_new:
-        return function
-    library = module.declared(name, ir.FunctionType(DOUBLE, [DOUBLE]))
-    x, y, far = function.args
-    b = ir.Builder(function.append_basic_block())
-    if lanes is None:
-        b.ret(b.call(library, [x]))
-        return function
-    for j in range(lanes):
-        place = ir.Constant(I32, j)
-        one = b.call(library, [b.extract_element(x, place)])
-        y = b.insert_element(y, one, place)
-    b.ret(b.select(far, y, function.args[1]))
-    return function
+    return by_library(b, name, [x], y, far)
 
 
 def sin(b: ir.Builder, x: Value) -> Value:

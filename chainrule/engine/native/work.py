@@ -10,6 +10,8 @@ from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.groups import Group, Grouping, matrix_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.repertoire import SIMPLE
+from chainrule.engine.native.running import shared_rows
+from chainrule.engine.native.stacks import Stack, stack_of
 from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.weight_correlations import WeightCorrelation
@@ -48,22 +50,34 @@ class Work:
 
     def scratch(self, group: Group) -> int:
         """Bytes that each thread needs for itself while it works on a group."""
+        if group.kind == "stack":
+            return self.stack(group).product.scratch(self.target)
         return self.spec(group).scratch(self.target) if group.kind == "product" else 0
+
+    def stack(self, group: Group) -> Stack:
+        """The products of a group of the kind "stack"."""
+        assert group.head is not None
+        return stack_of(group.head, self.layout)
 
     def is_split(self, group: Group) -> bool:
         """Is a group worth splitting among threads?"""
         if group.kind == "product":
             spec = self.spec(group)
             return spec.parts(self.target)[0] > 1 and spec.multiplications > SPLIT_PRODUCT
+        if group.kind == "stack":
+            return self.stack(group).multiplications > SPLIT_PRODUCT
         size = math.prod(group.space)
         if group.kind == "take":
-            return size > SPLIT_LOOP and group.ops[0].name == "take"
+            op = group.ops[0]
+            return size > SPLIT_LOOP and (op.name == "take" or shared_rows(op) > 1)
         return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
 
     def seconds(self, group: Group) -> float:
         """About how long a group takes in one thread."""
         if group.kind == "product":
             return self.spec(group).multiplications * PRODUCT
+        if group.kind == "stack":
+            return self.stack(group).multiplications * PRODUCT
         if group.kind == "tape":
             return self.tapes[group].seconds
         size = math.prod(group.space)

@@ -1,0 +1,91 @@
+"""Running sums and products, and linear recurrences, along an axis.
+
+The steps along the axis follow one another, as NumPy's do. What lies beside each other behind the
+axis is done in vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.engine.native import ir
+from chainrule.engine.native.operations import number, step
+from chainrule.engine.native.target import I64, TYPES
+from chainrule.engine.native.threads import share
+from chainrule.engine.native.vectors import counted, ranged
+from chainrule.engine.program import Op
+
+STEPS = {"cumsum": "add", "cumprod": "multiply"}
+STARTS = {"cumsum": -0.0, "cumprod": 1.0, "recurrence": 0.0}
+
+
+def shared_rows(op: Op) -> int:
+    """How many rows of a running operation do not depend on each other, before the axis."""
+    if op.name not in STARTS:
+        return 1
+    return math.prod(op.shape[: op.params.get("axis", 0) % len(op.shape)])
+
+
+def run(
+    b: ir.Builder,
+    op: Op,
+    given: Sequence[ir.Value],
+    out: ir.Value,
+    lanes: int,
+    part: tuple[ir.Value, ir.Value] | None,
+) -> None:
+    """Write the code.
+
+    Args:
+        b: where to write it.
+        op: the operation, whose arguments have its shape and dtype.
+        given: the addresses of its arguments.
+        out: the address of its result.
+        lanes: of a vector.
+        part: (thread, threads) where the axes before are shared among threads.
+    """
+    axis = op.params.get("axis", 0) % len(op.shape)
+    outer, n = shared_rows(op), op.shape[axis]
+    inner = math.prod(op.shape[axis + 1 :])
+    kind, size = TYPES[op.kind], op.dtype.itemsize
+
+    def column(start: ir.Value, wide: Any, count: int | None) -> None:
+        """All steps for the numbers from a position on."""
+
+        def one(at: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            place = b.add(start, at)
+            xs = [b.load(b.gep(a, [place], source_etype=kind), typ=wide, align=size) for a in given]
+            if op.name == "recurrence":
+                y = b.fadd(b.fmul(xs[0], sums[0]), xs[1])
+            else:
+                y = step(b, STEPS[op.name], op.kind, sums[0], xs[0])
+            b.store(y, b.gep(out, [place], source_etype=kind), align=size)
+            return [y]
+
+        first = number(STARTS[op.name], op.kind, count)
+        counted(b, 0, n * inner, inner, [first], one)
+
+    def row(o: ir.Value) -> None:
+        base = b.mul(o, ir.Constant(I64, n * inner))
+        whole = inner // lanes * lanes
+
+        def vectors(i: ir.Value, _: Any) -> list[ir.Value]:
+            column(b.add(base, i), ir.VectorType(kind, lanes), lanes)
+            return []
+
+        def single(i: ir.Value, _: Any) -> list[ir.Value]:
+            column(b.add(base, i), kind, None)
+            return []
+
+        counted(b, 0, whole, lanes, [], vectors)
+        counted(b, whole, inner, 1, [], single)
+
+    first, last = ir.Constant(I64, 0), ir.Constant(I64, outer)
+    if part is not None:
+        first, last = share(b, outer, *part)
+    ranged(b, first, last, 1, row)
+
+
+__all__ = ["run"]
