@@ -104,7 +104,8 @@ min_ = General(
 
 def _norm(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """√(Σ a²), scaled by the largest element only where the squares over- or underflow."""
-    square = np.sum(np.square(a), axis=axis, keepdims=keepdims)
+    with np.errstate(over="ignore", under="ignore"):  # put right below
+        square = np.sum(np.square(a), axis=axis, keepdims=keepdims)
     tiny = np.finfo(np.result_type(a, np.float32)).tiny
     if np.all(np.isfinite(square) & (square > tiny / np.finfo(np.result_type(square)).eps)):
         return np.sqrt(square)

@@ -182,6 +182,66 @@ class Steps:
             return np.einsum("aij,akj->aik", a, a) / n
         return np.dot(np.reshape(a, -1), np.reshape(a, -1)) / a.size
 
+    def stacked(self, a: Any, b: Any, p: int) -> Any:
+        """Products of stacks, and sums of products over letters."""
+        if a.ndim < 2 or a.size == 0:
+            return None
+        n, turned = a.shape[-1], np.swapaxes(a, -1, -2)
+        kind = p % 4
+        if kind == 0:
+            return np.matmul(a, turned) / n
+        if kind == 1:
+            return np.einsum("...ij,...ij->...i", a, np.sin(a)) / n
+        if kind == 2 and b.ndim == 2 and b.shape[1] == n:
+            return np.einsum("...ij,kj->k...i", a, b) / n
+        return np.einsum("...ij->j...i", a)
+
+    def arranged(self, a: Any, b: Any, p: int) -> Any:
+        """Elements that move, and running sums."""
+        if a.ndim == 0 or a.size == 0:
+            return None
+        kind, axis = p % 8, (p >> 3) % a.ndim
+        if kind == 0 and a.ndim > 1:
+            return np.tril(a, (p >> 5) % 3 - 1)
+        if kind == 1 and a.ndim > 1:
+            return np.roll(a, (p >> 5) % 5, axis=(axis, 0))
+        if kind == 2:
+            return np.tile(a, (2, *[1] * a.ndim))
+        if kind == 3:
+            return np.cumprod(np.tanh(a) + 1.0, axis=axis)
+        if kind == 4:
+            return np.linalg.norm(a + 3.0, axis=axis)
+        if kind == 5 and a.ndim == 1:
+            return np.diag(a[:40], (p >> 5) % 3 - 1)
+        if kind == 6:
+            return np.take(a, np.arange(p % 5) * (p >> 3) % a.shape[axis], axis=axis)
+        y = a * 1.0
+        y[..., (p >> 3) % a.shape[-1]] = 0.5
+        y[a.shape[0] // 2 :: 2] = a[: len(range(a.shape[0] // 2, a.shape[0], 2))]
+        return y
+
+    def late(self, a: Any, b: Any, p: int) -> Any:
+        """Positions and masks by what is given alone, where both engines have the same bits."""
+        c = self.given[p % len(self.given)]
+        if a.ndim == 0 or a.size == 0 or c.size == 0:
+            return None
+        k = np.reshape(np.floor(np.abs(c) * 4), -1)[:7].astype(int) % a.shape[-1]
+        kind = (p >> 3) % 5
+        if kind == 0:
+            return a[..., k]
+        if kind == 1:
+            y = a * 1.0
+            y[..., k] = 0.25
+            return y
+        if kind == 2 and a.shape == c.shape:
+            y = a * 1.0
+            y[c > 0.3] = -0.5
+            return y
+        if kind == 3 and c.ndim:
+            best = np.argmax(c, axis=-1)
+            return np.take(a, best % a.shape[-1], axis=-1)
+        return np.where(np.any(c > 1.0), a, 0.5 * a) * np.count_nonzero(c > 0.0)
+
     def convolved(self, a: Any, b: Any, p: int) -> Any:
         if a.ndim != 4 or a.size == 0 or min(a.shape[1:3]) < 3:
             return None
@@ -207,7 +267,7 @@ MAKERS: list[Any] = [
     Steps.pointwise, Steps.pointwise, Steps.pointwise, Steps.binary, Steps.binary, Steps.binary,
     Steps.reduced, Steps.reduced, Steps.rows, Steps.viewed, Steps.viewed, Steps.gathered,
     Steps.joined, Steps.padded, Steps.chosen, Steps.product, Steps.convolved, Steps.cast,
-    Steps.looped,
+    Steps.looped, Steps.stacked, Steps.arranged, Steps.arranged, Steps.late,
 ]  # fmt: skip
 
 
