@@ -218,6 +218,13 @@ class TestGenerator:
     def test_a_generator_stays_itself(self) -> None:
         rng = np.random.default_rng(0)
         assert nn.generator(rng) is rng
+        assert nn.generator(mine := nn.generator(3)) is mine
+
+    def test_what_else_numpy_takes(self) -> None:
+        """No entropy, a sequence of seeds, a list: NumPy's own generators."""
+        for make in (lambda: np.random.SeedSequence(4), lambda: [4, 5]):
+            assert nn.generator(make()).random() == np.random.default_rng(make()).random()
+        assert nn.generator(None).random() != nn.generator(None).random()
 
     def test_starting_values_are_numpys(self) -> None:
         params, _ = nn.Dense(3).build(4, (2,))

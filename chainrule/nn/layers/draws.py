@@ -103,17 +103,17 @@ def generator(rng: Rng) -> np.random.Generator:
     >>> float(generator((1, 2)).random()) == float(generator((1, 2)).random())
     True
     """
-    if isinstance(rng, np.random.Generator):
-        return rng
+    if not (isinstance(rng, (int, np.integer, tuple, Key)) or is_traced(rng)):
+        return starting(rng)  # what else NumPy makes a generator of
     key = key_of(rng)
     if is_traced(key.value):
         return Draws(key)  # type: ignore[return-value]
-    return Numbers(key, rng)
+    return Numbers(key, rng)  # type: ignore[arg-type]
 
 
 def starting(rng: Rng) -> np.random.Generator:
     """NumPy's generator of a seed or key, for starting values; a generator stays itself."""
-    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    return np.random.default_rng(rng)
 
 
 def child(rng: Rng | None, index: int) -> Rng | None:
