@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,18 @@ class Captured:
     def pack(self, outputs: Sequence[Any]) -> Any:
         """The result of the function from the outputs of the graph."""
         return unflatten(self.results, outputs)
+
+
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    """No search for cycles while a graph or code grows: it would look at all again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def is_number(x: Any) -> bool:
@@ -175,4 +189,4 @@ def _input(trace: Trace, leaf: Any, name: str) -> Traced:
     return trace.tape.append(None, (), params, value, None, 0)  # type: ignore[return-value]
 
 
-__all__ = ["Captured", "capture", "is_number"]
+__all__ = ["Captured", "capture", "is_number", "without_collection"]

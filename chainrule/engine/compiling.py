@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import inspect
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from chainrule.engine.capture import Captured, capture, is_number
+from chainrule.engine.capture import Captured, capture, is_number, without_collection
 from chainrule.engine.program import Program
 from chainrule.engine.reference import Reference
 from chainrule.engine.simplifying import simplified
@@ -120,7 +118,7 @@ class Compiled:
             if self.explain:
                 print(self._reason(key), file=sys.stderr)
             f = functools.partial(self.f, **fixed) if fixed else self.f
-            with _without_collection():
+            with without_collection():
                 captured = capture(f, leaves, spec)
                 version = self._made(captured)
             if self.explain and version.program is not None:
@@ -259,18 +257,6 @@ def _has_native() -> bool:
         )
         return False
     return True
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """No search for cycles while a graph grows: it would look at all of it again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _only_tuples(shape: Any) -> bool:

@@ -139,7 +139,7 @@ class Program:
             params = {
                 k: key_of(v) for k, v in op.params.items() if k not in ("value", "kept", "name")
             }
-            lines.append(f"{op.name}({', '.join(args)}; {params}) {op.dtype}{op.shape}")
+            lines.append(f"{op.name}({', '.join(args)}; {params}) {op.kind}{op.shape}")
         results = [f"%{y.index}" if isinstance(y, Op) else "constant" for y in self.outputs]
         return "\n".join([*lines, *results])
 

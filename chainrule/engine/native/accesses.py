@@ -30,7 +30,7 @@ class Access:
 
     @property
     def dtype(self) -> str:
-        return str(self.root.dtype)
+        return self.root.kind
 
 
 @dataclass(eq=False)

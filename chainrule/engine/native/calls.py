@@ -144,7 +144,7 @@ class _Writer:
     def key(self) -> str:
         """What the code depends on; it is the same for all programs with the same call."""
         made = self.compiled
-        results = [(str(y.dtype), y.shape) for y in made.grouping.outputs]
+        results = [(y.kind, y.shape) for y in made.grouping.outputs]
         where = self.storage
         places = where.output_slots, where.constant_slots, where.arena_slot, where.arena_size
         return f"call {self.kinds} {self.shape} {results} {places} {made.estimate < BRIEF}"

@@ -80,7 +80,7 @@ class Epilogue:
             place = self.reads.get((op, k))
             if place is None:
                 root = self.layout(op.args[k]).root
-                return values[root], str(root.dtype)
+                return values[root], root.kind
             if place not in loaded:
                 # What is the same for all rows is loaded once in each block.
                 known = self._same if place[2] == 0 else {}
@@ -89,7 +89,7 @@ class Epilogue:
                     base = address[place[0]]
                     known[key] = self._load(b, base, place, row, column, mask, lanes)
                 loaded[place] = known[key]
-            return loaded[place], str(place[0].dtype)
+            return loaded[place], place[0].kind
 
         for op in self.group.ops:
             if op in self.draws:
@@ -123,7 +123,7 @@ class Epilogue:
         lanes: int | None,
     ) -> ir.Value:
         root, first, m, n = place
-        dtype, size = str(root.dtype), root.dtype.itemsize
+        dtype, size = root.kind, root.dtype.itemsize
         kind = TYPES[dtype]
 
         def one(at: ir.Value) -> ir.Value:
@@ -174,7 +174,7 @@ class Epilogue:
         x: ir.Value,
         mask: ir.Value | None,
     ) -> None:
-        dtype, size = str(op.dtype), op.dtype.itemsize
+        dtype, size = op.kind, op.dtype.itemsize
         kind = TYPES[dtype]
         if dtype == "bool":
             wide = isinstance(x.type, ir.VectorType)

@@ -24,7 +24,7 @@ def take_rows(
 ) -> None:
     """Copy the rows of an array at positions; one that is out of range is brought to the end."""
     (source, index), a, rows = given, op.args[0], op.args[1].size
-    kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
+    kind, size = TYPES[op.kind], op.dtype.itemsize
     width, n = op.size // rows, a.shape[0]
     wide = ir.VectorType(kind, lanes)
 
@@ -65,7 +65,7 @@ def scatter_rows(
 ) -> None:
     """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
     (source, index), rows, n = given, op.args[1].size, op.shape[0]
-    kind, size = TYPES[str(op.dtype)], op.dtype.itemsize
+    kind, size = TYPES[op.kind], op.dtype.itemsize
     width = op.size // n
 
     def through(count: int, body: Callable[[ir.Type, ir.Value], None]) -> None:
@@ -101,7 +101,7 @@ def scatter_rows(
 
 def put_elements(b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value) -> None:
     """Write elements at positions of a vector, one after the other: the last one stays."""
-    (source, index), kind, size = given, TYPES[str(op.dtype)], op.dtype.itemsize
+    (source, index), kind, size = given, TYPES[op.kind], op.dtype.itemsize
 
     def put(i: ir.Value, _: Any) -> list[ir.Value]:
         x = b.load(b.gep(source, [i], source_etype=kind), typ=kind, align=size)
@@ -124,7 +124,7 @@ def taken(
         at: the positions.
         lanes: None for a single number.
     """
-    dtype = str(layout.root.dtype)
+    dtype = layout.root.kind
     kind, size = TYPES[dtype], layout.root.dtype.itemsize
 
     def whole(x: int) -> ir.Value:

@@ -509,7 +509,7 @@ class Loops:
             if access is not None:
                 return loaded[access], access.dtype
             root = self.layout(x).root
-            return values[root], str(root.dtype)
+            return values[root], root.kind
 
         sums = dict(sums)
         for op in self.group.ops:
@@ -552,7 +552,7 @@ class Loops:
         inside = self._within(self.masks[op], i, None)
         if inside is None:
             return x
-        return self.b.select(inside, x, number(op.params["outside"], str(op.dtype), self.lanes))
+        return self.b.select(inside, x, number(op.params["outside"], op.kind, self.lanes))
 
     def _accumulate(
         self,

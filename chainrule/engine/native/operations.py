@@ -58,7 +58,7 @@ def compute(
         argument: the register and dtype of an argument that is an operation.
         lanes: the width of the registers, None for single numbers.
     """
-    dtype = str(op.dtype)
+    dtype = op.kind
 
     def given(k: int, kind: str) -> ir.Value:
         a = op.args[k]

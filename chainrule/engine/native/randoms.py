@@ -80,7 +80,7 @@ def key(b: ir.Builder, key: Value, number: Value) -> Value:
 
 def _numbers(module: ir.Module, op: Op, lanes: int, step: int | None) -> ir.Function:
     """``numbers(key, stream, place)``: at place, place + step, …; None: those of whole counters."""
-    kind = ir.VectorType(TYPES[str(op.dtype)], lanes)
+    kind = ir.VectorType(TYPES[op.kind], lanes)
     name = f"{op.name}_{op.dtype}_{lanes}_{step}"
     function, is_new = module.shared(name, ir.FunctionType(kind, [I64] * 3))
     if is_new:

@@ -83,7 +83,7 @@ def supported(op: Op) -> bool:
         index = sources[-1]
         return len(sources) == 3 and index.dtype == np.int64 and sources[1].dtype == op.dtype
     if name in CORRELATIONS:
-        return str(op.dtype) in FLOATS and all(a.dtype == op.dtype for a in sources)
+        return op.kind in FLOATS and all(a.dtype == op.dtype for a in sources)
     if name == "matmul":
         pair = sources[:2]  # a third says where the rows of the first begin
         same = all(a.dtype == op.dtype for a in pair) and len(pair) == 2

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.capture import capture, is_number
+from chainrule.engine.capture import capture, is_number, without_collection
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import ALIGNMENT, address_of
@@ -44,6 +44,7 @@ class Plan:
     reads: tuple[bool, ...]
 
     @classmethod
+    @without_collection()
     def of(
         cls, step: Callable[..., Any], state: Any, data: Any, x: Any, probe: bool = True
     ) -> Plan:

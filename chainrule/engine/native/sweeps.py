@@ -117,7 +117,7 @@ def emit_sweep(
         given: the addresses of r, X and the sums.
         part: (thread, threads) where the parts are shared.
     """
-    dtype = str(sweep.x.dtype)
+    dtype = sweep.x.kind
     lanes, kind = target.lanes(dtype), target.vector(dtype).element
     function = _row_sums(b.module, sweep, target)
     r, x, sums = given
@@ -160,7 +160,7 @@ def _row_sums(module: ir.Module, sweep: Sweep, target: Target) -> ir.Function:
     function = ir.Function(module, kind, name)
     b = ir.Builder(function.append_basic_block())
     r, x, sums, first, last = function.args
-    dtype, n = str(sweep.x.dtype), sweep.columns
+    dtype, n = sweep.x.kind, sweep.columns
     tiles = Tiles(b, None, n, dtype, target, None)
     lanes, every = tiles.lanes, -(-n // target.lanes(dtype))
     most = registers(target)
@@ -193,7 +193,7 @@ def emit_end(
     """``void name(sums, _, out, _, _, _, *extra)``: the parts' sums together, and what follows."""
     function, b = begun(module, f"product_{sweep.second.index}", extra)
     n = sweep.columns
-    tiles = Tiles(b, function, n, str(sweep.x.dtype), target, epilogue)
+    tiles = Tiles(b, function, n, sweep.x.kind, target, epilogue)
     whole = n // tiles.lanes * tiles.lanes
 
     def vector(j: ir.Value, mask: ir.Value | None) -> list[ir.Value]:

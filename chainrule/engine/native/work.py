@@ -40,13 +40,13 @@ class Work:
         assert head is not None
         if head.name != "matmul":
             kind = Correlation if head.name == "correlate2d" else WeightCorrelation
-            return kind(head.params["geometry"], head.shape[1], str(head.dtype))
+            return kind(head.params["geometry"], head.shape[1], head.kind)
         a, b, *begin = head.args
         first, second = (matrix_of(self.layout(x)) for x in (a, b))
         assert first is not None
         assert second is not None
         m, n = head.shape
-        return Product(m, b.shape[0], n, str(head.dtype), first[0], second[0], bool(begin))
+        return Product(m, b.shape[0], n, head.kind, first[0], second[0], bool(begin))
 
     def scratch(self, group: Group) -> int:
         """Bytes that each thread needs for itself while it works on a group."""
