@@ -135,7 +135,7 @@ def _alike(one: Node, two: Node) -> bool:
     return len(one.args) == len(two.args) and all(
         isinstance(b, Node) and a.index == b.index
         if isinstance(a, Node)
-        else not isinstance(b, Node) and np.array_equal(a, b, equal_nan=_floats(a, b))
+        else a is b or (not isinstance(b, Node) and np.array_equal(a, b, equal_nan=_floats(a, b)))
         for a, b in zip(one.args, two.args, strict=True)
     )
 
