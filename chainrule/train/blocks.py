@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -116,16 +115,12 @@ class Block:
             reports: what the steps of each part say.
             batch: of a single step.
         """
-        start = a = self._steps(first)
-        for to in range(first + self.told, last + 1, self.told):
-            b = self._steps(to)
-            found = [
-                report.part(a[k] - start[k], b[k] - start[k])
-                for k, report in reports.items()
-                if b[k] > a[k]
-            ]
-            report, a = reduce(Report.then, found), b
-            yield Piece(After(self, to), report, len(report.losses), batch)
+        report = woven(list(reports.values()), [self.parts[k].count for k in reports])
+        turns = range(first + self.told, last + 1, self.told)
+        steps = len(report.losses) // len(turns)
+        for k, to in enumerate(turns):
+            part = report.part(k * steps, (k + 1) * steps)
+            yield Piece(After(self, to), part, steps, batch)
 
     def _steps(self, calls: int) -> list[int]:
         """How many steps of each part have been done after so many calls."""
@@ -140,6 +135,32 @@ def first_not_finite(done: Sequence[Done], epochs: int) -> int | None:
     sums = [(said["loss"] + said["norm"]).reshape(epochs, -1) for _, _, said in done]
     bad = np.flatnonzero(~np.isfinite(np.concatenate(sums, axis=1)))
     return int(bad[0]) if bad.size else None
+
+
+def woven(reports: Sequence[Report], counts: Sequence[int]) -> Report:
+    """What steps say in their order: so many of the first report, so many of the next, and again.
+
+    >>> first, other = (Report([*x], [*x], {}) for x in ([1.0, 2.0, 4.0, 5.0], [3.0, 6.0]))
+    >>> woven([first, other], [2, 1]).losses
+    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    """
+    if len(reports) == 1:
+        return reports[0]
+
+    def weave(lists: Sequence[Sequence[Any]]) -> list[Any]:
+        turns = range(len(lists[0]) // counts[0])
+        pairs = list(zip(lists, counts, strict=True))
+        return [y for turn in turns for ys, n in pairs for y in ys[turn * n : (turn + 1) * n]]
+
+    means = {
+        name: (
+            weave([r.means[name][0] for r in reports]),
+            weave([r.means[name][1] for r in reports]),
+        )
+        for name in reports[0].means
+    }
+    losses, norms = weave([r.losses for r in reports]), weave([r.norms for r in reports])
+    return Report(losses, norms, means, weave([r.kept for r in reports]))
 
 
 class After:

@@ -44,15 +44,6 @@ class Report(NamedTuple):
         losses, norms = self.losses[first:last], self.norms[first:last]
         return Report(losses, norms, means, self.kept[first:last])
 
-    def then(self, other: Report) -> Report:
-        """What these steps and those after them say."""
-        means = {
-            name: ([*v, *other.means[name][0]], [*w, *other.means[name][1]])
-            for name, (v, w) in self.means.items()
-        }
-        losses, norms = self.losses + other.losses, self.norms + other.norms
-        return Report(losses, norms, means, [*self.kept, *other.kept])
-
 
 class Later(Protocol):
     """A state that is put together only where somebody reads it."""

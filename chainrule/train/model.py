@@ -222,8 +222,9 @@ class Model:
             weighted_metrics: the same, with those weights.
             jit_compile: train by the native engine: "auto" where that pays and is possible, True
                 or an error that says why not, False by NumPy, step by step. The two differ by
-                rounding; each gives the same bits for the same seed. Predictions are native from
-                the 21st of a shape on, with True from the second.
+                rounding; each gives the same bits for the same seed. The validation of a native
+                training is native where that pays. Predictions are native from the 21st of a shape
+                on, with True from the second.
 
         Raises:
             ArgumentError: an unknown name, with the nearest one.
