@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.inverses import EMIT
-from chainrule.engine.native.repertoire import BITS, COMPARISONS, LOGIC
-from chainrule.engine.native.target import FLOAT, I1, TYPES
+from chainrule.engine.native.repertoire import BITS, COMPARISONS, FLOATS, LOGIC
+from chainrule.engine.native.target import FLOAT, I1, SHORT, TYPES
 from chainrule.engine.program import Op
 
 REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here
@@ -31,6 +31,10 @@ def cast(b: ir.Builder, x: ir.Value, old: str, new: str) -> ir.Value:
         return x
     lanes = x.type.count if isinstance(x.type, ir.VectorType) else None
     kind = REGISTER[new] if lanes is None else ir.VectorType(REGISTER[new], lanes)
+    if old in SHORT and new != "bool":
+        if new == "int64":
+            return b.zext(x, kind) if old[0] == "u" else b.sext(x, kind)
+        return b.uitofp(x, kind) if old[0] == "u" else b.sitofp(x, kind)
     if new == "bool":
         zero = number(0, old, lanes)
         return (
@@ -77,7 +81,7 @@ def compute(
     if name in COMPARISONS:
         common = str(np.result_type(*(a.dtype if isinstance(a, Op) else a for a in op.args)))
         common = common if common in REGISTER else "float64"
-        if common in ("int64", "bool"):
+        if common not in FLOATS:
             sign = {
                 "greater": ">",
                 "greater_equal": ">=",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.engine.native.inverses import EMIT
+from chainrule.engine.native.target import SHORT
 from chainrule.engine.program import ELEMENTWISE, Op
 
 CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
@@ -42,7 +43,8 @@ def unrolled_seconds(names: Sequence[str]) -> float:
 
 def is_number(op: Op) -> bool:
     """Is an operation a step on single numbers?"""
-    return op.size == 1 and op.is_pointwise and op.name not in ("pad", "within")
+    plain = op.size == 1 and op.is_pointwise and op.name not in ("pad", "within")
+    return plain and all(a.kind in DTYPES for a in op.sources())
 
 
 def is_list(op: Op) -> bool:
@@ -68,9 +70,10 @@ def supported(op: Op) -> bool:
     if op.kind not in DTYPES or op.size == 0:
         return False
     sources = op.sources()
-    if any(a.kind not in DTYPES or a.size == 0 for a in sources):
-        return False
     name = op.name
+    readable = (*DTYPES, *SHORT) if op.is_pointwise and name not in ("pad", "within") else DTYPES
+    if any(a.kind not in readable or a.size == 0 for a in sources):
+        return False
     if name in REDUCTIONS:
         return op.kind in (*FLOATS, "int64") and sources[0].dtype == op.dtype
     if name in ("take", "scatter"):

@@ -11,7 +11,12 @@ from chainrule.engine.native import ir
 
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
-TYPES = {"float32": FLOAT, "float64": DOUBLE, "bool": I8, "int64": I64}  # as they lie in memory
+# As they lie in memory. Short whole numbers are read, and computed with as long ones.
+SHORT = {
+    "int8": I8, "int16": ir.IntType(16), "int32": I32,
+    "uint8": I8, "uint16": ir.IntType(16), "uint32": I32,
+}  # fmt: skip
+TYPES = {"float32": FLOAT, "float64": DOUBLE, "bool": I8, "int64": I64, **SHORT}
 
 
 @dataclass(frozen=True)
