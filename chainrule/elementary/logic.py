@@ -48,6 +48,9 @@ floor_divide = _step("floor_divide", operator.floordiv, "floor(a/b)", 2)
 argmax = Step("argmax", lambda a, axis=None, keepdims=False: np.argmax(a, axis, keepdims=keepdims))
 argmin = Step("argmin", lambda a, axis=None, keepdims=False: np.argmin(a, axis, keepdims=keepdims))
 argsort = Step("argsort", lambda a, axis=-1, kind=None: np.argsort(a, axis, kind))
+argpartition = Step(
+    "argpartition", lambda a, kth, axis=-1: np.argpartition(a, kth, axis), formula="argpartition(a)"
+)
 searchsorted = Step(
     "searchsorted",
     lambda a, v, side="left": np.searchsorted(a, v, side),
@@ -90,5 +93,5 @@ FUNCTIONS = (
     bitwise_and, bitwise_or, bitwise_xor, invert, isnan, isinf, isfinite, signbit,
     floor, ceil, rint, trunc, sign, floor_divide,
     argmax, argmin, argsort, searchsorted, all_, any_, count_nonzero, round_,
-    running_argmax, running_argmin,
+    running_argmax, running_argmin, argpartition,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
 from chainrule.numpy_api import joining, shapes
 from chainrule.numpy_api.common import arrays, refuse, stored
+from chainrule.numpy_api.norms import norm
 
 
 def _pair(a: Any, b: Any) -> tuple[Any, Any]:
@@ -269,6 +270,15 @@ def svd(
 
 def svdvals(a: Any, /) -> Any:
     return la.svd(a)[1]
+
+
+def cond(x: Any, p: Any = None) -> Any:
+    """The largest over the smallest singular value, or ‖A‖ ‖A⁻¹‖ in another norm."""
+    if p in (None, 2, -2):
+        values = la.svd(x)[1]
+        first, last = values[..., 0], values[..., -1]
+        return last / first if p == -2 else first / last
+    return norm(x, p, (-2, -1)) * norm(la.inv(x), p, (-2, -1))
 
 
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:

@@ -12,7 +12,16 @@ from chainrule.elementary.products import matmul
 from chainrule.elementary.trigonometric import sinc
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import Node, user_code
-from chainrule.numpy_api import algebra, joining, norms, reduce, selection, shapes, statistics
+from chainrule.numpy_api import (
+    algebra,
+    descriptive,
+    joining,
+    norms,
+    reduce,
+    selection,
+    shapes,
+    statistics,
+)
 from chainrule.numpy_api.common import array_of, decided, plain_target
 
 
@@ -156,7 +165,6 @@ SHAPES_ALONE = (
 VALUES = (
     *SHAPES_ALONE, np.array_equal, np.array_equiv, np.nonzero, np.flatnonzero, np.argwhere,
     np.min_scalar_type, np.lexsort, np.isin, np.unravel_index, np.ravel_multi_index,
-    np.argpartition,
 )  # fmt: skip
 # Steps: facts about the values that are computed anew each time.
 STEPS: dict[Any, Any] = {
@@ -208,6 +216,11 @@ TABLE: dict[Any, Any] = {
     np.searchsorted: reduce.searchsorted, np.all: reduce.all, np.any: reduce.any,
     np.count_nonzero: reduce.count_nonzero, np.cumulative_sum: reduce.cumulative_sum,
     np.cumulative_prod: reduce.cumulative_prod,
+    # samples and curves
+    np.quantile: descriptive.quantile, np.percentile: descriptive.percentile,
+    np.cov: descriptive.cov, np.corrcoef: descriptive.corrcoef, np.gradient: descriptive.gradient,
+    np.unwrap: descriptive.unwrap, np.partition: descriptive.partition,
+    np.argpartition: descriptive.argpartition, np.put_along_axis: descriptive.put_along_axis,
     # algebra
     np.dot: algebra.dot, np.vdot: algebra.vdot, np.inner: algebra.inner, np.outer: algebra.outer,
     np.linalg.outer: algebra.outer, np.tensordot: algebra.tensordot, np.einsum: algebra.einsum,
@@ -220,6 +233,7 @@ TABLE: dict[Any, Any] = {
     np.linalg.slogdet: algebra.slogdet, np.linalg.cholesky: algebra.cholesky,
     np.linalg.eigh: algebra.eigh, np.linalg.eigvalsh: algebra.eigvalsh, np.linalg.qr: algebra.qr,
     np.linalg.svd: algebra.svd, np.linalg.svdvals: algebra.svdvals, np.linalg.pinv: algebra.pinv,
+    np.linalg.cond: algebra.cond,
     np.linalg.matrix_power: algebra.matrix_power, np.linalg.multi_dot: algebra.multi_dot,
     # constants and facts
     np.zeros_like: zeros_like, np.ones_like: ones_like, np.full_like: full_like,

@@ -110,6 +110,10 @@ CASES = [
         case(np.linalg.matrix_power, lambda a, n=n: np.linalg.matrix_power(a, n), Q)
         for n in (-3, -1, 0, 1, 2, 5)
     ),
+    case(np.linalg.cond, lambda a: np.linalg.cond(a), Q),
+    case(np.linalg.cond, lambda a: np.linalg.cond(a, -2), Q),
+    case(np.linalg.cond, lambda a: np.linalg.cond(a, "fro"), QS),
+    case(np.linalg.cond, lambda a: np.linalg.cond(a, 1), Q),
     case(np.linalg.matrix_power, lambda a: np.linalg.matrix_power(a, 3), QS),
     case(np.linalg.multi_dot, lambda a, b: np.linalg.multi_dot([a, b, a]), M, N),
     case(np.linalg.multi_dot, lambda a, b, c: np.linalg.multi_dot([a, b, c]), V, N, W),

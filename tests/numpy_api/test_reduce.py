@@ -26,6 +26,14 @@ from tests.numpy_api.cases import (
 )
 
 P = np.abs(M) + 0.5
+
+
+def put(a: Any, index: Any, values: Any, axis: Any) -> Any:
+    b = a * 1.0
+    np.put_along_axis(b, np.array(index), values, axis)
+    return b
+
+
 NANS = np.where(MASK, np.nan, M)
 
 CASES = [
@@ -113,6 +121,43 @@ CASES = [
     case(np.nanvar, lambda a: np.nanvar(np.where(M > 0.9, np.nan, a), 1, ddof=1), M),
     case(np.nanstd, lambda a: np.nanstd(np.where(MASK, np.nan, a), keepdims=True), M),
     case(np.nanstd, lambda a: np.nanstd(np.where(M > 0.9, np.nan, a), 0, where=M > -1), M),
+    *(
+        case(np.quantile, lambda a, q=q, kw=kw: np.quantile(a, q, **kw), x)
+        for x, q, kw in (
+            (V, 0.3, {}),
+            (V, 0.0, {}),
+            (W, 1.0, {}),
+            (M, [0.25, 0.5], {"axis": 1}),
+            (T, 0.7, {"axis": (0, 2), "keepdims": True}),
+            (V, 0.4, {"method": "lower"}),
+            (V, 0.4, {"method": "higher"}),
+            (V, 0.4, {"method": "midpoint"}),
+            (V, 0.4, {"method": "nearest"}),
+            (M, [[0.1, 0.9]], {}),
+        )
+    ),
+    case(np.percentile, lambda a: np.percentile(a, 35), V),
+    case(np.percentile, lambda a: np.percentile(a, [10, 90], axis=0), M),
+    case(np.cov, lambda a: np.cov(a), M),
+    case(np.cov, lambda a: np.cov(a), V),
+    case(np.cov, lambda a: np.cov(a, rowvar=False, bias=True), M),
+    case(np.cov, lambda a, b: np.cov(a, b, ddof=0), V, V[::-1] ** 2),
+    case(np.corrcoef, lambda a: np.corrcoef(a), M),
+    case(np.corrcoef, lambda a, b: np.corrcoef(a, b), V, V[::-1] ** 2),
+    case(np.gradient, lambda a: np.gradient(a), V),
+    case(np.gradient, lambda a: np.gradient(a, 0.25, edge_order=2), V),
+    case(np.gradient, lambda a, b: np.gradient(a, np.cumsum(np.abs(b) + 0.5)), V, V),
+    case(np.gradient, lambda a: np.gradient(a, [0.0, 0.5, 2.0, 2.5], edge_order=2), V),
+    case(np.gradient, lambda a: np.gradient(a, 0.5, 2.0)[0], M),
+    case(np.gradient, lambda a: np.gradient(a, axis=1)[:, 1:], M),
+    case(np.put_along_axis, lambda a, b: put(a, [[1], [0], [3]], b, 1), M, S),
+    case(np.put_along_axis, lambda a, b: put(a, [[1, 0, 2, 2]], b, 0), M, V),
+    case(np.put_along_axis, lambda a, b: put(a, [5, -1, 0], b, None), M, W),
+    case(np.unwrap, lambda a: np.unwrap(5 * a), V),
+    case(np.unwrap, lambda a: np.unwrap(9 * a, axis=0, period=3.0), M),
+    case(np.unwrap, lambda a: np.unwrap(9 * a, discont=5.0), M),
+    case(np.partition, lambda a: np.partition(a, 1), V),
+    case(np.partition, lambda a: np.partition(a, [0, 2], axis=1), M),
     case(np.nan_to_num, lambda a: np.nan_to_num(np.where(MASK, np.nan, a), nan=2.0), M),
     case(np.nan_to_num, lambda a: np.nan_to_num(np.where(MASK, np.inf, a), posinf=5.0), M),
     *(
