@@ -52,7 +52,9 @@ def quantile(
             ordered = sort(rows, 0)
             low, high, part = _PLACES[method](p * (shape_of(rows)[0] - 1))
             first, last = ordered[low], ordered[high]
-            between = first + (last - first) * part if part else first
+            rise = last - first  # added to the nearer one, as NumPy does it
+            between = first + rise * part if part < 0.5 else last - rise * (1 - part)
+            between = between if part else first
             return sh.where(np.isnan(ordered[-1]), np.nan, between)  # NaN is sorted to the end
 
         return along_first(at, array_of(a), axis, flag(keepdims))
@@ -126,15 +128,14 @@ def _slope(f: Any, h: Any, edge_order: int) -> Any:
     n = shape_of(f)[0]
     if n < edge_order + 1:
         raise ValueError("Shape of array too small to calculate a numerical gradient")
-    if shape_of(h):
-        wide = diff(h)
-        wide = sh.reshape(wide, shape=(n - 1, *(1,) * (len(shape_of(f)) - 1)))
-    else:
-        wide = sh.broadcast_to(h, shape=(n - 1, *(1,) * (len(shape_of(f)) - 1)))
+    steps = (n - 1, *(1,) * (len(shape_of(f)) - 1))
+    wide = sh.reshape(diff(h), shape=steps) if shape_of(h) else sh.broadcast_to(h, shape=steps)
     rise = (f[1:] - f[:-1]) / wide
-    left, right = wide[:-1], wide[1:]
-    # The slopes on both sides, the nearer one weighing more.
-    within = (rise[:-1] * right + rise[1:] * left) / (left + right)
+    if not shape_of(h):
+        within = (f[2:] - f[:-2]) / (2.0 * h)
+    else:  # the slopes on both sides, the nearer one weighing more
+        left, right = wide[:-1], wide[1:]
+        within = (rise[:-1] * right + rise[1:] * left) / (left + right)
     first, last = rise[:1], rise[-1:]
     if edge_order == 2:
         first = first + (rise[:1] - rise[1:2]) * wide[:1] / (wide[:1] + wide[1:2])
