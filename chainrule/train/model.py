@@ -93,7 +93,7 @@ class Model:
     @property
     def built(self) -> bool:
         """Are there parameters?"""
-        return self.run.state is not None
+        return self.run.latest is not None
 
     @property
     def params(self) -> Any:

@@ -114,6 +114,10 @@ class NativeSteps:
 
         self.compiled, self.feed, self.epochs = compiled, feed, epochs
         self.override, self.looks = override, looks
+        optimizer = compiled.optimizer
+        while not hasattr(optimizer, "learning_rate"):
+            optimizer = optimizer.optimizer
+        self.rate = optimizer.learning_rate
         self.single = any(c.hears_steps for c in callbacks)
         self.watched = any(type(c) not in BLIND for c in callbacks)
         self.data = arrays_of(feed)
@@ -125,7 +129,7 @@ class NativeSteps:
         self._epoch = (-1, 0, 0)  # an epoch, its rows in a batch, and its steps
         self._order: tuple[int, Any] = (-1, None)  # an epoch and its rows
         self._block: Block | None = None  # what is laid out
-        self._reach = 1  # epochs to lay out where callbacks may set another learning rate
+        self._reach = 1  # epochs to lay out together where somebody watches
         self._ahead: Iterator[Piece] = iter(())  # done and not yet told
         self._rate: Any = None  # the override at which that was done
         self._told: Any = None  # the state of the last piece
@@ -247,8 +251,8 @@ class NativeSteps:
         epochs = 1
         if not (run.step or callable(self.feed.batch_size)):
             epochs = min(max(most // steps, 1), self.epochs - run.epoch)
-        if self.watched:
-            epochs = min(epochs, self._reach)
+        if self.watched:  # callbacks may set another rate, or change what a schedule depends on
+            epochs = min(epochs, 1 if callable(self.rate) else self._reach)
             self._reach *= 2
         if epochs > 1:
             orders = map(self.feed.permutation, range(run.epoch, run.epoch + epochs))
@@ -286,14 +290,10 @@ class NativeSteps:
         override = self.override()
         if override is not None:
             return np.full(count, float(override))
-        optimizer = self.compiled.optimizer
-        while not hasattr(optimizer, "learning_rate"):
-            optimizer = optimizer.optimizer
-        rate = optimizer.learning_rate
-        if not callable(rate):
-            return np.full(count, float(rate))
+        if not callable(self.rate):
+            return np.full(count, float(self.rate))
         first = int(self.memory.views.optimizer.step)
-        return np.array([float(rate(first + k)) for k in range(count)])
+        return np.array([float(self.rate(first + k)) for k in range(count)])
 
 
 def arrays_of(feed: Rows) -> Any:

@@ -157,6 +157,21 @@ def test_nothing_is_done_ahead_of_who_is_not_known_or_of_an_evaluation(
     assert done[0] == 6 * EPOCHS
 
 
+def test_a_schedule_may_depend_on_what_a_callback_sets(together: Any) -> None:
+    together(10**6)
+    found = []
+    for jit in (True, False):
+        rate = [0.1]
+        model = made(jit, optim.SGD(lambda t, rate=rate: rate[0]))
+        slower = cr.train.LambdaCallback(
+            on_epoch_end=lambda epoch, logs, rate=rate: rate.append(rate.pop() * 0.5)
+        )
+        fit(model, slower)
+        found.append(model.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
 def test_data_that_a_callback_changes_are_trained_on() -> None:
     found = []
     for jit in (True, False):
