@@ -35,6 +35,25 @@ def test_the_gradient_of_maxima_is_written_row_by_row(dtype: Any, channels: int)
     assert channels == 1 or not any("copy" in name for name in kernels(compiled))
 
 
+def test_the_mask_of_a_relu_is_applied_where_the_gradient_of_maxima_is_made() -> None:
+    rng = np.random.default_rng(0)
+    x, kernel = rng.standard_normal((3, 8, 6, 5)), rng.standard_normal((1, 1, 5, 16))
+
+    def f(kernel: Any, bias: Any) -> Any:
+        y = cr.relu(spatial.conv2d(x, kernel) + bias)
+        return (spatial.max_pool(y, 2) ** 2).sum()
+
+    compiled = cr.compile(cr.grad(f, argnums=(0, 1)))
+    y = np.maximum(x @ kernel[0, 0], 0).reshape(3, 4, 2, 3, 2, 16)
+    g = np.where(y == y.max((2, 4), keepdims=True), 2 * y, 0).reshape(-1, 16)
+    found = compiled(kernel, np.zeros(16))
+    np.testing.assert_allclose(found[0][0, 0], x.reshape(-1, 5).T @ g, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found[1], g.sum(0), rtol=1e-12)
+    one = [name for name in kernels(compiled) if "divide" in name]  # among equals the gradient is
+    assert len(one) == 1  # divided, and then comes the mask
+    assert one[0].endswith("multiply+multiply")
+
+
 def test_two_values_in_orders_of_their_own() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((4, 5, 6)), rng.standard_normal((24, 3))

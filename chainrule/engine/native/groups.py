@@ -396,28 +396,6 @@ class Grouping:
                     return group
         return self._append(Group("loop", space))
 
-    def in_place(self, x: Op, y: Op) -> bool:
-        """May the output y take the memory of the input x, since x is not read after it?"""
-        later = self.groups[self.place[y] + 1 :]
-        read = (self.layouts[a].root for group in later for op in group.ops for a in op.sources())
-        return self.follows(x, y) and x not in read
-
-    def follows(self, x: Op, y: Op) -> bool:
-        """Does the group that writes y read x only element by element, each before y's is written?
-
-        Loops read all that they need of some elements first, a product as its steps need it.
-        """
-        group = self.groups[self.place[y]]
-        written = False
-        for op in group.ops:
-            for k, a in enumerate(op.args):
-                if isinstance(a, Op) and self.layouts[a].root is x:
-                    late = written and group.kind == "product"
-                    if late or not beside(group, self.layouts[a], op, k):
-                        return False
-            written = written or op is y
-        return True
-
     def find_stored(self) -> None:
         """Mark what is read outside of its group, or not element by element inside of it."""
         wanted = {y for y in self.outputs if isinstance(y, Op)}

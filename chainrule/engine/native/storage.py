@@ -10,13 +10,13 @@ import numpy as np
 
 from chainrule.engine.native import sweeps
 from chainrule.engine.native.frames import Frame, Given
-from chainrule.engine.native.groups import Group, Grouping, squeezed
+from chainrule.engine.native.groups import Group, Grouping, Layout, beside, space_of, squeezed
 from chainrule.engine.native.memory import Span, place, rounded
 from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.threads import most
 from chainrule.engine.native.work import Work
-from chainrule.engine.program import Op
+from chainrule.engine.program import Op, contiguous
 
 
 class Storage:
@@ -82,7 +82,7 @@ class Storage:
                 self.output_slots.append(self.slots[x])
                 if y is x:
                     continue
-                if self.grouping.in_place(x, y):
+                if self._in_place(x, y):
                     self.slots[y] = self.slots[x]
                 else:
                     self.copies.append((y, x))
@@ -152,8 +152,7 @@ class Storage:
 
     def _predecessor(self, group: Group, y: Op, spans: Mapping[Op, Span]) -> Op | None:
         """The first owner of memory that is free for y where it is written element by element."""
-        flat = squeezed(y.shape) == group.space and self.grouping.layout(y).is_flat()
-        if group.kind not in ("loop", "product") or not flat:
+        if group.kind not in ("loop", "product") or squeezed(y.shape) != group.space:
             return None
         for op in group.ops:
             for a in op.sources():
@@ -161,9 +160,43 @@ class Storage:
                 first = self.heirs.get(x)
                 if first is None or spans[first].last != group.index or x.dtype != y.dtype:
                     continue
-                if x.size == y.size and y.name not in REDUCTIONS and self.grouping.follows(x, y):
+                if x.size == y.size and y.name not in REDUCTIONS and self._follows(x, y):
                     return first
         return None
+
+    def _in_place(self, x: Op, y: Op) -> bool:
+        """May the output y take the memory of the input x, since x is not read after it?"""
+        groups, layout = self.grouping.groups, self.grouping.layout
+        later = groups[self.grouping.place[y] + 1 :]
+        read = (layout(a).root for group in later for op in group.ops for a in op.sources())
+        return self._follows(x, y) and x not in read
+
+    def _follows(self, x: Op, y: Op) -> bool:
+        """Does the kernel of y read x only where it writes y, and before that?
+
+        Loops read all that they need of some elements first, a product as its steps need it.
+        """
+        group = self.grouping.groups[self.grouping.place[y]]
+        written = False
+        for op in group.ops:
+            for k, a in enumerate(op.args):
+                if isinstance(a, Op) and self.grouping.layout(a).root is x:
+                    late = written and group.kind == "product"
+                    if late or not self._same_place(group, op, k, y):
+                        return False
+            written = written or op is y
+        return True
+
+    def _same_place(self, group: Group, op: Op, k: int, y: Op) -> bool:
+        """Does a step read, as argument k, the element that has the place of y's in memory?"""
+        space = space_of(op)
+        layout, own = self.grouping.layout(op.args[k]).broadcast(space), self.grouping.layout(y)
+        if layout.offset or own.offset or squeezed(space) != squeezed(y.shape):
+            return False
+        steps, mine = (
+            [s for n, s in zip(x.shape, x.strides, strict=True) if n != 1] for x in (layout, own)
+        )
+        return steps == mine and beside(group, Layout(y, 0, space, contiguous(space)), op, k)
 
     def frame(self) -> Frame:
         """What a caller of the code has to know."""
