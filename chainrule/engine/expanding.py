@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.elementary.reductions import axes_of
-from chainrule.engine import algebra, contractions, convolutions, counting, rearranging
+from chainrule.engine import algebra, contractions, convolutions, counting, rearranging, searching
 from chainrule.engine.building import Builder, Rule
 from chainrule.engine.counting import is_floating
 from chainrule.engine.program import Op, Shape
@@ -100,6 +100,7 @@ EXPANDED: dict[str, Rule] = {
     **convolutions.RULES,
     **counting.RULES,
     **rearranging.RULES,
+    **searching.RULES,
     "round": _round,
     "softmax": _softmax,
     "log_softmax": _log_softmax,

@@ -62,6 +62,32 @@ def test_elements_are_taken(case: Any, dtype: Any) -> None:
         np.testing.assert_allclose(gradient(x, *ks), 2 * counts * np.cos(x), rtol=1e-5)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_places_in_a_sorted_array(side: Any, kind: Any) -> None:
+    rng = np.random.default_rng(5)
+    for n in (1, 2, 3, 7, 8, 100):
+        a = np.sort(rng.integers(0, 20, n)).astype(kind)
+        v = rng.integers(-2, 23, (3, 11)).astype(kind)
+        if kind is not np.int64:
+            a[n // 2 + 1 :], v[0, :2], v[1, :2] = np.nan, np.nan, np.inf
+            v[2, :2] = -np.inf
+        f = lambda a, v: np.searchsorted(a, v, side=side)  # noqa: E731
+        np.testing.assert_array_equal(cr.compile(f)(a, v), f(a, v))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+def test_interpolation(dtype: Any) -> None:
+    knots, heights = np.array([0.0, 0.5, 2.0, 3.0]), np.array([1.0, -1.0, 0.5, 4.0])
+    compiled = cr.compile(lambda x: np.interp(x, knots, heights))
+    slope = cr.compile(cr.grad(lambda x: np.interp(x, knots, heights).sum()))
+    for x in (np.linspace(-1, 4, 37), np.array([0.0, 0.5, 3.0, np.inf, -np.inf])):
+        x = x.astype(dtype)
+        np.testing.assert_allclose(compiled(x), np.interp(x, knots, heights), rtol=1e-6)
+    inside = np.array([0.1, 0.4, 1.0, 2.9, -1.0, 5.0], dtype)
+    np.testing.assert_allclose(slope(inside), [-4, -4, 1, 3.5, 0, 0], rtol=1e-6)
+
+
 def copied(x: Any, write: Any, *rest: Any) -> Any:
     y = x * 1.0
     write(y, *rest)
