@@ -56,8 +56,8 @@ class Evaluation:
             said["outputs"] = outputs
         return state, said
 
-    def __call__(self, run: Run) -> Iterator[Report]:
-        """What each batch says, at the state of a training."""
+    def __call__(self, run: Run, single: bool) -> Iterator[Report]:
+        """What the batches say at the state of a training, each by itself or some together."""
         self._stand(run)
         for k, (stepper, orders) in enumerate(self.parts):
             first = 0
@@ -70,7 +70,8 @@ class Evaluation:
                 said["norm"] = np.zeros(len(rows))
                 report = report_of(self.compiled, self.data, Done(k, rows, said))
                 self.pace = (time.perf_counter() - began) / len(rows)
-                yield from (report.part(i, i + 1) for i in range(len(rows)))
+                told = 1 if single else len(rows)
+                yield from (report.part(i, i + told) for i in range(0, len(rows), told))
                 first += len(rows)
 
 

@@ -144,7 +144,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     def evaluate(run: Run) -> Record:
         scores = compiled.finish(run.kept)
         if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
-            given = None if measured is None else measured(run)
+            given = None if measured is None else measured(run, listeners.hears_test_batches)
             found = measure(model, validation, listeners, given=given)
             scores |= {f"val_{name}": value for name, value in found.items()}
         return scores

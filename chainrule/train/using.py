@@ -161,7 +161,7 @@ def measure(
         feed: the batches.
         listeners: are told of each.
         verbose: 1 or "auto" for a bar in a terminal.
-        given: what each batch says, where that is known.
+        given: what the batches say, where that is known; together if nobody wants to hear of each.
     """
     compiled = model.compiled("evaluate")
 

@@ -30,9 +30,9 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     plain = evaluating.Evaluation.__call__
 
-    def noted(self: Any, run: Any) -> Any:
+    def noted(self: Any, run: Any, single: bool) -> Any:
         found.append(run.epoch)
-        return plain(self, run)
+        return plain(self, run, single)
 
     monkeypatch.setattr(evaluating.Evaluation, "__call__", noted)
     monkeypatch.setattr(evaluating, "EVALUATION", Work(0.0, 0.0, least=-1.0))
@@ -89,12 +89,17 @@ def test_without_metrics_there_is_the_loss_alone(native: list[int]) -> None:
 def test_the_bits_are_the_same_however_many_batches_are_done_together(
     native: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = []
+    class Listens(Callback):
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            heard.append(batch)
+
+    found, heard = [], list[int]()
     for seconds in (0.0, 1e9):
         monkeypatch.setattr(evaluating, "STRETCH", seconds)
-        found.append(fit(made(True)))
-    assert found[0] == found[1]
-    assert len(native) == 8
+        found += [fit(made(True)), fit(made(True), Listens())]
+    assert all(other == found[0] for other in found)
+    assert heard == [0, 1, 2, 3] * 8
+    assert len(native) == 16
 
 
 class Hears(Callback):

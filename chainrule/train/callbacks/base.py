@@ -46,6 +46,15 @@ class Callback:
             or kind.on_train_batch_begin is not Callback.on_train_batch_begin
         )
 
+    @property
+    def hears_test_batches(self) -> bool:
+        """Does it want to be told of every batch of an evaluation?"""
+        kind = type(self)
+        return (
+            kind.on_test_batch_end is not Callback.on_test_batch_end
+            or kind.on_test_batch_begin is not Callback.on_test_batch_begin
+        )
+
     def set_model(self, model: Any) -> None:
         """Called before the training, with the model."""
         self.model = model
@@ -126,6 +135,10 @@ class CallbackList(Callback):
                     "LambdaCallback(on_epoch_end=function)",
                 )
         self.members = sorted(callbacks, key=lambda callback: callback.last)
+
+    @property
+    def hears_test_batches(self) -> bool:
+        return any(member.hears_test_batches for member in self.members)
 
     def set_model(self, model: Any) -> None:
         for member in self.members:
