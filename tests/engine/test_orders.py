@@ -84,3 +84,19 @@ def test_what_others_read_too_is_copied(axes: tuple[int, ...]) -> None:
     expected = np.transpose(y, axes).reshape(-1, 12) @ w, y.reshape(-1, 12) @ w, y[1:]
     for found, other in zip(cr.compile(f)(x, w), expected, strict=True):
         np.testing.assert_allclose(found, other, rtol=1e-12, atol=1e-12)
+
+
+def test_equal_kernels_that_store_in_different_orders_are_not_shared() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((4, 5, 6)), rng.standard_normal((24, 3))
+    v = rng.standard_normal((30, 3))
+
+    def f(x: Any, w: Any, v: Any) -> Any:
+        y = np.sin(x + x.sum())
+        a = np.transpose(y, (1, 0, 2)).reshape(5, 24) @ w
+        z = np.sin(x + a.sum())
+        return z.reshape(4, 30) @ v
+
+    y = np.sin(x + x.sum())
+    z = np.sin(x + (np.transpose(y, (1, 0, 2)).reshape(5, 24) @ w).sum())
+    np.testing.assert_allclose(cr.compile(f)(x, w, v), z.reshape(4, 30) @ v, rtol=1e-9, atol=1e-9)

@@ -50,7 +50,8 @@ def structure(
             head if op is group.head else tuple(argument(op, k, a) for k, a in enumerate(op.args))
         )
         params = tuple((k, key_of(v)) for k, v in op.params.items() if k not in OUTSIDE)
-        rows.append((op.name, op.shape, op.kind, args, params, op in group.stored))
+        stored = layout(op).strides if op in group.stored else None
+        rows.append((op.name, op.shape, op.kind, args, params, stored))
     return (group.kind, group.space, tuple(rows)), tuple(starts.items())
 
 
