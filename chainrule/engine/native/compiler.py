@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native import gathered, ir, machine, running, sweeps, tape
 from chainrule.engine.native.gathers import put_elements, scatter_rows, take_rows
-from chainrule.engine.native.groups import Group, Grouping, Layout
+from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.numpy_steps import NumpySteps
 from chainrule.engine.native.orders import arrange
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
@@ -31,7 +31,7 @@ from chainrule.engine.native.target import I8, I64, TYPES, Target, host
 from chainrule.engine.native.threads import POOL, barrier, share
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.work import Work
-from chainrule.engine.program import RECORDS, Op, Program
+from chainrule.engine.program import Op, Program
 
 POINTER = ir.PointerType()
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
@@ -133,7 +133,7 @@ class Compiled:
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches
         ]
-        self._control = self._runners()
+        self._numpy = NumpySteps(self.grouping, self.storage, self._runners())
         self._arenas: list[np.ndarray] = []  # free ones; a call takes one and brings it back
         self.seconds = time.perf_counter() - began
 
@@ -476,7 +476,7 @@ class Compiled:
                 run = functools.partial(self.threaded, function, table, most=most)
             else:
                 group = stretch.groups[0]
-                run = functools.partial(self._by_numpy, group, arrays, arena, results)
+                run = functools.partial(self._numpy.run, group, arrays, arena, results)
             if around is None:
                 run()
             else:
@@ -487,55 +487,6 @@ class Compiled:
         POOL.run(
             functools.partial(function, *given), self.storage.threads if most is None else most
         )
-
-    def _by_numpy(
-        self, group: Group, arrays: list[np.ndarray], arena: np.ndarray, results: dict[Op, Any]
-    ) -> None:
-        op = group.head
-        assert op is not None
-        args: list[Any] = []
-        for a in op.args:
-            if not isinstance(a, Op):
-                args.append(a)
-                continue
-            layout = self.grouping.layout(a)
-            args.append(
-                results[layout.root]
-                if layout.root in results
-                else self._array(layout, arrays, arena)
-            )
-        with np.errstate(all="ignore"):
-            value = self._control[op](args) if op in self._control else _value(op, args)
-        if op.dtype == object:
-            results[op] = value
-        else:
-            self._array(self.grouping.layout(op), arrays, arena)[...] = value
-
-    def _array(self, layout: Layout, arrays: list[np.ndarray], arena: np.ndarray) -> np.ndarray:
-        root = layout.root
-        if root in self.storage.slots:
-            whole = arrays[self.storage.slots[root]].reshape(-1)
-        else:
-            start = self.storage.offsets[root]
-            size = root.size * root.dtype.itemsize
-            whole = arena[start : start + size].view(root.dtype)
-        if layout.is_flat():
-            return whole.reshape(layout.shape)
-        steps = tuple(s * root.dtype.itemsize for s in layout.strides)
-        return as_strided(whole[layout.offset :], layout.shape, steps)
-
-
-def _value(op: Op, args: list[Any]) -> Any:
-    if op.name == "copy":
-        return args[0]
-    params = op.params
-    if op.name in ("reshape", "broadcast_to", "sum_to"):
-        params = {"shape": op.shape}
-    if op.name == "astype":
-        params = {"dtype": op.dtype}
-    if op.node is not None and op.node.fn is not None and op.node.fn.name == op.name:
-        return op.node.fn.value(*args, **params)
-    return RECORDS[op.name].value(*args, **params)
 
 
 __all__ = ["Compiled"]
