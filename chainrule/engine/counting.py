@@ -82,6 +82,16 @@ def cumsum(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
     return b.op("cumsum", (a,), shape, dtype, axis=params.get("axis", 0) % len(shape))
 
 
+def cumprod(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """The record runs along the first axis; of an array that was turned for it, along its own."""
+    a = args[0]
+    if not is_floating(a) or a.name != "transpose":
+        return None
+    inner, axes = a.args[0], a.params["axes"]
+    found = b.op("cumprod", (inner,), inner.shape, dtype, axis=axes[0])
+    return b.op("transpose", (found,), shape, dtype, axes=axes)
+
+
 def recurrence(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     if math.prod(shape) == 0 or dtype.kind != "f":
         return None
@@ -191,7 +201,7 @@ def norm(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
 
 RULES: dict[str, Rule] = {
     "sum": sum_, "sum_to": sum_to, "mean": mean, "max": extreme("max"), "min": extreme("min"),
-    "prod": prod, "cumsum": cumsum, "recurrence": recurrence,
+    "prod": prod, "cumsum": cumsum, "cumprod": cumprod, "recurrence": recurrence,
     "any": _decision("max"), "all": _decision("min"),
     "count_nonzero": count_nonzero, "argmax": _position("max"), "argmin": _position("min"),
     "norm": norm,

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.elementary.reductions import axes_of
-from chainrule.engine import algebra, contractions, convolutions, counting, rearranging, searching
+from chainrule.engine import (
+    algebra,
+    contractions,
+    convolutions,
+    counting,
+    filters,
+    rearranging,
+    searching,
+)
 from chainrule.engine.building import Builder, Rule
 from chainrule.engine.counting import is_floating
 from chainrule.engine.program import Op, Shape
@@ -99,6 +107,7 @@ EXPANDED: dict[str, Rule] = {
     **contractions.RULES,
     **convolutions.RULES,
     **counting.RULES,
+    **filters.RULES,
     **rearranging.RULES,
     **searching.RULES,
     "round": _round,

@@ -40,6 +40,20 @@ LINES: list[tuple[tuple[int, ...], tuple[int, ...], Options]] = [
 ]
 
 
+@pytest.mark.parametrize("sizes", [(5, 3), (1, 1), (3, 8), (100, 7), (200, 60), (40, 40)], ids=str)
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_filters_of_vectors(mode: Any, sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(11)
+    a, v = (rng.standard_normal(n) for n in sizes)
+    for f in (np.convolve, np.correlate):
+        g = lambda a, v, f=f: f(a, v, mode)  # noqa: E731
+        np.testing.assert_allclose(cr.compile(g)(a, v), g(a, v), rtol=1e-12, atol=1e-12)
+        loss = lambda a, v, g=g: (g(a, v) ** 2).sum()  # noqa: E731
+        slopes = cr.compile(cr.grad(loss, argnums=(0, 1)))(a, v)
+        for got, plain in zip(slopes, cr.grad(loss, argnums=(0, 1))(a, v), strict=True):
+            np.testing.assert_allclose(got, plain, rtol=1e-11, atol=1e-11)
+
+
 def outputs(f: Any, args: tuple[Any, ...], bits: int) -> list[Any]:
     leaves, spec = flatten((args, {}))
     target = replace(host(), bits=min(bits, host().bits))
