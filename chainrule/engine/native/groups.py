@@ -13,7 +13,6 @@ a view of, described by a NumPy array of strides with no memory behind it.
 from __future__ import annotations
 
 import bisect
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +58,8 @@ class Layout:
     strides: tuple[int, ...]
 
     def broadcast(self, shape: Shape) -> Layout:
+        if shape == self.shape and 1 not in shape:
+            return self
         missing = len(shape) - len(self.shape)
         strides = (0,) * missing + tuple(
             0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)
@@ -67,15 +68,12 @@ class Layout:
 
     def is_flat(self) -> bool:
         """Is it the root from the first element to the last, in order?"""
-        return (
-            self.offset == 0
-            and math.prod(self.shape) == self.root.size
-            and all(
-                s == t
-                for n, s, t in zip(self.shape, self.strides, contiguous(self.shape), strict=True)
-                if n > 1
-            )
-        )
+        step = 1
+        for n, s in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if n > 1 and s != step:
+                return False
+            step *= n
+        return self.offset == 0 and step == self.root.size
 
 
 def squeezed(shape: Shape) -> Shape:
