@@ -118,9 +118,9 @@ def _side_by_side(texts: Iterable[str], target: Target) -> list[bytes]:
     initialize()
     if POOL.threads() == 1:
         return [_emitted(text, target.machine()) for text in texts]
-    jobs = []
+    jobs, processors = [], threading.Semaphore(POOL.threads())
     for text in texts:
-        jobs.append(_Job(text, target))
+        jobs.append(_Job(text, target, processors))
         jobs[-1].start()
     return [job.result() for job in jobs]
 
@@ -128,15 +128,17 @@ def _side_by_side(texts: Iterable[str], target: Target) -> list[bytes]:
 class _Job(threading.Thread):
     """The work of LLVM on one module."""
 
-    def __init__(self, text: str, target: Target) -> None:
-        super().__init__(name="chainrule-compile", daemon=True)
-        self.text, self.target = text, target
+    def __init__(self, text: str, target: Target, processors: threading.Semaphore) -> None:
+        # Not a daemon: a process that ends waits for it, or LLVM would be gone under its feet.
+        super().__init__(name="chainrule-compile", daemon=False)
+        self.text, self.target, self.processors = text, target, processors
         self.image = b""
         self.error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self.image = _emitted(self.text, self.target.machine())
+            with self.processors:
+                self.image = _emitted(self.text, self.target.machine())
         except BaseException as error:
             self.error = error
 
