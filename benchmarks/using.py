@@ -86,8 +86,9 @@ def memory() -> Row:
     row.seconds = {"chainrule": touched / activations}
     row.notes.append(
         f"Memory of a step: the {touched / 1024:,.0f} KiB that it writes to; live activations, "
-        f"which are the batch and the outputs of the layers: {activations / 1024:,.0f} KiB. The batch "
-        f"is read where it lies in the data; the outputs by themselves are {outputs / 1024:,.0f} KiB."
+        f"which are the batch and the outputs of the layers: {activations / 1024:,.0f} KiB. "
+        "The batch is read where it lies in the data; "
+        f"the outputs by themselves are {outputs / 1024:,.0f} KiB."
     )
     return row
 
