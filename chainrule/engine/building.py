@@ -207,6 +207,8 @@ def _negative(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype:
 
 def _power(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     x, y = args
+    if not isinstance(y, Op) and isinstance(x, Op) and dtype == x.dtype == np.int64 and y == 2:
+        return b.op("square", (x,), shape, dtype)
     if isinstance(y, Op) or not isinstance(x, Op) or dtype.kind != "f":
         return None
     x = x if x.dtype == dtype else b.op("astype", (x,), x.shape, dtype)

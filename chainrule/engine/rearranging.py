@@ -272,6 +272,16 @@ def take(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     return _taken(b, a, b.op("reshape", (at,), shape, INT))
 
 
+def index_put(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    """Of one dtype, at positions that are long whole numbers."""
+    index = args[2]
+    if not all(isinstance(x, Op) and x.size for x in args) or index.dtype.kind not in "iu":
+        return None
+    wanted = zip(args, (dtype, dtype, INT), strict=True)
+    given = [x if x.dtype == d else b.op("astype", (x,), x.shape, d) for x, d in wanted]
+    return b.op("index_put", given, shape, dtype)
+
+
 def scatter(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     g, index = args
     if not isinstance(index, Op) or index.dtype == INT or index.dtype.kind not in "iu":
@@ -322,7 +332,7 @@ def add_along_axis(b: Builder, args: Sequence[Any], params: Any, shape: Shape, d
 RULES: dict[str, Rule] = {
     "roll": roll, "tril": _triangle(np.tril), "triu": _triangle(np.triu),
     "diagonal_add": diagonal_add, "getitem": getitem, "index_add": index_add,
-    "index_set": index_set, "take": take, "scatter": scatter,
+    "index_set": index_set, "index_put": index_put, "take": take, "scatter": scatter,
     "take_along_axis": take_along_axis, "add_along_axis": add_along_axis,
 }  # fmt: skip
 

@@ -48,6 +48,7 @@ WHOLE: dict[str, Any] = {
     "cumsum": lambda k, axis: np.cumsum(k, axis=axis),
     "rounded down": lambda k, axis: (k // 7) * 7 + k % 7 - k + (k // -7) % 5,
     "by zero": lambda k, axis: k // (k - k) + k % (k - k),
+    "squared": lambda k, axis: k**2 % 1001,
     "bits": lambda k, axis: (k & 12) | (k ^ 5) | ~k,
 }
 
