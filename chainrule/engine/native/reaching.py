@@ -1,0 +1,111 @@
+"""Loads and stores of vectors: elements next to each other, gathered, masked, or within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chainrule.engine.native import ir
+from chainrule.engine.native.accesses import Access
+from chainrule.engine.native.nests import Nest
+from chainrule.engine.native.operations import REGISTER, number
+from chainrule.engine.native.target import I1, I32, I64, TYPES
+from chainrule.engine.native.vectors import masked_load, masked_store, splat
+from chainrule.engine.program import Op
+
+
+class Reach:
+    """How the code of a nest of loops reaches memory.
+
+    Args:
+        b: where to write it.
+        nest: the loops.
+        pointer: the address of a stored operation's first element.
+
+    Attributes:
+        inside: are the outer axes within the bounds of an access?
+        interior: is the innermost axis known to be within all bounds?
+    """
+
+    def __init__(self, b: ir.Builder, nest: Nest, pointer: Callable[[Op], ir.Value]) -> None:
+        self.b, self.nest, self.pointer = b, nest, pointer
+        self.dims, self.lanes = nest.dims, nest.lanes
+        self.inside: dict[Access, ir.Value] = {}
+        self.interior = False
+
+    def _address(self, a: Access, at: ir.Value) -> ir.Value:
+        return self.b.gep(self.pointer(a.root), [at], source_etype=TYPES[a.dtype])
+
+    def _load_one(self, a: Access, at: ir.Value) -> ir.Value:
+        x = self.b.load(self._address(a, at), typ=TYPES[a.dtype], align=a.root.dtype.itemsize)
+        return self.b.trunc(x, I1) if a.dtype == "bool" else x
+
+    def _load(self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None) -> ir.Value:
+        """The elements of one vector: next to each other, or gathered one by one."""
+        b, lanes = self.b, self.lanes
+        if lanes is None:
+            return self._load_one(a, at)
+        step = a.strides[-1]
+        if a.bounds is not None:
+            mask = self._within(a, i, mask)
+        if step != 1:
+            return self._gather(a, at, i, mask, step)
+        address = self._address(a, b.add(at, i))
+        kind, size = ir.VectorType(TYPES[a.dtype], lanes), a.root.dtype.itemsize
+        if mask is None:
+            x = b.load(address, typ=kind, align=size)
+        else:
+            x = masked_load(b, address, kind, size, mask)
+        return b.trunc(x, ir.VectorType(I1, lanes)) if a.dtype == "bool" else x
+
+    def _within(self, a: Access, i: ir.Value, mask: ir.Value | None) -> ir.Value | None:
+        """The lanes from position i on that are within the bounds of an access."""
+        b, lanes = self.b, self.lanes
+        assert a.bounds is not None
+        assert lanes is not None
+        low, high = a.bounds[-1]
+        if (low, high) != (0, self.dims[-1]) and not self.interior:
+            kind = ir.VectorType(I64, lanes)
+            lane = ir.Constant(kind, [ir.Constant(I64, j - low) for j in range(lanes)])
+            place = b.add(splat(b, i, lanes), lane)
+            inside = b.icmp_unsigned("<", place, number(high - low, "int64", lanes))
+            mask = inside if mask is None else b.and_(mask, inside)
+        outer = self.inside.get(a)
+        if outer is not None:
+            wide = splat(b, outer, lanes)
+            mask = wide if mask is None else b.and_(mask, wide)
+        return mask
+
+    def _gather(
+        self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None, step: int
+    ) -> ir.Value:
+        b, lanes = self.b, self.lanes
+        assert lanes is not None
+        x: ir.Value = ir.Constant(ir.VectorType(REGISTER[a.dtype], lanes), ir.Undefined)
+        for j in range(lanes):
+            place = b.add(i, ir.Constant(I64, j))
+            if mask is not None:  # elsewhere the first element is read, and 0 taken
+                there = b.extract_element(mask, ir.Constant(I32, j))
+                start = b.add(at, b.mul(place, ir.Constant(I64, step)))
+                place = b.select(there, start, ir.Constant(I64, 0))
+                one = self._load_one(a, place)
+                zero = ir.Constant(one.type, None)
+                x = b.insert_element(x, b.select(there, one, zero), ir.Constant(I32, j))
+                continue
+            one = self._load_one(a, b.add(at, b.mul(place, ir.Constant(I64, step))))
+            x = b.insert_element(x, one, ir.Constant(I32, j))
+        return x
+
+    def _store(self, a: Access, at: ir.Value, x: ir.Value, mask: ir.Value | None) -> None:
+        b, size = self.b, a.root.dtype.itemsize
+        if a.dtype == "bool":
+            kind = TYPES["bool"]
+            wide = kind if self.lanes is None else ir.VectorType(kind, self.lanes)
+            x = b.zext(x, wide)
+        address = self._address(a, at)
+        if mask is None:
+            b.store(x, address, align=size)
+        else:
+            masked_store(b, x, address, size, mask)
+
+
+__all__ = ["Reach"]
