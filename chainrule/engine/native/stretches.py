@@ -10,7 +10,7 @@ from chainrule.engine.native.groups import Group
 from chainrule.engine.program import Op
 
 COMMENTS = 100  # steps of a kernel that are named in the source
-FUNCTION = 2000  # lines of code in one function, with the products that it calls
+FUNCTION = 2500  # lines of code in one function, with the products that it calls
 
 
 @dataclass(frozen=True)
