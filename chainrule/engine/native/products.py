@@ -87,12 +87,14 @@ def turned(spec: Product) -> Product:
 
 def tile(spec: Product, target: Target) -> tuple[int, int]:
     """(rows, vectors) of C that are in registers together."""
-    # Tiles that come out even need no code for a rest. Narrow ones read A more often.
+    # Tiles that come out even need no code for a rest. Narrow ones read A more often, and need
+    # registers enough for many rows.
     most = registers(target)
     vectors = -(-spec.n // target.lanes(spec.dtype))
     widest = 3 if spec.m >= 8 else max(1, most // max(spec.m, 1))
     width = min(vectors, widest, 8)
-    if width == 3 and vectors % 3 and vectors % 2 == 0 and _bytes(spec, spec.m) <= 4 * LARGE:
+    rest = vectors % 3 and not vectors % 2
+    if width == 3 and rest and most > 12 and _bytes(spec, spec.m) <= 4 * LARGE:
         width = 2
     rows = {1: 16, 2: 12, 3: 8}.get(width, most // width)
     rows = max(1, min(rows, most // width, spec.m))
