@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -14,16 +15,18 @@ import pytest
 import chainrule as cr
 from chainrule import nn, spatial
 from chainrule.engine.capture import capture
-from chainrule.engine.native import groups, machine, tape
+from chainrule.engine.native import groups, ir, machine, tape, threads
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
 from chainrule.engine.program import Program
 from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
+from tests.engine import emulated
+from tests.engine.emulated import ARM
 
 AVX2 = Target(host().triple, "x86-64-v3", "", 256)
 SSE2 = Target(host().triple, "x86-64", "", 128)
-ARM = Target("aarch64-unknown-linux-gnu", "cortex-a72", "+neon", 128)
+X86 = replace(SSE2, triple="x86_64-unknown-linux-gnu")
 MAC = Target("arm64-apple-darwin", "apple-m1", "+neon", 128)
 
 
@@ -100,23 +103,8 @@ def test_a_lesser_processor(name: str, target: Target) -> None:
 @pytest.mark.parametrize("target", [ARM, MAC], ids=["Linux", "macOS"])
 @pytest.mark.parametrize("name", ["network", "double", "image", "mixed", "random"])
 def test_64_bit_arm(name: str, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
     made, _, _ = program(name)
-    images = []
-
-    class Unlinked:
-        cached, seconds, size = False, 0.0, 0
-
-        def function(self, symbol: str, *kinds: Any) -> None:
-            return None
-
-    def build(make: Any, key: str, exports: Any, target: Any = None, imports: Any = ()) -> Any:
-        images.extend(machine._emitted(str(module), target.machine()) for module in make())
-        return Unlinked()
-
-    monkeypatch.setattr(machine, "build", build)
-    Compiled(made, target)
+    images = emulated.compiled(made, monkeypatch, target).code.images
     assert images
     for code in images:
         if target is ARM:
@@ -126,13 +114,23 @@ def test_64_bit_arm(name: str, target: Target, monkeypatch: pytest.MonkeyPatch) 
             assert struct.unpack_from("<II", code) == (0xFEEDFACF, 0x0100000C)  # Mach-O, ARM64
 
 
+@pytest.mark.parametrize(
+    ("target", "pause"),
+    [(X86, b"\xf3\x90"), (ARM, b"\x3f\x20\x03\xd5"), (MAC, b"\x3f\x20\x03\xd5")],
+    ids=["x86-64", "Arm on Linux", "Arm on macOS"],
+)
+def test_threads_that_wait_say_so_to_the_processor(target: Target, pause: bytes) -> None:
+    """pause and yield, by their codes in the manufacturers' manuals."""
+    module = ir.Module("test", target.triple)
+    threads.barrier(module, target.triple)
+    assert pause in machine._emitted(str(module), emulated.machine_for(target))
+
+
 def test_the_loop_of_a_tape_for_arm() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
     made, _, _ = program("long")
     grouping = groups.Grouping(made.copy())
     (group,) = (g for g in grouping.groups if g.kind == "tape")
     kinds = tape.assembled(group, grouping.layout).kinds
     for bits in (32, 64):
-        code = machine._emitted(str(tape._module(kinds, bits, ARM)), ARM.machine())
+        code = machine._emitted(str(tape._module(kinds, bits, ARM)), emulated.machine_for(ARM))
         assert struct.unpack_from("<H", code, 18)[0] == 183

@@ -216,10 +216,6 @@ class Builder:
             return None
         return self.impure(kind.result, code)
 
-    def asm(self, text: str) -> None:
-        """An instruction of the processor that takes and gives nothing."""
-        self.block.lines.append(f'call void asm sideeffect "{text}", ""()')
-
     def phi(self, kind: Any) -> Phi:
         phi = Phi(kind, self.block.function.following())
         self.block.lines.append(PhiLine(phi))

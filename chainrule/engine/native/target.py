@@ -55,7 +55,6 @@ def initialize() -> None:
     """Prepare LLVM's code generator, once for each process."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    llvm.initialize_native_asmparser()
 
 
 @cache

@@ -169,9 +169,10 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
     b.cbranch(b.icmp_signed("!=", now, mine), out, turn_)
     b.position_at_end(turn_)
     if triple.startswith(("x86_64", "i386", "i686")):
-        b.asm("pause")
+        b.call(module.declared("llvm.x86.sse2.pause", ir.FunctionType(ir.VoidType(), [])), [])
     elif triple.startswith(("aarch64", "arm64")):
-        b.asm("yield")
+        hint = module.declared("llvm.aarch64.hint", ir.FunctionType(ir.VoidType(), [I32]))
+        b.call(hint, [ir.Constant(I32, 1)])  # yield
     b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, SPINS)), yield_, again)
     b.position_at_end(yield_)
     if os.name == "posix":
