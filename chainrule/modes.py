@@ -117,7 +117,7 @@ def reverse(
                     add(i, c)
                 continue
             values: Any = None
-            shape = node.value.shape if type(node.value) is np.ndarray else None
+            shape = node.value.shape if isinstance(node.value, np.ndarray) else None
             k = 0
             for a in args:
                 p = fn.partials[k]
@@ -154,7 +154,7 @@ def reverse(
             if args[0].index >= start:
                 _scatter(cotangents, owned, args[0].index - start, args[0], node, g)
             continue
-        if type(node.value) is np.ndarray:
+        if isinstance(node.value, np.ndarray):
             g = _expanded(g, node.value.shape)
         if fn is getitem and (place := _place(node)) is not None:
             source = args[0].index - start
@@ -178,7 +178,7 @@ def reverse(
         add(i, _joined(rows, nodes[start + i].value))
     if keep is not None:
         for node, g in zip(nodes[start:end], cotangents, strict=True):
-            whole = type(node.value) is np.ndarray and g is not None
+            whole = isinstance(node.value, np.ndarray) and g is not None
             keep.append(_expanded(g, node.value.shape) if whole else g)
     found = cotangents[:inputs]
     return found + [None] * (inputs - len(found))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from chainrule.elementary.base import Linear, drawn, shape_of
+from chainrule.ghosts import is_ghost, like
 
 Sizes = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -74,6 +75,8 @@ def _taps(places: Sizes, window: Sizes, stride: Sizes, dilation: Sizes) -> Itera
 
 def _fold(a: Any, space: Sizes, stride: Sizes, dilation: Sizes) -> Any:
     """Windows added back into the places they were read from."""
+    if is_ghost(a):
+        return like((a.shape[0], *space, a.shape[-1]), a)
     n = len(space)
     places, window = a.shape[1 : n + 1], a.shape[n + 1 : -1]
     out = np.zeros((a.shape[0], *space, a.shape[-1]), a.dtype)
@@ -84,6 +87,9 @@ def _fold(a: Any, space: Sizes, stride: Sizes, dilation: Sizes) -> Any:
 
 
 def _conv(x: Any, w: Any, stride: Sizes, padding: Pairs, dilation: Sizes) -> Any:
+    if is_ghost(x, w):
+        places = map(positions, x.shape[1:-1], w.shape[:-2], stride, padding, dilation)
+        return like((x.shape[0], *places, w.shape[-1]), x, w)
     kernel = w.shape[:-2]
     columns = _windows(_padded(x, padding), kernel, stride, dilation)
     places = columns.shape[: len(kernel) + 1]
@@ -98,6 +104,8 @@ def _no_rows(places: Sizes, w: Any) -> Any:
 def _conv_input(
     g: Any, w: Any, space: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes
 ) -> Any:
+    if is_ghost(g, w):
+        return like((g.shape[0], *space, w.shape[-2]), g, w)
     kernel = w.shape[:-2]
     columns = g @ w.reshape(-1, w.shape[-1]).T
     columns = columns.reshape(*g.shape[:-1], *kernel, w.shape[-2])
@@ -110,9 +118,11 @@ def _conv_input(
 def _conv_weight(
     x: Any, g: Any, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes
 ) -> Any:
+    shape = (*kernel, x.shape[-1], g.shape[-1])
+    if is_ghost(x, g):
+        return like(shape, x, g)
     columns = _windows(_padded(x, padding), kernel, stride, dilation)
     count = math.prod(g.shape[:-1])
-    shape = (*kernel, x.shape[-1], g.shape[-1])
     if not columns.size:
         return np.zeros(shape, np.result_type(x, g))
     return (columns.reshape(count, -1).T @ g.reshape(count, -1)).reshape(shape)

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.array import Traced, plain_array
 from chainrule.errors import ArgumentError, BranchError, code_line
+from chainrule.ghosts import ghost
 from chainrule.graph import Graph, Node, user_code
 from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
 
@@ -58,6 +59,7 @@ def capture(
     spec: Any,
     name: str = "args",
     probe: bool = True,
+    ghosts: bool = False,
 ) -> Captured:
     """Trace f once, with every number and array in its arguments as an input of the graph.
 
@@ -66,12 +68,13 @@ def capture(
         leaves, spec: of the tree ``(args, kwargs)``.
         name: what the arguments are called in the names of the inputs.
         probe: look whether the function reads values that then are fixed, where that is possible.
+        ghosts: trace with arrays that have only a shape and a dtype.
 
     Raises:
         BranchError: the function decides by a traced value.
         ArgumentError: it returns something that is not made of numbers.
     """
-    captured = _captured(f, leaves, spec, name)
+    captured = _captured(f, leaves, spec, name, ghosts)
     if probe:
         _probe(f, captured.graph, leaves, spec, name)
     return captured
@@ -144,7 +147,9 @@ def _floats(*values: Any) -> bool:
     return all(np.asarray(v).dtype.kind == "f" for v in values)
 
 
-def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str) -> Captured:
+def _captured(
+    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str, ghosts: bool = False
+) -> Captured:
     names = leaf_names(spec, name)
     with Trace() as trace:
         if trace.nested:
@@ -155,7 +160,7 @@ def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str
             )
         trace.tape.static = True
         traced = [
-            _input(trace, leaf, path) if is_number(leaf) else leaf
+            _input(trace, leaf, path, ghosts) if is_number(leaf) else leaf
             for leaf, path in zip(leaves, names, strict=True)
         ]
         trace.tape.free.append(range(trace.inputs))
@@ -174,14 +179,17 @@ def _captured(f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str
         return Captured(Graph(trace.tape.nodes[: trace.inputs], found), results)
 
 
-def _input(trace: Trace, leaf: Any, name: str) -> Traced:
+def _input(trace: Trace, leaf: Any, name: str, ghosts: bool) -> Traced:
     if type(leaf) is float:
         value: Any = np.float64(leaf)
     elif type(leaf) is int:
         value = np.int64(leaf)
     elif isinstance(leaf, np.ndarray):
         value = plain_array(leaf, f"argument '{name}'")
-        trace.tape.hold(value)
+        if ghosts:
+            value = ghost(value)
+        else:
+            trace.tape.hold(value)
     else:
         value = leaf
     trace.inputs += 1

@@ -43,7 +43,7 @@ class Evaluation:
 
             def made(known: bool, first: Any = first) -> Plan:
                 with np.errstate(all="ignore"):
-                    return Plan.of(self._step, run.state, self.data, first, probe=not known)
+                    return Plan.of(self._step, run.state, self.data, first, known=known)
 
             plan = plan_for(parts, (run.state, self.data, first), made)
             self.parts.append((Stepper(plan, steps.memory, self.data), orders))

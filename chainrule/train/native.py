@@ -158,7 +158,7 @@ class NativeSteps:
                     beside.start()
                 example = first, np.float64(0.0), (np.int64(0), np.int64(0))
                 with np.errstate(all="ignore"):  # what is not finite is an error when it runs
-                    return Plan.of(self._step, state, data, example, probe=not known)
+                    return Plan.of(self._step, state, data, example, known=known)
 
             compiled = self.compiled
             parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)

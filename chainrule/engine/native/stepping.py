@@ -6,6 +6,7 @@ place, the data are the same for all steps, each step takes the next x and leave
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.capture import capture, is_number, without_collection
+from chainrule.engine.capture import Captured, capture, is_number, without_collection
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import ALIGNMENT, address_of
@@ -46,7 +47,7 @@ class Plan:
     @classmethod
     @without_collection()
     def of(
-        cls, step: Callable[..., Any], state: Any, data: Any, x: Any, probe: bool = True
+        cls, step: Callable[..., Any], state: Any, data: Any, x: Any, known: bool = False
     ) -> Plan:
         """Trace and compile a step.
 
@@ -55,7 +56,7 @@ class Plan:
             state: a tree of arrays; the new state has the same structure, shapes and dtypes.
             data: a tree of arrays.
             x: the tree of one step's own inputs, as an example of shapes and dtypes.
-            probe: see :func:`chainrule.engine.capture.capture`.
+            known: the step reads no values: its graph needs only shapes and dtypes.
 
         Raises:
             CompileError: the state changes its structure, or an operation has no native code.
@@ -66,7 +67,7 @@ class Plan:
 
         kept, held, own = _numbers(state), _numbers(data), _numbers(x)
         leaves, spec = flatten(((state, data, x), {}))
-        captured = capture(step, leaves, spec, "step", probe)
+        captured = _captured(step, leaves, spec, known)
         outputs = captured.graph.outputs
         new_state, _ = captured.pack(outputs)
         after = [y for y in flatten(new_state)[0] if y is not None]
@@ -217,6 +218,13 @@ class Stepper:
     def rewind(self) -> None:
         """Return to the step that is remembered: the first one, or where there was a `mark`."""
         ctypes.memmove(self._table, self._marked, len(self._marked))
+
+
+def _captured(step: Callable[..., Any], leaves: list[Any], spec: Any, known: bool) -> Captured:
+    if known:
+        with contextlib.suppress(Exception):  # what is wrong comes again below
+            return capture(step, leaves, spec, "step", probe=False, ghosts=True)
+    return capture(step, leaves, spec, "step", probe=not known)
 
 
 def _numbers(tree: Any) -> list[Any]:
