@@ -1,5 +1,6 @@
 """Steps that are traced with shapes and dtypes alone: the same programs as from real numbers."""
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return numbers
 
     monkeypatch.setattr(stepping, "_captured", both)
-    monkeypatch.setattr("chainrule.train.plans._plans", {})
+    monkeypatch.setattr("chainrule.train.plans._plans", OrderedDict())
     monkeypatch.setenv("CHAINRULE_CACHE", "off")
     return found
 
@@ -116,7 +117,7 @@ def test_what_a_ghost_cannot_do_is_traced_with_numbers(monkeypatch: pytest.Monke
         return capture(*given, **named)
 
     monkeypatch.setattr(stepping, "capture", refused)
-    monkeypatch.setattr("chainrule.train.plans._plans", {})
+    monkeypatch.setattr("chainrule.train.plans._plans", OrderedDict())
     monkeypatch.setenv("CHAINRULE_CACHE", "off")
     train([D(2), D(1)], ROWS[:8], NUMBERS[:8])
     assert ways == [True, False]
