@@ -81,9 +81,9 @@ def again(monkeypatch, x, y):
     traced = []
     capture = stepping.capture
 
-    def counted(*given):
+    def counted(*given, **named):
         traced.append(1)
-        return capture(*given)
+        return capture(*given, **named)
 
     monkeypatch.setattr(plans, "_plans", OrderedDict())
     monkeypatch.setattr(stepping, "capture", counted)
