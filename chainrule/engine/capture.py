@@ -186,6 +186,8 @@ def _input(trace: Trace, leaf: Any, name: str, ghosts: bool) -> Traced:
         value = np.int64(leaf)
     elif isinstance(leaf, np.ndarray):
         value = plain_array(leaf, f"argument '{name}'")
+        if not value.dtype.isnative:  # engines take arrays in the machine's order of bytes
+            value = value.astype(value.dtype.newbyteorder("="))
         if ghosts:
             value = ghost(value)
         else:

@@ -100,7 +100,7 @@ class Compiled:
         leaves, spec = flatten((args, kwargs))
         if any(isinstance(x, Node) for x in leaves):  # an enclosing function is being traced
             return self.f(*args, **kwargs, **fixed)
-        key = (spec, tuple(map(_signature, leaves)), tuple(fixed.items()))
+        key = (spec, tuple(map(_signature, leaves)), _static(fixed))
         try:
             version = self.versions.get(key)
         except TypeError:
@@ -239,7 +239,8 @@ class Compiled:
         for path, new, old in zip(leaf_names(spec, "args"), leaves, old_leaves, strict=True):
             if new != old:
                 return f"{name}: compiled again: {path} is {_words(new)}, it was {_words(old)}"
-        changed = [k for (k, v), (_, w) in zip(fixed, old_fixed, strict=True) if v != w]
+        new_values, old_values = dict(fixed), dict(old_fixed)
+        changed = [k for k in new_values | old_values if new_values.get(k) != old_values.get(k)]
         return f"{name}: compiled again: the static argument {', '.join(changed)} has changed"
 
 
@@ -268,6 +269,18 @@ def _signature(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return x.dtype.char, x.shape
     return type(x) if is_number(x) else (type(x), x)
+
+
+def _static(fixed: dict[str, Any]) -> tuple[Any, ...]:
+    """What a compiled version depends on of its static arguments: 1, 1.0 and True are three."""
+    return tuple((name, _distinct(x)) for name, x in fixed.items())
+
+
+def _distinct(x: Any) -> Any:
+    """A value that equals another's only if they have the same types, and signs of zeros too."""
+    if type(x) is tuple:
+        return tuple, tuple(map(_distinct, x))
+    return type(x), x, np.signbit(x) if isinstance(x, float) else None
 
 
 def _words(signature: Any) -> str:

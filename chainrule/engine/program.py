@@ -86,7 +86,8 @@ class Op:
         self.shape = shape
         self.dtype = dtype
         self.size = math.prod(shape)
-        self.kind = KINDS.get(dtype.char) or str(dtype)
+        # The character says nothing of the order of the bytes.
+        self.kind = (KINDS.get(dtype.char) if dtype.isnative else None) or str(dtype)
         self.node = node
         self.index = -1
 
