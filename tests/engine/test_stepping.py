@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
+import pytest
 
+from chainrule.engine.native import groups
 from chainrule.engine.native.stepping import Memory, Plan, Stepper
 
 RNG = np.random.default_rng(0)
@@ -83,3 +86,20 @@ def test_a_state_is_a_copy_and_keeps_pythons_numbers() -> None:
     assert before["steps"] == 0
     assert not before["sum"].any()
     assert all(x.ctypes.data % 64 == 0 for x in step.memory.arrays)
+
+
+def test_numbers_among_the_data_and_a_plan_from_a_pickle(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Steps on single numbers may go to a tape, whose code is apart from the plan's own."""
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
+    for unrolled in (-1.0, 1.0):
+        monkeypatch.setattr(groups, "UNROLLED", unrolled)
+        plan = Plan.of(lambda s, d, x: (s * d + x, s / 2.0), 0.5, 1.5, 0.25)
+        assert bool(plan.code.imports) is (unrolled < 0)
+        for each in (plan, pickle.loads(pickle.dumps(plan))):
+            step = Stepper(each, 0.5, 1.5)
+            ys = step.run(np.array([0.25, 0.5, 0.75]), 3)
+            np.testing.assert_array_equal(ys, [0.25, 0.5, 1.0])
+            assert step.memory.state() == 3.75
+    assert not capfd.readouterr().err  # LLVM would say what it cannot link

@@ -127,8 +127,7 @@ class Compiled:
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
         if self.repeats:
             symbols.append("repeat")
-        imports = {name: code.address("run") for name, code in self.runners.items()}
-        self.code = machine.build(self.emit, key, symbols, self.target, imports)
+        self.code = machine.build(self.emit, key, symbols, self.target, self.runners)
         self._functions: list[Any] = [
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches

@@ -22,7 +22,6 @@ from chainrule.errors import CompileError
 
 _lock = threading.Lock()
 _numbers = itertools.count()
-_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Code:
@@ -33,20 +32,29 @@ class Code:
     Attributes:
         name: what it is called on the disk.
         exports: the functions that can be asked for.
+        imports: the code that it calls by other names, which has a function ``run``.
         seconds: how long it took to make or to load.
         cached: did it come from the disk?
         size: bytes of object code.
     """
 
     def __init__(
-        self, library: Any, name: str, exports: Sequence[str], began: float, size: int, cached: bool
+        self,
+        library: Any,
+        name: str,
+        exports: Sequence[str],
+        imports: Mapping[str, Code],
+        began: float,
+        size: int,
+        cached: bool,
     ) -> None:
         self._library = library
-        self.name, self.exports, self.size, self.cached = name, tuple(exports), size, cached
+        self.name, self.exports, self.imports = name, tuple(exports), dict(imports)
+        self.size, self.cached = size, cached
         self.seconds = time.perf_counter() - began
 
     def __reduce__(self) -> Any:
-        return load, (self.name, self.exports)
+        return load, (self.name, self.exports, self.imports)
 
     def address(self, symbol: str) -> int:
         """Where a function begins."""
@@ -64,12 +72,15 @@ class Code:
         return call
 
 
+_NONE: Mapping[str, Code] = MappingProxyType({})
+
+
 def build(
     make: Callable[[], Iterable[ir.Module]],
     key: str,
     exports: Sequence[str],
     target: Target | None = None,
-    imports: Mapping[str, int] = _NONE,
+    imports: Mapping[str, Code] = _NONE,
 ) -> Code:
     """Compile modules, or load what was compiled under the same key before.
 
@@ -80,7 +91,7 @@ def build(
         key: a text that says all that they depend on but the processor and the versions.
         exports: the functions that are asked for by name.
         target: the processor.
-        imports: addresses of what the modules refer to beyond the process's own symbols.
+        imports: code whose ``run`` the modules call by these names.
 
     Raises:
         CompileError: LLVM refuses a module.
@@ -93,10 +104,10 @@ def build(
     images = _side_by_side(map(str, make()), target)
     cache.store(name, cache.joined(images))
     library = _linked(images, exports, imports)
-    return Code(library, name, exports, began, sum(map(len, images)), cached=False)
+    return Code(library, name, exports, imports, began, sum(map(len, images)), cached=False)
 
 
-def load(name: str, exports: Sequence[str], imports: Mapping[str, int] = _NONE) -> Code:
+def load(name: str, exports: Sequence[str], imports: Mapping[str, Code] = _NONE) -> Code:
     """What was compiled before, from the disk.
 
     Raises:
@@ -110,7 +121,7 @@ def load(name: str, exports: Sequence[str], imports: Mapping[str, int] = _NONE) 
         library = _linked(cache.parted(kept), exports, imports)
     except (RuntimeError, ValueError) as error:
         raise LookupError(name) from error
-    return Code(library, name, exports, began, len(kept), cached=True)
+    return Code(library, name, exports, imports, began, len(kept), cached=True)
 
 
 def _side_by_side(texts: Iterable[str], target: Target) -> list[bytes]:
@@ -158,14 +169,14 @@ def _linker() -> llvm.LLJIT:
     return llvm.create_lljit_compiler(host().machine(), use_jit_link=True)
 
 
-def _linked(images: Sequence[bytes], exports: Sequence[str], imports: Mapping[str, int]) -> Any:
+def _linked(images: Sequence[bytes], exports: Sequence[str], imports: Mapping[str, Code]) -> Any:
     builder = llvm.JITLibraryBuilder().add_current_process()
     for image in images:
         builder.add_object_img(image)
     for symbol in exports:
         builder.export_symbol(symbol)
-    for symbol, address in imports.items():
-        builder.import_symbol(symbol, address)
+    for symbol, code in imports.items():
+        builder.import_symbol(symbol, code.address("run"))
     with _lock:
         initialize()
         return builder.link(_linker(), f"chainrule_{next(_numbers)}")

@@ -160,7 +160,7 @@ class Stepper:
         self.memory = state if isinstance(state, Memory) else Memory(state)
         kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
         self._repeat = plan.code.function("repeat", *kinds)
-        self._held = [np.ascontiguousarray(a) for a in _numbers(data)]
+        self._held = [np.asarray(a, order="C") for a in _numbers(data)]
         self._table, self._arena = frame.table()
         arrays = [*self.memory.arrays, *self._held]
         assert len(arrays) == plan.kept + plan.held
