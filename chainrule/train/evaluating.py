@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.errors import ChainruleError
 from chainrule.train.blocks import Done
 from chainrule.train.compiled import Compiled
+from chainrule.train.extremes import check_values
 from chainrule.train.feed import Rows
 from chainrule.train.loop import Report, Run
 from chainrule.train.native import STRETCH, NativeSteps, arrays_of, batch_of, report_of, split
@@ -86,11 +87,15 @@ def native_evaluation(
         steps: the training; None if NumPy does it.
         run: where the training stands.
         times: how many evaluations there are to be.
+
+    Raises:
+        ArgumentError: a layer refuses the inputs.
     """
     if steps is None or against(feed) is not None:
         return None
     if not pays(EVALUATION, compiled, run, feed, times):
         return None
+    check_values(compiled.network, run.state, arrays_of(feed)[0])
     try:
         return Evaluation(compiled, feed, steps, run)
     except (ChainruleError, TypeError, ValueError, AttributeError):

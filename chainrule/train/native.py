@@ -20,6 +20,7 @@ from chainrule.train.callbacks.history import History
 from chainrule.train.callbacks.progress import EpochLines, ProgressBar
 from chainrule.train.callbacks.stopping import TerminateOnNaN
 from chainrule.train.compiled import Compiled
+from chainrule.train.extremes import check_values
 from chainrule.train.feed import STEP, Rows
 from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
@@ -56,7 +57,7 @@ def native_steps(
         looks: the model is evaluated each so many epochs; 0 for never.
 
     Raises:
-        ArgumentError: ``wanted`` is True, and it cannot be.
+        ArgumentError: ``wanted`` is True, and it cannot be; a layer refuses the inputs.
     """
     if wanted is False:
         return None
@@ -68,6 +69,7 @@ def native_steps(
     ):
         return None
     if reason is None:
+        check_values(compiled.network, run.state, arrays_of(feed)[0])
         try:
             steps = NativeSteps(compiled, feed, run.state, epochs, callbacks, override, looks)
             steps.prepare(feed.size(run.epoch), run)
