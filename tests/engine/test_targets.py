@@ -15,7 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, spatial
 from chainrule.engine.capture import capture
-from chainrule.engine.native import groups, ir, machine, tape, threads
+from chainrule.engine.native import groups, ir, machine, tape, threads, tiles
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
 from chainrule.engine.program import Program
@@ -124,6 +124,11 @@ def test_threads_that_wait_say_so_to_the_processor(target: Target, pause: bytes)
     module = ir.Module("test", target.triple)
     threads.barrier(module, target.triple)
     assert pause in machine._emitted(str(module), emulated.machine_for(target))
+
+
+def test_products_use_the_registers_that_arm_has() -> None:
+    """32 of them, whatever the system calls the processor."""
+    assert 16 < tiles.registers(ARM) == tiles.registers(MAC) < 32
 
 
 def test_the_loop_of_a_tape_for_arm() -> None:

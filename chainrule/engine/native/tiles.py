@@ -29,7 +29,8 @@ def index(x: int) -> ir.Constant:
 
 def registers(target: Target) -> int:
     """How many vectors of a result are held at once; some are left for the operands."""
-    return 24 if target.bits == 512 or "aarch64" in target.triple else 12
+    has_32 = target.bits == 512 or target.triple.startswith(("aarch64", "arm64"))
+    return 24 if has_32 else 12
 
 
 def turns(count: int, vectors: int) -> int:
