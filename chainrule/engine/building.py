@@ -65,6 +65,7 @@ class Builder:
     def constant(self, x: Any) -> Any:
         """A single number as it is, an array as an operation."""
         if np.ndim(x) == 0:
+            x = x[()] if isinstance(x, np.ndarray) else x
             return x.item() if isinstance(x, (np.bool_, np.integer)) else x
         if id(x) not in self.constants:
             array = np.ascontiguousarray(x)

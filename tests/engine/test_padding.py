@@ -83,3 +83,17 @@ def test_beside_a_product(what):
     expected = y.copy()
     expected[1:5, 2:5] += v if what == "given" else y[1:5, 2:5] * v
     np.testing.assert_allclose(cr.compile(f)(x, w, v), np.tanh(expected), rtol=1e-14)
+
+
+def test_a_constant_is_an_array_without_axes():
+    three = np.array(3.0)
+
+    def f(x):
+        y = np.zeros(5, like=x)
+        y[1:3] = np.stack([x, 0.5 * x]) * three
+        return y.sum(), y
+
+    total, y = cr.compile(f)(2.0)
+    np.testing.assert_allclose(total, 9.0, rtol=1e-15)
+    np.testing.assert_allclose(y, [0, 6, 3, 0, 0], rtol=1e-15)
+    np.testing.assert_allclose(cr.compile(cr.grad(lambda x: f(x)[0]))(2.0), 4.5, rtol=1e-15)
