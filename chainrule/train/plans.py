@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -11,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine.capture import is_number
 from chainrule.tracing import flatten
 
 MOST = 16  # plans that are kept
 _plans: OrderedDict[Any, Any] = OrderedDict()
+_lock = threading.Lock()
 
 
 def recipe(x: Any) -> Any:
@@ -23,7 +26,9 @@ def recipe(x: Any) -> Any:
     Raises:
         TypeError: it holds something whose behaviour its fields do not tell, such as a function.
     """
-    if x is None or isinstance(x, (bool, int, float, str, np.dtype)):
+    if isinstance(x, float):
+        return type(x), x.hex()  # the sign of a zero counts, and NaN equals itself
+    if x is None or isinstance(x, (bool, int, str, np.dtype)):
         return type(x), x
     if isinstance(x, (tuple, list)):
         return type(x), tuple(map(recipe, x))
@@ -36,9 +41,12 @@ def recipe(x: Any) -> Any:
 
 
 def signature(tree: Any) -> Any:
-    """The structure, shapes and dtypes of a tree."""
+    """The structure, shapes and dtypes of a tree, and the values of what is not traced."""
     leaves, spec = flatten(tree)
-    return spec, tuple((type(x), np.shape(x), getattr(x, "dtype", None)) for x in leaves)
+    return spec, tuple(
+        (type(x), np.shape(x), getattr(x, "dtype", None)) if is_number(x) else (type(x), x)
+        for x in leaves
+    )
 
 
 def plan_for(parts: Any, trees: Any, make: Callable[[bool], Any]) -> Any:
@@ -53,15 +61,17 @@ def plan_for(parts: Any, trees: Any, make: Callable[[bool], Any]) -> Any:
     """
     try:
         key = recipe(parts), signature(trees)
-        known = key in _plans
+        plan = _plans.get(key)
     except TypeError:
         return make(False)
-    if not known:
-        _plans[key] = _kept(repr(key), make)
+    if plan is None:
+        plan = _kept(repr(key), make)
+    with _lock:  # several trainings may run at once
+        _plans[key] = plan
+        _plans.move_to_end(key)
         while len(_plans) > MOST:
             _plans.popitem(last=False)
-    _plans.move_to_end(key)
-    return _plans[key]
+    return plan
 
 
 def _kept(key: str, make: Callable[[bool], Any]) -> Any:

@@ -76,6 +76,21 @@ def test_shapes_and_dtypes_count(folder):
     assert len(made) == 4
 
 
+@pytest.mark.parametrize(
+    "cases",
+    [
+        [(0.0, 1.0), (-0.0, 1.0)],
+        [(1, 1.0), (True, 1.0), (1.0, 1.0)],
+        [("x", (True, 1.0)), ("x", (False, 1.0)), ("x", (None, 1.0)), ("x", (2.0, 1.0))],
+        [("x", ("one", 1.0)), ("x", ("other", 1.0))],
+    ],
+)
+def test_what_differs_has_a_plan_of_its_own(folder, cases):
+    for _ in range(2):
+        for number, (parts, tree) in enumerate(cases):
+            assert plan_for((parts, "a step"), tree, lambda known, n=number: n) == number
+
+
 def again(monkeypatch, x, y):
     """A training in what is like a new process; how often a step was traced, and the weights."""
     traced = []
