@@ -24,8 +24,8 @@ _INSTEAD = {
 def nearest(name: str) -> str:
     """The remedy for a missing function: its usual replacement or the nearest names with a record.
 
-    >>> nearest("nanstd")
-    'the nearest with a record: std, nansum, isnan'
+    >>> nearest("nancumsum")
+    'the nearest with a record: nansum, cumsum, nanstd'
     >>> nearest("rfft")
     'multiply by the real cosine and sine matrices; complex numbers have no record'
     """

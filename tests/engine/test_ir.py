@@ -9,7 +9,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.engine.native import ir, machine
@@ -35,6 +35,7 @@ def run(write: Callable[[ir.Builder, Any], None], *arguments: int, name: str = "
     code.function(name, *[ctypes.c_void_p] * len(arguments))(*arguments)
 
 
+@settings(deadline=None)
 @given(st.floats(width=64), st.floats(width=32))
 def test_constants_keep_their_bits(x: float, y: float) -> None:
     wide, narrow = (ctypes.c_char * 8)(), (ctypes.c_char * 4)()
