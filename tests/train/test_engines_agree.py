@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.errors import ArgumentError
 
 RNG = np.random.default_rng(0)
 N = 61
@@ -120,3 +121,13 @@ def test_layers_and_losses(name: str) -> None:
 def test_what_fit_is_told(fit: Any) -> None:
     loss = nn.losses.BinaryCrossentropy(reduction="mean_with_sample_weight")
     agree(mlp(1), X, SIDE, loss, "adam", ["accuracy"], **fit)
+
+
+def test_what_is_wrong_with_a_short_batch_is_said_with_the_users_line():
+    x = np.random.default_rng(0).standard_normal((9, 3))
+    model = cr.Model([nn.Dense(2), nn.BatchNormalization(), nn.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=True)
+    with pytest.raises(ArgumentError, match="at least two values") as error:
+        model.fit(x, x[:, :1], epochs=2, batch_size=8, verbose=0)
+    assert "contextlib" not in str(error.value)
+    assert "test_engines_agree.py" in str(error.value)

@@ -45,7 +45,6 @@ class Plan:
     reads: tuple[bool, ...]
 
     @classmethod
-    @without_collection()
     def of(
         cls, step: Callable[..., Any], state: Any, data: Any, x: Any, known: bool = False
     ) -> Plan:
@@ -61,6 +60,11 @@ class Plan:
         Raises:
             CompileError: the state changes its structure, or an operation has no native code.
         """
+        with without_collection():  # no decorator, whose line would be taken for the user's
+            return cls._made(step, state, data, x, known)
+
+    @classmethod
+    def _made(cls, step: Callable[..., Any], state: Any, data: Any, x: Any, known: bool) -> Plan:
         # Nothing of this is needed where a plan comes from the disk.
         from chainrule.engine.native.compiler import Compiled
         from chainrule.engine.simplifying import simplified
