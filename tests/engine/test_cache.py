@@ -99,6 +99,18 @@ def test_what_was_used_longest_ago_goes_first(place: Path, monkeypatch: pytest.M
     assert sorted(path.stem for path in place.glob("*.o")) == ["a", "c", "d"]
 
 
+def test_what_a_killed_process_left_goes(place: Path) -> None:
+    cache.store("a", b"1")
+    old, now = place / ".new-old", place / ".new-now"
+    for path in (old, now):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    cache.store("b", b"2")
+    assert not old.exists()
+    assert now.exists()
+    assert cache.load("a") == b"1"
+
+
 def test_off(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHAINRULE_CACHE", "off")
     assert not double()

@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ from chainrule.engine.native.target import Target
 
 LIMIT = 256 * 2**20  # bytes in the folder
 MAGIC = b"chainrule\n"
+NEW = ".new-"  # what the names of files begin with that are not yet written to the end
+ABANDONED = 3600  # seconds after which nobody writes to such a file any more
 
 
 def folder() -> Path | None:
@@ -93,7 +96,7 @@ def store(name: str, image: bytes) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=NEW)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_head(name, image) + image)
@@ -146,7 +149,14 @@ def _path(name: str) -> Path | None:
 
 
 def _shrink(place: Path) -> None:
-    """Drop the entries that were used longest ago until the folder is below the limit."""
+    """Drop the entries that were used longest ago until the folder is below the limit.
+
+    What a process left that was killed while it wrote goes first.
+    """
+    for path in place.glob(f"{NEW}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
     entries = []
     for path in place.glob("*.o"):
         with suppress(OSError):
