@@ -85,9 +85,6 @@ class Code:
     def __init__(self, images: list[bytes], imports: dict[str, Code]) -> None:
         self.images, self.imports = images, imports
 
-    def address(self, symbol: str) -> Code:
-        return self
-
     def function(self, symbol: str, *kinds: Any) -> None:
         return None
 
