@@ -43,8 +43,6 @@ class Predictor:
         choice = model.jit_compile
         if type(x) is not np.ndarray or x.dtype != model.dtype or choice is False:
             return None
-        if embeds(network):  # which looks at its numbers, as code does not
-            return None
         if model.run.state is not self._state:
             self._read(model.run.state)
         key = (id(network), x.shape, model.columns)
@@ -55,6 +53,8 @@ class Predictor:
         seen = self.counts[key] = self.counts.get(key, 0) + 1
         wanted = seen == (2 if choice is True else AFTER + 1)
         if not wanted or not 0 < x.size <= LARGEST or len(self.functions) >= SHAPES:
+            return None
+        if embeds(network):  # which looks at its numbers, as code does not
             return None
         function = compile(_of_leaves(network, self._spec))
         try:
