@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import I32, I64
 from chainrule.errors import ArgumentError
 
-POINTER = ir.PointerType()
+# Not from target.py, which needs llvmlite: set_threads is asked for without it too.
+POINTER, I32, I64 = ir.PointerType(), ir.IntType(32), ir.IntType(64)
 MOST = 64  # threads
 SPINS = 300  # of waiting, before the processor is offered to others: few, for it may be shared
 
