@@ -162,7 +162,7 @@ class Compiled:
         self._kernels: dict[Any, str] = {}
         self._equal = self._structures()
         for stretch in self.stretches:
-            pieces = parts(stretch.groups) if stretch.symbol else []
+            pieces = parts(stretch.groups, self._equal) if stretch.symbol else []
             names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
             if len(pieces) == 1:
                 names = [stretch.symbol]

@@ -135,7 +135,7 @@ class Builder:
             return Constant(x.type, m * n)
         return self.pure(x.type, f"mul {x.type.text} {x.text}, {y.text}")
 
-    udiv, sdiv, urem, srem = map(_binary, ("udiv", "sdiv", "urem", "srem"))
+    udiv, sdiv, urem = map(_binary, ("udiv", "sdiv", "urem"))
     and_, or_, xor = map(_binary, ("and", "or", "xor"))
     shl, lshr, ashr = map(_binary, ("shl", "lshr", "ashr"))
     fadd, fsub, fmul, fdiv = map(_binary, ("fadd", "fsub", "fmul", "fdiv"))

@@ -12,22 +12,18 @@ OUTSIDE = ("value", "kept", "name")  # parameters that the code does not depend 
 Root = tuple[Op, int]  # whose memory, and the first element that is read or written
 
 
-def structure(
-    group: Group, layout: Callable[[Op], Layout], head: Any = None
-) -> tuple[Any, tuple[Root, ...]]:
-    """(what the code of a group depends on, where it works).
+def structure(group: Group, layout: Callable[[Op], Layout]) -> tuple[Any, tuple[Root, ...]]:
+    """(what the code of a loop group depends on, where it works).
 
     Two groups with the same first part have the same code, but for the addresses of the second.
 
     Args:
         group: the group.
         layout: the layout of each operation.
-        head: what stands for the arguments of the group's head, whose addresses are not among
-            those that are returned.
     """
     starts: dict[Op, int] = dict.fromkeys(group.stored, 0)
     for op in group.ops:
-        for k, a in enumerate(op.args if op is not group.head else ()):
+        for k, a in enumerate(op.args):
             if isinstance(a, Op) and not in_registers(group, layout(a), op, k):
                 whole = layout(a)
                 start = starts.get(whole.root, whole.offset)
@@ -46,9 +42,7 @@ def structure(
 
     rows = []
     for op in group.ops:
-        args = (
-            head if op is group.head else tuple(argument(op, k, a) for k, a in enumerate(op.args))
-        )
+        args = tuple(argument(op, k, a) for k, a in enumerate(op.args))
         params = tuple((k, key_of(v)) for k, v in op.params.items() if k not in OUTSIDE)
         stored = layout(op).strides if op in group.stored else None
         rows.append((op.name, op.shape, op.kind, args, params, stored))

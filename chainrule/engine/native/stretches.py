@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from chainrule.engine.native import ir
@@ -10,6 +10,7 @@ from chainrule.engine.native.groups import Group
 from chainrule.engine.program import Op
 
 COMMENTS = 100  # steps of a kernel that are named in the source
+CALL = 20  # lines that a call takes, with its addresses
 FUNCTION = 2500  # lines of code in one function, with the products that it calls
 
 
@@ -42,12 +43,15 @@ def stretches(groups: Sequence[Group], apart: bool) -> list[Stretch]:
     return found
 
 
-def parts(groups: Sequence[Group]) -> list[list[Group]]:
-    """The groups in functions of a size that LLVM is quick with, and can do side by side."""
+def parts(groups: Sequence[Group], shared: Container[Group]) -> list[list[Group]]:
+    """The groups in functions of a size that LLVM is quick with, and can do side by side.
+
+    Of those that share their code with others a function has a call only.
+    """
     found: list[list[Group]] = [[]]
     size = 0
     for group in groups:
-        weight = _lines(group)
+        weight = CALL if group in shared else _lines(group)
         if found[-1] and size + weight > FUNCTION:
             found.append([])
             size = 0
@@ -59,7 +63,7 @@ def parts(groups: Sequence[Group]) -> list[list[Group]]:
 def _lines(group: Group) -> int:
     """About how many lines of code a group is."""
     if group.kind == "tape":
-        return 20
+        return CALL
     return (300 if group.kind == "product" else 50) + 6 * len(group.ops)
 
 
