@@ -84,3 +84,12 @@ def test_all_public_names_complete_and_exist() -> None:
     """Those too whose modules load when they are first used."""
     assert set(cr.__all__) <= set(dir(cr))
     assert all(hasattr(cr, name) for name in cr.__all__)
+
+
+def test_no_module_is_longer_than_500_lines() -> None:
+    """A longer one has two jobs: it is to be cut where they meet."""
+    lines = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "chainrule").rglob("*.py")
+    }
+    assert {path: count for path, count in lines.items() if count > 500} == {}

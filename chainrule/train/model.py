@@ -11,19 +11,16 @@ from numpy.typing import DTypeLike, NDArray
 from chainrule.elementary.base import is_traced
 from chainrule.errors import ArgumentError
 from chainrule.nn.layers.base import Layer
-from chainrule.nn.layers.containers import Sequential
 from chainrule.nn.naming import user_line
 from chainrule.optim.base import at
 from chainrule.optim.finder import RangeTest
-from chainrule.tracing import flatten, unflatten
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.history import History
 from chainrule.train.compiled import Compiled, compiled
-from chainrule.train.feed import START
 from chainrule.train.labels import Labels
 from chainrule.train.loop import Run
+from chainrule.train.network import Network
 from chainrule.train.predictor import Predictor
-from chainrule.train.step import TrainState
 
 if TYPE_CHECKING:
     from chainrule.insight.drawing import Drawing
@@ -32,7 +29,7 @@ Array = NDArray[Any]
 Verbose = Literal["auto", 0, 1, 2]
 
 
-class Model:
+class Model(Network):
     """A network that is trained with `fit` and used with `predict`, in Keras's manner.
 
     The parameters are made by the first `fit`, or by `build`. They are float64, or float32 if the
@@ -65,45 +62,16 @@ class Model:
         dtype: DTypeLike | None = None,
         name: str = "model",
     ) -> None:
-        self.layer = layers if isinstance(layers, Layer) else Sequential(layers)
-        if not isinstance(layers, Layer):
-            self._need_layers("a model")
-        self.name = name
-        self.dtype = None if dtype is None else np.dtype(dtype)
-        self.input_shape: Any = None
+        super().__init__(layers, dtype=dtype, name=name)
         self.columns: tuple[str, ...] | None = None
         self.labels: Labels | None = None
         self.preprocessing: Any = None  # how a table becomes inputs; see TableModel
         self.history: History | None = None
-        self.run = Run(None)
         self.listeners: Callback = Callback()
         self._compiled: Compiled | None = None
         self.override: float | None = None
         self.jit_compile: bool | Literal["auto"] = "auto"
         self.predictor = Predictor()
-
-    def __repr__(self) -> str:
-        size = "no parameters yet"
-        if self.built:
-            size = f"{sum(np.size(leaf) for leaf in flatten(self.params)[0]):,} parameters"
-        return f"<{type(self).__name__} {self.name!r}: {size}>"
-
-    # The parts -------------------------------------------------------------------------------
-
-    @property
-    def built(self) -> bool:
-        """Are there parameters?"""
-        return self.run.latest is not None
-
-    @property
-    def params(self) -> Any:
-        """The parameters, a dict of each layer's."""
-        return self.training_state("params").params
-
-    @property
-    def state(self) -> Any:
-        """What layers keep beside the parameters, such as running averages."""
-        return self.training_state("state").layers
 
     @property
     def optimizer(self) -> Any:
@@ -138,22 +106,6 @@ class Model:
             )
         self.override = None if rate is None else float(rate)
 
-    def training_state(self, wanted: str) -> TrainState:
-        """Parameters, optimizer state and layers' state.
-
-        Raises:
-            ArgumentError: nothing has been built.
-        """
-        if self.run.state is None:
-            raise ArgumentError(
-                f"the model has no parameters yet, which {wanted} needs",
-                got="a model that was neither trained nor built",
-                line=user_line(),
-                remedy="call fit, or build(input_shape), first",
-            )
-        state: TrainState = self.run.state
-        return state
-
     def compiled(self, wanted: str) -> Compiled:
         """What `compile` made.
 
@@ -168,37 +120,6 @@ class Model:
                 remedy="call model.compile(optimizer='adam', loss=…, metrics=[…])",
             )
         return self._compiled
-
-    def _need_layers(self, what: str) -> None:
-        """Refuse a network without a layer."""
-        if isinstance(self.layer, Sequential) and not self.layer.layers:
-            raise ArgumentError(
-                f"{what} needs at least one layer",
-                got="none",
-                line=user_line(),
-                remedy="give layers, such as cr.Model([nn.Dense(16, 'relu'), nn.Dense(1)]), or "
-                "add them to a cr.Sequential before it is compiled or built",
-            )
-
-    # Making it -------------------------------------------------------------------------------
-
-    def build(self, input_shape: Any, *, seed: int = 0) -> Model:
-        """Draw the parameters.
-
-        Args:
-            input_shape: the shape of one example, without the batch axis.
-            seed: of the random numbers; the same seed draws the same.
-
-        Returns:
-            The model itself.
-        """
-        self._need_layers("build")
-        rng = np.random.default_rng((seed, START))
-        with np.errstate(all="ignore"):  # shapes are found with zeros, whose logarithm is no matter
-            params, state = self.layer.build(rng, input_shape, dtype=self.dtype or np.float64)
-        self.input_shape = input_shape
-        self.run = Run(TrainState(params, None, state))
-        return self
 
     def compile(
         self,
@@ -457,60 +378,6 @@ class Model:
         return self.layer(state.params, state.layers, x, training=False)[0]
 
     # Around it -------------------------------------------------------------------------------
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all parameters and of the layers' state, in a fixed order."""
-        state = self.training_state("get_weights")
-        return [np.array(leaf) for leaf in flatten((state.params, state.layers))[0]]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Put in what `get_weights` had given.
-
-        Raises:
-            ArgumentError: another number of arrays, or other shapes.
-        """
-        state = self.training_state("set_weights")
-        leaves, spec = flatten((state.params, state.layers))
-        shapes = [np.shape(leaf) for leaf in leaves]
-        if [np.shape(w) for w in weights] != shapes:
-            raise ArgumentError(
-                "the weights are not those of this model",
-                got=f"arrays of shapes {[np.shape(w) for w in weights]}",
-                line=user_line(),
-                remedy=f"give arrays of shapes {shapes}",
-            )
-        new = [np.array(w, leaf.dtype) for w, leaf in zip(weights, leaves, strict=True)]
-        params, layers = unflatten(spec, new)
-        self.run.state = state._replace(params=params, layers=layers)
-
-    def take_weights(self, other: Model) -> list[str]:
-        """Copy the weights of each layer that has the same name in another model.
-
-        Layers in `cr.nn.Frozen`, here or there, take part under the names that they have outside.
-        The optimizer starts anew.
-
-        Returns:
-            The names of the layers that were taken.
-
-        Raises:
-            ArgumentError: there is no such layer, or one has another shape there; one of the models
-                has no parameters yet.
-
-        >>> from chainrule import nn
-        >>> first = Model([nn.Dense(8, "relu", name="body"), nn.Dense(1)]).build((4,), seed=1)
-        >>> second = Model([nn.Frozen(nn.Dense(8, "relu", name="body")), nn.Dense(3, name="head")])
-        >>> second.build((4,)).take_weights(first)
-        ['body']
-        """
-        from chainrule.train.transfer import take_weights
-
-        return take_weights(self, other)
-
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
-        """Print the layers: output shapes, numbers of parameters, initialisers, their variance."""
-        from chainrule.train.summary import summary
-
-        print_fn(summary(self))
 
     def draw(
         self,

@@ -15,7 +15,7 @@ from chainrule.nn.recording import recorded
 from chainrule.tracing import flatten
 
 if TYPE_CHECKING:
-    from chainrule.train.model import Model
+    from chainrule.train.network import Network
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Line:
     drawn: str
 
 
-def summary(model: Model) -> str:
+def summary(model: Network) -> str:
     """The layers of a model as a table.
 
     The last column has, for each kernel, its initialiser, and the variance that it predicts for
@@ -56,7 +56,7 @@ def summary(model: Model) -> str:
     return "\n".join([model.name, *table, rule, last]) + extra
 
 
-def lines_of(model: Model) -> list[Line]:
+def lines_of(model: Network) -> list[Line]:
     """The layers of a model, one line for each."""
     lines = []
     for name, layer, shape, params in _parts(model):
@@ -73,7 +73,7 @@ def output_shape(layer: Layer, input_shape: Any) -> tuple[int, ...]:
         return tuple(layer.output_shape(input_shape))
 
 
-def _parts(model: Model) -> list[tuple[str, Layer, Any, Any]]:
+def _parts(model: Network) -> list[tuple[str, Layer, Any, Any]]:
     """(name, layer, output shape, parameters) of each layer, in the order of their first calls.
 
     Layers in others (Residual, Graph, Sequential) are named by their way: block.inner.dense.

@@ -12,12 +12,12 @@ from chainrule.nn.naming import user_line
 from chainrule.train.loop import Run
 
 if TYPE_CHECKING:
-    from chainrule.train.model import Model
+    from chainrule.train.network import Network
 
 Path = tuple[str, ...]
 
 
-def take_weights(model: Model, other: Model) -> list[str]:
+def take_weights(model: Network, other: Network) -> list[str]:
     """See `Model.take_weights`."""
     mine, theirs = model.training_state("take_weights"), other.training_state("take_weights")
     given = {**_leaves(theirs.params), **_leaves(theirs.layers)}
