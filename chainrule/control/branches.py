@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chainrule.control.parts import adjoint_graph, chosen, fitted, is_real, tangent_graph
 from chainrule.control.records import Control, outputs, results, wanted
 from chainrule.elementary.base import value_of
 from chainrule.graph import Graph
+from chainrule.records import dataclass
 
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 

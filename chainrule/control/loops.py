@@ -11,7 +11,7 @@ Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), secti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from chainrule.control.parts import (
 )
 from chainrule.control.records import Control, outputs, results, wanted
 from chainrule.graph import Graph
+from chainrule.records import dataclass
 
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 

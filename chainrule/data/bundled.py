@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 
@@ -13,6 +12,7 @@ from chainrule.data.csv_file import read_text
 from chainrule.data.digits import load_digits5k
 from chainrule.data.generators import PLANE
 from chainrule.data.table import Column, Table
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ category that the training part did not have becomes zeros in every input of its
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.table import Kind, Table
 from chainrule.errors import ArgumentError, DataError
+from chainrule.records import dataclass
 
 MISSING_CATEGORY = "(missing)"
 MOST_NOTES = 5  # columns that are left out, of which each has a note of its own

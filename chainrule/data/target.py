@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.table import Table, listed
 from chainrule.errors import ArgumentError, DataError
+from chainrule.records import dataclass
 
 TargetKind = Literal["binary", "multiclass", "numeric"]
 TASKS = ("auto", "classification", "regression")

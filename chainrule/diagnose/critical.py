@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from chainrule.insight.examining import examine
 from chainrule.insight.shown import Shown
 from chainrule.nn.naming import user_line
 from chainrule.optim.vector import Objective
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 from chainrule.tracing import flatten, name_of, parameter_names
 

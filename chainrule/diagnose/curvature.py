@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from chainrule.diagnose.stability import Rule
 from chainrule.errors import ArgumentError
 from chainrule.insight.shown import Shown
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.using import whole_number
 

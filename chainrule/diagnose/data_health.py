@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from chainrule.nn.crossentropy import (
 )
 from chainrule.nn.folding import last_activation, probabilities
 from chainrule.nn.losses import MeanAbsoluteError, MeanSquaredError
+from chainrule.records import dataclass
 from chainrule.train.compiled import Compiled
 from chainrule.train.step import Batch
 

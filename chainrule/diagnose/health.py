@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from chainrule.diagnose.passing import (
 from chainrule.diagnose.predicting import gradient_ratio, mean_square, signal_ratio
 from chainrule.diagnose.units import activation_of, copies, dead_share, saturated_share
 from chainrule.nn.layers.batch_normalization import BatchNormalization
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 from chainrule.tracing import flatten
 from chainrule.train.compiled import Compiled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from chainrule.graph import Node
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.naming import user_line
 from chainrule.nn.recording import Note, recorded
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 from chainrule.tracing import Trace, flatten, unflatten
 from chainrule.train.compiled import Compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from chainrule.diagnose.objectives import Engine, FunctionLoss, NetworkLoss, los
 from chainrule.errors import ArgumentError
 from chainrule.insight.shown import Shown
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 from chainrule.train.using import whole_number
 
 Array = NDArray[np.float64]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from chainrule.array import Traced, plain_array
 from chainrule.errors import ArgumentError, BranchError, code_line
 from chainrule.ghosts import ghost
 from chainrule.graph import Graph, Node, user_code
+from chainrule.records import dataclass
 from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
 
 NUMBERS = (float, int, np.ndarray, np.generic)

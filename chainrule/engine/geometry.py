@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from chainrule.records import dataclass
 
 Pair = tuple[int, int]
 

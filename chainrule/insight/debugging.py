@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from chainrule.insight.origins import (
 from chainrule.insight.shown import Shown
 from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import trace_with_variables
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 
 SHOWN = 4  # of the steps that carried it on

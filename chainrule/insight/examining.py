@@ -6,7 +6,6 @@ import functools
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from chainrule.insight.origins import range_of
 from chainrule.insight.shown import Shown
 from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import trace_with_variables
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 from chainrule.tracing import flatten
 

@@ -6,7 +6,7 @@ import ast
 import difflib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from chainrule.insight.traced import TracedGraph
 from chainrule.insight.tracing import entered
 from chainrule.insight.variables import Watch, unique_names
 from chainrule.insight.words import digest, name_word, width
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 from chainrule.tracing import Trace, flatten, name_of, paths_of, same_structure
 

@@ -8,7 +8,6 @@ what reaches the result (or a gradient) counts: −∞ in a masked place, or 1/�
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from chainrule.elementary.base import is_step, value_of
 from chainrule.graph import Node, predecessors
 from chainrule.insight.edges import handed_back
 from chainrule.insight.words import number
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.insight import rendering
 from chainrule.insight.words import Word
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from chainrule.insight.drawing import Drawing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from chainrule.nn.metric import (
     row_means,
     wrong_metric,
 )
+from chainrule.records import dataclass
 
 
 def _labels(truth: Any, classes: int) -> NDArray[np.intp]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from chainrule.graph import Node
 from chainrule.nn.loss import TINY, Loss, misfit, row_means, targets_like
 from chainrule.nn.naming import user_line
 from chainrule.numpy_api.common import array_of
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 
 Shape = Sequence[int]
 Array = NDArray[Any]

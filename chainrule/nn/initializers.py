@@ -7,7 +7,6 @@ same numbers; float32 gives the same numbers rounded. `get_initializer` finds on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -29,6 +28,7 @@ from chainrule.nn.initializer import (
 )
 from chainrule.nn.naming import lookup
 from chainrule.nn.structured import Identity, Orthogonal, Sparse
+from chainrule.records import dataclass
 
 __all__ = [
     "Constant",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.naming import lookup, user_line
 from chainrule.numpy_api.common import array_of
+from chainrule.records import dataclass
 
 # Probabilities are held this far from 0 and 1 before a logarithm, as in Keras.
 TINY = 1e-7

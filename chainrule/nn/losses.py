@@ -7,7 +7,6 @@ can start from logits take logits unless told: there they are exact however sure
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from chainrule.nn.crossentropy import (
 )
 from chainrule.nn.loss import TINY, FunctionLoss, Loss, row_means, targets_like
 from chainrule.nn.naming import lookup, user_line
+from chainrule.records import dataclass
 
 __all__ = [
     "BinaryCrossentropy",

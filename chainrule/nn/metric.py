@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 
 Array = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.conv import Conv1D, Conv2D
 from chainrule.nn.layers.core import Dense
 from chainrule.nn.layers.draws import Rng
+from chainrule.records import dataclass
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod, sqrt
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.initializer import Array, Initializer, Shape
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

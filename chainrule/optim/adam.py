@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from chainrule.optim import checks
 from chainrule.optim.adaptive import Damped, damped_root
 from chainrule.optim.base import Optimizer, Rate, weak, zeros
+from chainrule.records import dataclass
 
 AdamPlace = Literal["outside", "inside", "uncorrected"]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from chainrule.optim import checks
 from chainrule.optim.base import Optimizer, Rate, zeros
+from chainrule.records import dataclass
 
 Place = Literal["outside", "inside"]
 

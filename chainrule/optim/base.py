@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.elementary.shaping import astype
 from chainrule.optim import checks
+from chainrule.records import dataclass
 from chainrule.running import dtype_of
 from chainrule.tracing import flatten, paths_of, unflatten
 

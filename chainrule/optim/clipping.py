@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from chainrule.errors import ArgumentError
 from chainrule.graph import Node
 from chainrule.optim import checks
 from chainrule.optim.base import Optimizer, like
+from chainrule.records import dataclass
 from chainrule.tracing import flatten, unflatten
 
 

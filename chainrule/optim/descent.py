@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from chainrule.errors import ArgumentError
 from chainrule.optim import checks
 from chainrule.optim.base import Optimizer, Rate, Steps, at, weak
+from chainrule.records import dataclass
 from chainrule.tracing import flatten, unflatten
 
 Convention = Literal["lecture", "pytorch", "average"]

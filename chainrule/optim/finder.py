@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
@@ -16,6 +15,7 @@ from chainrule.optim import checks
 from chainrule.optim.base import Optimizer
 from chainrule.optim.clipping import Clipped
 from chainrule.optim.descent import SGD
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 
 

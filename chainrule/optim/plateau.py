@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from chainrule.optim import checks
+from chainrule.records import dataclass
 
 
 class PlateauState(NamedTuple):

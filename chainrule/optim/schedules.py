@@ -7,7 +7,6 @@ written with NumPy's functions instead of branches, so that a traced step number
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, log
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from chainrule.elementary.base import is_traced
 from chainrule.optim import checks
+from chainrule.records import dataclass
 
 Schedule = Callable[[Any], Any]
 

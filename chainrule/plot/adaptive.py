@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from chainrule.optim import SGD, AdaGrad, Adam, Optimizer, RMSProp, minimize
 from chainrule.plot import landscapes, style
 from chainrule.plot.landscapes import Landscape
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from chainrule.plot import (
     velocity,
 )
 from chainrule.plot.style import Panels
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from chainrule.optim import SGD, Momentum, Nesterov, Optimizer, minimize
 from chainrule.plot import landscapes, style
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from chainrule.optim import SGD, minimize
 from chainrule.plot import style
 from chainrule.plot.landscapes import Landscape, quadratic, saddle
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from chainrule.optim import SGD, BatchGrowth
 from chainrule.plot import style
 from chainrule.plot.landscapes import waves
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     pass

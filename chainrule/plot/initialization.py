@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from chainrule.nn.initializers import (
 from chainrule.optim import SGD
 from chainrule.plot import style
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 from chainrule.train import Callback, Model
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from chainrule.nn import Dense
 from chainrule.optim import SGD, BatchGrowth
 from chainrule.plot import style
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 from chainrule.train import Callback, Model
 
 if TYPE_CHECKING:

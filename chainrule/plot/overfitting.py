@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from chainrule.nn.initializers import RandomNormal
 from chainrule.optim import Adam
 from chainrule.plot import style
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 from chainrule.train import Callback, History, Model
 
 if TYPE_CHECKING:

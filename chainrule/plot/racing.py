@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from chainrule.optim import (
 from chainrule.plot import landscapes, style
 from chainrule.plot.landscapes import Landscape
 from chainrule.plot.style import Array, Panels
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

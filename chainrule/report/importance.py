@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from chainrule import functions as f
 from chainrule.data.encode import Encoder, NumericInput
 from chainrule.data.target import Target
 from chainrule.derivatives import vjp
+from chainrule.records import dataclass
 from chainrule.train.model import Model
 
 Array = NDArray[np.float64]

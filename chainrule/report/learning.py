@@ -7,12 +7,12 @@ decide. They judge this run; another seed may fall on the other side of a thresh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.records import dataclass
 from chainrule.report.words import loss, short
 
 # Where a number begins to be an ailment.

@@ -6,11 +6,12 @@ delta method; of the area under the ROC curve, by DeLong's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from chainrule.records import dataclass
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule.data.encode import NumericInput
 from chainrule.elementary.exponential import sigmoid
 from chainrule.insight import trace
+from chainrule.records import dataclass
 from chainrule.report.words import digits
 from chainrule.train.tabular import Study, Trained
 

@@ -6,13 +6,13 @@ import csv
 import json
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ArgumentError
+from chainrule.records import dataclass
 from chainrule.train.tabular.held_out import Predictions
 from chainrule.train.tabular.study import Scores
 

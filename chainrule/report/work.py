@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from chainrule.records import dataclass
 from chainrule.report.measures import Estimate, area, explained, mean, root_mean_square
 from chainrule.train.tabular import Study, Trained
 from chainrule.train.tabular.held_out import Predictions, predictions

@@ -7,11 +7,11 @@ steps once more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.records import dataclass
 from chainrule.train.loop import Piece, Report
 
 if TYPE_CHECKING:

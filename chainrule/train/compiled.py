@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from chainrule.nn.metrics import get_metric, metric_name
 from chainrule.nn.naming import lookup, user_line
 from chainrule.optim.clipping import Clipped
 from chainrule.optim.names import OPTIMIZERS
+from chainrule.records import dataclass
 from chainrule.train.loop import Means, Report
 from chainrule.train.step import Batch, Result, TrainState, TrainStep, training_step
 

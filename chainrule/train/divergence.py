@@ -8,7 +8,7 @@ layers of the network for the names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from chainrule.insight.origins import (
 )
 from chainrule.nn.layers import BatchNormalization, Embedding, Normalization
 from chainrule.nn.recording import Note, recorded
+from chainrule.records import dataclass
 from chainrule.running import Quiet
 from chainrule.tracing import Trace, flatten, paths_of
 from chainrule.train.callbacks.base import Callback

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.errors import ArgumentError, DivergenceError
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 from chainrule.train.callbacks.base import Callback, CallbackList
 from chainrule.train.callbacks.history import History
 from chainrule.train.feed import STEP, Rows, Stream, is_stream, parts_of

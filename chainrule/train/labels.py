@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from chainrule.nn.crossentropy import (
 from chainrule.nn.loss import Loss
 from chainrule.nn.losses import Hinge
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 from chainrule.train.inputs import as_array, as_inputs, is_frame
 
 _SHOWN = 8

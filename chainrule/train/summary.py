@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from chainrule.nn.initializers import get_initializer
 from chainrule.nn.layers.base import Layer, zeros
 from chainrule.nn.layers.containers import Sequential
 from chainrule.nn.recording import recorded
+from chainrule.records import dataclass
 from chainrule.tracing import flatten
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ChainruleError
+from chainrule.records import dataclass
 from chainrule.tracing import flatten
 from chainrule.train.compiled import Compiled
 from chainrule.train.feed import Rows

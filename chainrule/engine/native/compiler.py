@@ -9,7 +9,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from chainrule.engine.native.threads import POOL, barrier, share
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, Program
+from chainrule.records import dataclass
 
 POINTER = ir.PointerType()
 PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays

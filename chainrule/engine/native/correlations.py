@@ -11,7 +11,6 @@ architectures", SC 2018 (direct convolutions, blocked in registers).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.geometry import Geometry, Pair
@@ -19,6 +18,7 @@ from chainrule.engine.native import ir
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import counted, ranged
+from chainrule.records import dataclass
 
 
 def panel_width(columns: int, lanes: int) -> tuple[int, int]:

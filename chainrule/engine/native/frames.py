@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

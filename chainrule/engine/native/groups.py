@@ -13,7 +13,7 @@ a view of, described by a NumPy array of strides with no memory behind it.
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from chainrule.engine.native.repertoire import (
     unrolled_seconds,
 )
 from chainrule.engine.program import RECORDS, Op, Program, as_ranges, contiguous
+from chainrule.records import dataclass
 
 Shape = tuple[int, ...]
 VIEWS = frozenset(

@@ -11,7 +11,6 @@ Source: Goto & van de Geijn, "Anatomy of high-performance matrix multiplication"
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.native import ir
@@ -25,6 +24,7 @@ from chainrule.engine.native.vectors import (
     ranged,
     splat,
 )
+from chainrule.records import dataclass
 
 LARGE = 2**18  # bytes of B from which on it is packed
 

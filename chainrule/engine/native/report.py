@@ -6,13 +6,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.groups import Group, space_of
 from chainrule.engine.native.repertoire import SIMPLE
 from chainrule.engine.native.roofline import Roofline, roofline
+from chainrule.records import dataclass
 
 FUNCTION = 20  # operations of an exponential function and its like, about
 

@@ -12,7 +12,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from chainrule.engine.native import cache
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
 from chainrule.engine.simplifying import simplified
+from chainrule.records import dataclass
 from chainrule.tracing import flatten
 
 NEAR = 2**20  # bytes that stay in the processor's caches

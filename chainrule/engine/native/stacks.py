@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Layout, matrices_of
@@ -13,6 +12,7 @@ from chainrule.engine.native.target import I8, I64, Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import ranged
 from chainrule.engine.program import Op, contiguous
+from chainrule.records import dataclass
 
 Shape = tuple[int, ...]
 

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError
+from chainrule.records import dataclass
 from chainrule.tracing import flatten, name_of, unflatten
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group
 from chainrule.engine.program import Op
+from chainrule.records import dataclass
 
 COMMENTS = 100  # steps of a kernel that are named in the source
 CALL = 20  # lines that a call takes, with its addresses

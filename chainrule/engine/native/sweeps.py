@@ -8,7 +8,6 @@ parts, each with sums of its own, so that the result does not depend on the numb
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.native import ir
@@ -18,6 +17,7 @@ from chainrule.engine.native.threads import share
 from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 from chainrule.engine.program import Op
+from chainrule.records import dataclass
 
 PARTS = 16
 LARGE = 2**20  # bytes of X from which on it pays

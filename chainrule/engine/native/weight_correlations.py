@@ -10,7 +10,6 @@ architectures", SC 2018.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engine.geometry import Geometry
@@ -19,6 +18,7 @@ from chainrule.engine.native.correlations import panel_width
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
 from chainrule.engine.native.vectors import carried_range, counted, ranged
+from chainrule.records import dataclass
 
 STATIC = 4  # tiles of a kernel whose code is written out
 CACHE = 48 * 1024  # bytes of rows that a sum over positions goes through at once

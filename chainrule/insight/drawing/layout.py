@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from chainrule.insight.drawing.ordering import Layers, Segment, ordered
+from chainrule.records import dataclass
 
 ACROSS_GAP, ALONG_GAP = 18.0, 22.0  # px between neighbours, and between ranks
 STEEPEST = 0.36  # ranks stand further apart where an edge goes far across

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from chainrule.insight.drawing.blocks import line_width, words
@@ -11,6 +10,7 @@ from chainrule.insight.drawing.palette import BAD, LEVELS, NONE, ZERO
 from chainrule.insight.drawing.shapes import Box, Curve, Point, Shape
 from chainrule.insight.drawing.sketch import Line, Sketch
 from chainrule.insight.words import number
+from chainrule.records import dataclass
 
 SIZE, SQUARE, GAP = 11.5, 13.0, 18.0
 _ARROW = 24.0  # length of an arrow in the key

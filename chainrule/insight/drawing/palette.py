@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from chainrule.records import dataclass
 
 LEVELS = 8  # steps of the scale
 ZERO, NONE, BAD = "zero", "none", "bad"  # beside the scale: exactly 0, no derivative, not finite

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from chainrule.insight.drawing.sketch import Arrow, Item, Kind, Line, Sketch, St
 from chainrule.insight.drawing.sweeps import Sweeps, largest, norm
 from chainrule.insight.edges import partial_value
 from chainrule.insight.words import digest, number
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from chainrule.insight.traced import TracedGraph

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from chainrule.insight.drawing.palette import Scale
+from chainrule.records import dataclass
 
 Direction = Literal["auto", "right", "down"]
 Kind = Literal["input", "step", "group", "layer"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from chainrule.errors import ArgumentError, ShapeError
 from chainrule.functions import floating
 from chainrule.nn.layers.draws import Rng
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from chainrule.insight.drawing import Drawing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -14,6 +13,7 @@ from chainrule.functions import floating
 from chainrule.nn.initializers import Init, get_initializer
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng, starting
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from chainrule.errors import ArgumentError
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng, child, starting
 from chainrule.nn.naming import user_line
+from chainrule.records import dataclass
 
 
 def with_names(layers: Sequence[Layer]) -> tuple[Layer, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from chainrule.nn.activations import Activation, get_activation
 from chainrule.nn.initializers import Init, get_initializer
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng, starting
+from chainrule.records import dataclass
 from chainrule.spatial import conv1d, conv2d
 
 Size = int | tuple[int, ...]

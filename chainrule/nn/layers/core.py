@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -18,6 +17,7 @@ from chainrule.nn.activations import get_activation
 from chainrule.nn.initializers import Init, get_initializer
 from chainrule.nn.layers.base import Layer, Shape, Tree, zeros
 from chainrule.nn.layers.draws import Rng, starting
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

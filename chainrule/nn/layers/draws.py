@@ -8,13 +8,13 @@ that a compiled step draws the same as one by NumPy.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.elementary.base import is_traced, shape_of
 from chainrule.elementary.random import random_key, random_normal, random_uniform
+from chainrule.records import dataclass
 
 # A seed, a key (numbers that name one use: seed, step, layer, …) or a NumPy generator.
 Rng = int | tuple[int, ...] | np.random.Generator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from chainrule.elementary.base import shape_of
 from chainrule.functions import floating
 from chainrule.nn.layers.base import Layer, Tree
 from chainrule.nn.layers.draws import Rng, generator
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from chainrule.graph import Node
 from chainrule.nn.initializers import Init, get_initializer
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng, starting
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

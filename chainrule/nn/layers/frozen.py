@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng
+from chainrule.records import dataclass
 
 # What the inner layer's parameters and state are called in the state of the frozen one.
 PARAMS, STATE = "frozen_params", "frozen_state"

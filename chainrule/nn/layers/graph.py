@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from chainrule.elementary.base import shape_of
 from chainrule.nn.layers.base import Layer, Shape, Tree, zeros
 from chainrule.nn.layers.containers import with_names
 from chainrule.nn.layers.draws import Rng, child, starting
+from chainrule.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from chainrule.functions import floating
 from chainrule.nn.initializers import Init, get_initializer
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng, starting
+from chainrule.records import dataclass
 
 
 def _from_front(layer: Layer, axis: int, axes: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.conv import Size, check_padding, sizes
 from chainrule.nn.layers.draws import Rng
+from chainrule.records import dataclass
 from chainrule.spatial import average_pool, max_pool
 
 _MEANING = ("length, channels", "height, width, channels")

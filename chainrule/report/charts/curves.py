@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chainrule.records import dataclass
 from chainrule.report.charts.frame import (
     HEIGHT,
     LINE,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from chainrule.insight.words import width
+from chainrule.records import dataclass
 from chainrule.report.charts.scales import Scale
 from chainrule.report.markup import Html, join, tag
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from chainrule.records import dataclass
 
 Values = Iterable[float]
 WIDE = 50.0  # from the least to the greatest value: then a scale is logarithmic

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.target import Target
+from chainrule.records import dataclass
 from chainrule.train.tabular.study import Part, Study
 from chainrule.train.tabular.table_model import probabilities
 from chainrule.train.tabular.training import Trained

@@ -7,13 +7,14 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from chainrule.data.table import nearest
 from chainrule.errors import ArgumentError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.optim.names import OPTIMIZERS
+from chainrule.records import dataclass
 
 SCHEDULES = (
     "constant", "step", "exponential", "linear", "cosine", "warmup-cosine", "one-cycle", "plateau",

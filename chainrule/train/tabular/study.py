@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from chainrule.data.table import Table, listed
 from chainrule.data.target import Target, find_target, rows_with_target, standardised
 from chainrule.errors import ArgumentError
 from chainrule.nn.metrics import evaluate
+from chainrule.records import dataclass
 from chainrule.train.tabular.settings import Settings
 
 Array = NDArray[np.float64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from chainrule.data.table import Column, Table, listed
 from chainrule.data.target import Target
 from chainrule.errors import DataError, ModelFileError
 from chainrule.nn.metrics import evaluate
+from chainrule.records import dataclass
 from chainrule.train.model import Model
 from chainrule.train.saving import load
 from chainrule.train.tabular.study import Scores

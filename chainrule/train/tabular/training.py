@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule import nn, optim
 from chainrule.optim.base import kernels_only
+from chainrule.records import dataclass
 from chainrule.train.callbacks import (
     Callback,
     EarlyStopping,

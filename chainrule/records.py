@@ -1,0 +1,170 @@
+"""Frozen dataclasses that cost little to define.
+
+The standard decorator writes and compiles six methods for each class, which takes half a
+millisecond, and a training begins with some 130 classes, of which it uses few. Here five of the
+methods are the same functions for all classes and look the fields up; the standard library writes
+``__init__`` when a class is first called.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import reprlib
+from collections.abc import Callable
+from dataclasses import Field, FrozenInstanceError
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass  # it is the same to whoever reads a class
+else:
+
+    def dataclass(
+        cls: Any = None, /, *, frozen: bool = False, kw_only: bool = False, eq: bool = True
+    ) -> Any:
+        """What the standard decorator makes with the same arguments, in a tenth of the time.
+
+        >>> @dataclass(frozen=True)
+        ... class Point:
+        ...     x: float
+        ...     y: float = 0.0
+        >>> Point(1.0), Point(1.0) == Point(1.0, 0.0), dataclasses.replace(Point(1.0), y=2.0)
+        (Point(x=1.0, y=0.0), True, Point(x=1.0, y=2.0))
+        >>> Point(1.0).x = 2.0
+        Traceback (most recent call last):
+        dataclasses.FrozenInstanceError: cannot assign to field 'x'
+        """
+        if not frozen:
+            return dataclasses.dataclass(cls, kw_only=kw_only, eq=eq)
+        return functools.partial(_frozen, kw_only=kw_only, eq=eq)
+
+
+def _frozen(cls: Any, kw_only: bool, eq: bool) -> Any:
+    """The class, with its fields and methods."""
+    own = inspect.get_annotations(cls)
+    given = {name: cls.__dict__[name] for name in own if name in cls.__dict__}
+    # The standard library says what is a field, on a class that has nothing else.
+    alone: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(
+        _bare(cls, own, given)
+    )
+    fields: dict[str, Field[Any]] = {}
+    for base in reversed(cls.__mro__[1:]):
+        fields |= getattr(base, "__dataclass_fields__", {})
+    fields |= alone.__dataclass_fields__
+    for name, value in given.items():
+        if isinstance(value, Field):
+            if name in vars(alone):
+                setattr(cls, name, vars(alone)[name])
+            else:
+                delattr(cls, name)
+    cls.__dataclass_fields__ = fields
+    cls.__dataclass_params__ = _Frozen.__dataclass_params__  # type: ignore[attr-defined]
+    positional = tuple(f.name for f in fields.values() if f.init and not f.kw_only)
+    methods = {"__init__": _Init(cls), "__repr__": _repr, "__setattr__": _set,
+               "__delattr__": _delete, "__replace__": dataclasses.replace,
+               "__match_args__": positional}  # fmt: skip
+    if eq:
+        methods |= {"__eq__": _equal, "__hash__": _hash}
+    for name, method in methods.items():
+        if cls.__dict__.get(name) is None:
+            setattr(cls, name, method)
+    return cls
+
+
+def _bare(cls: type, annotations: Any, values: Any) -> type:
+    """A class of the same name with these fields."""
+    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    return type(
+        cls.__name__, (), {**names, "__doc__": "", "__annotations__": annotations, **values}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Frozen:
+    """What a frozen dataclass tells the standard decorator when that is given a subclass."""
+
+
+class _Init:
+    """An ``__init__`` that is written when it is first asked for."""
+
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+
+    def __get__(self, record: Any, kind: Any = None) -> Any:
+        cls = self.cls
+        if cls.__dict__["__init__"] is self:
+            cls.__init__ = _written(cls)
+        return cls.__init__ if record is None else cls.__init__.__get__(record)
+
+
+def _written(cls: Any) -> Callable[..., None]:
+    """``__init__`` from the standard library."""
+    fields = dataclasses.fields(cls)
+    values: dict[str, Any] = {
+        f.name: dataclasses.field(
+            default=f.default, default_factory=f.default_factory, init=f.init, kw_only=f.kw_only
+        )  # type: ignore[call-overload]
+        for f in fields
+    }
+    if hasattr(cls, "__post_init__"):
+        values["__post_init__"] = None
+    alone: Any = _bare(cls, {f.name: f.type for f in fields}, values)
+    init: Callable[..., None] = dataclasses.dataclass(frozen=True, repr=False, eq=False)(
+        alone
+    ).__init__
+    return init
+
+
+@reprlib.recursive_repr()
+def _repr(self: Any) -> str:
+    shown = (f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self) if f.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _equal(self: Any, other: Any) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    kind: Any = type(self)
+    names = _compared(kind)
+    return _values(self, names) == _values(other, names)
+
+
+def _hash(self: Any) -> int:
+    kind: Any = type(self)
+    return hash(_values(self, _hashed(kind)))
+
+
+def _values(self: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple([getattr(self, name) for name in names])
+
+
+@functools.cache
+def _compared(cls: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(cls) if f.compare)
+
+
+@functools.cache
+def _hashed(cls: Any) -> tuple[str, ...]:
+    fields = dataclasses.fields(cls)
+    return tuple(f.name for f in fields if (f.compare if f.hash is None else f.hash))
+
+
+def _set(self: Any, name: str, value: Any) -> None:
+    if _held(self, name):
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(self, name, value)
+
+
+def _delete(self: Any, name: str) -> None:
+    if _held(self, name):
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+    object.__delattr__(self, name)
+
+
+def _held(self: Any, name: str) -> bool:
+    """Is it a field, or an attribute of a record that is no more than its fields?"""
+    return "__dataclass_fields__" in type(self).__dict__ or name in self.__dataclass_fields__
+
+
+__all__ = ["dataclass"]
