@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +89,43 @@ def test_a_signature_is_compiled_once_by_many_threads() -> None:
         thread.join()
     assert len(compiled.versions) == 1
     assert len(set(results)) == 1
+
+
+INTERRUPTS = """
+import numpy as np
+import chainrule as cr
+from chainrule.engine.native import compiler
+compiler.PAYS = 0.0  # short calls: most of their time is the hand-over
+cr.set_threads(3)
+x = np.random.default_rng(0).standard_normal((80, 80))
+compiled = cr.compile(lambda x: np.tanh(x @ x) @ x)
+expected = compiled(x).tobytes()
+assert next(iter(compiled.versions.values())).run.splits
+for _ in range(300):
+    try:
+        print("ready", flush=True)
+        while True:
+            assert compiled(x).tobytes() == expected
+    except KeyboardInterrupt:
+        pass
+print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+def test_ctrl_c_at_any_moment_of_a_call_leaves_no_thread_waiting() -> None:
+    chance, said = random.Random(0), ""
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTS], stdout=subprocess.PIPE) as child:
+        late = threading.Timer(100.0, child.kill)
+        late.start()
+        assert child.stdout is not None
+        for line in child.stdout:
+            said = line.decode().strip()
+            if said == "ready":
+                time.sleep(chance.uniform(0.0, 2e-3))
+                child.send_signal(signal.SIGINT)
+        late.cancel()
+    assert (said, child.returncode) == ("done", 0)
 
 
 FORK = """

@@ -3,14 +3,20 @@
 A kernel that is worth it is split along its first axis, the others are left to the first thread;
 between them all wait for each other. The sums of a row never depend on who does it, so the
 result is the same to the last bit with any number of threads.
+
+Code that runs in several threads ends with a barrier. So who has done the first share knows that all
+are done, and nothing is left to wait for in Python, where Ctrl-C could come in between.
 """
 
 from __future__ import annotations
 
+import operator
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,15 +51,16 @@ class Pool:
 
     def __init__(self) -> None:
         self.size: int | None = None
-        self._queues: list[queue.SimpleQueue[Any]] = []
-        self._lock = threading.Lock()
-        self.sync = np.zeros(32, np.int64)  # the barrier's counter and turn, on lines of their own
+        self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
         """Threads do not survive a fork."""
-        self._queues, self._lock = [], threading.Lock()
+        self._queues: list[queue.SimpleQueue[Any]] = []
+        self._free = deque([True])  # empty while a call has the threads
+        # The barrier's counter and turn, on lines of their own. They are never set back: a thread
+        # may still be on its way out of the last barrier when the next call begins.
         self.sync = np.zeros(32, np.int64)
 
     def threads(self) -> int:
@@ -65,24 +72,31 @@ class Pool:
         """work(thread, threads, address of the barrier) in each of up to ``wanted`` threads.
 
         Where the threads are busy with another call, the caller does it alone.
+
+        Args:
+            work: compiled code that ends with a barrier.
+            wanted: how many threads pay.
         """
         threads = min(wanted, self.threads())
-        if threads < 2 or not self._lock.acquire(blocking=False):
+        if threads < 2:
             work(0, 1, 0)
             return
+        while len(self._queues) < threads - 1:
+            self._start()
+        shares = [partial(work, k, threads, self.sync.ctypes.data) for k in range(threads)]
+        others = zip(self._queues, shares[1:], strict=False)
+        calls: list[Callable[[], Any]] = [
+            self._free.pop,
+            *(partial(waiting.put, share) for waiting, share in others),
+            shares[0],
+            partial(self._free.append, True),
+        ]
         try:
-            while len(self._queues) < threads - 1:
-                self._start()
-            self.sync[:] = 0
-            address = self.sync.ctypes.data
-            done: queue.SimpleQueue[None] = queue.SimpleQueue()
-            for number, waiting in enumerate(self._queues[: threads - 1]):
-                waiting.put((work, number + 1, threads, address, done))
-            work(0, threads, address)
-            for _ in range(threads - 1):
-                done.get()
-        finally:
-            self._lock.release()
+            # One call in C, for Python answers Ctrl-C between two instructions of its own: with a
+            # part of the shares handed over, the others would wait for the rest for ever.
+            deque(map(operator.call, calls), maxlen=0)
+        except IndexError:  # nothing to pop
+            work(0, 1, 0)
 
     def _start(self) -> None:
         waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -93,11 +107,7 @@ class Pool:
 
 def _serve(waiting: queue.SimpleQueue[Any]) -> None:
     while True:
-        work, number, threads, address, done = waiting.get()
-        try:
-            work(number, threads, address)
-        finally:
-            done.put(None)
+        waiting.get()()
 
 
 POOL = Pool()
