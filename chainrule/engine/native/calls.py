@@ -38,6 +38,7 @@ _FUNCTIONS: dict[str, Any] = {  # name -> (result, arguments)
     "Py_IncRef": (ir.VoidType(), [POINTER]),
     "Py_DecRef": (ir.VoidType(), [POINTER]),
     "PyMem_RawMalloc": (POINTER, [I64]),
+    "PyErr_NoMemory": (POINTER, []),
     "PyMem_RawFree": (ir.VoidType(), [POINTER]),
     "PyEval_SaveThread": (POINTER, []),
     "PyEval_RestoreThread": (ir.VoidType(), [POINTER]),
@@ -219,7 +220,7 @@ class _Writer:
         self._arguments(args, numbers, slots)
         made = self._results(numbers, slots)
         self._constants(slots)
-        self._run(slots)
+        self._run(slots, made)
         self.b.ret(self._packed(self.shape, made, numbers))
         self.b = ir.Builder(self.other)
         answer = self._get("_Py_NotImplementedStruct")
@@ -283,20 +284,23 @@ class _Writer:
                 "PyArray_New", self._get("ndarray"), ir.Constant(I32, len(y.shape)), dimensions,
                 kind, nothing, nothing, zero, zero, nothing,
             )  # fmt: skip
-            self._unless_null(x, [a for a in made if a is not None])
+            self._unless_null(x, made)
             self._point(slots, slot, self._field(x, _DATA))
             made.append(x)
         return made
 
-    def _unless_null(self, x: ir.Value, made: list[ir.Value]) -> None:
-        """Go on, or hand NumPy's error on where there is no memory."""
-        b = self.b
-        with b.if_then(b.icmp_unsigned("==", x, ir.Constant(POINTER, None)), likely=False):
+    def _unless_null(
+        self, x: ir.Value, made: list[ir.Value | None], error: str | None = None
+    ) -> None:
+        """Go on, or hand on that there is no memory: the error is set, or ``error`` sets it."""
+        b, null = self.b, ir.Constant(POINTER, None)
+        with b.if_then(b.icmp_unsigned("==", x, null), likely=False):
             for a in made:
-                self._call("Py_DecRef", a)
-            b.ret(ir.Constant(POINTER, None))
+                if a is not None:
+                    self._call("Py_DecRef", a)
+            b.ret(null if error is None else self._call(error))
 
-    def _run(self, slots: ir.Value) -> None:
+    def _run(self, slots: ir.Value, made: list[ir.Value | None]) -> None:
         b, size = self.b, self.storage.arena_size
         stack = size <= ON_STACK
         block = None
@@ -304,6 +308,7 @@ class _Writer:
             arena = b.alloca(I8, max(size, 1), ALIGNMENT)
         else:
             block = self._call("PyMem_RawMalloc", _i(size + ALIGNMENT))
+            self._unless_null(block, made, "PyErr_NoMemory")
             up = b.add(b.ptrtoint(block, I64), _i(ALIGNMENT - 1))
             arena = b.inttoptr(b.and_(up, _i(-ALIGNMENT)), POINTER)
         self._point(slots, self.storage.arena_slot, arena)
