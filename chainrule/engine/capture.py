@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -39,13 +41,30 @@ class Captured:
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
     """No search for cycles while a graph or code grows: it would look at all again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
+    was_on, thread = gc.isenabled(), threading.get_ident()
     try:
+        if was_on:
+            _pausing.add(thread)
+        gc.disable()
         yield
     finally:
         if was_on:
+            _pausing.discard(thread)
             gc.enable()
+
+
+_pausing: set[int] = set()  # threads that are to switch the search on again
+
+
+def _go_on() -> None:
+    """Do in a forked process what threads that are gone would have done."""
+    if _pausing - {threading.get_ident()}:
+        gc.enable()
+    _pausing.intersection_update({threading.get_ident()})
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_go_on)
 
 
 def is_number(x: Any) -> bool:

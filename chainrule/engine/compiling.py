@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from chainrule.engine.capture import Captured, capture, is_number, without_collection
+from chainrule.engine.forking import Lock
 from chainrule.engine.program import Program
 from chainrule.engine.reference import Reference
 from chainrule.engine.simplifying import simplified
@@ -83,7 +83,7 @@ class Compiled:
         self.explain = explain
         self.static = _static_names(f, static_argnames)
         self.versions: dict[Any, Version] = {}
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._fast: tuple[Any, ...] = ()  # built-in functions for plain arguments, the last first
         functools.update_wrapper(self, f)
 

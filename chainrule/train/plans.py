@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.capture import is_number
+from chainrule.engine.forking import fork_outside
 from chainrule.tracing import flatten
 
 MOST = 16  # plans that are kept
 _plans: OrderedDict[Any, Any] = OrderedDict()
-_lock = threading.Lock()
+_lock = threading.RLock()
+fork_outside(_lock)
 
 
 def recipe(x: Any) -> Any:

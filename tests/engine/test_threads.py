@@ -150,6 +150,96 @@ def test_after_a_fork() -> None:
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
 
 
+FORKS = """
+import gc, os, sys, threading, time
+import numpy as np
+import chainrule as cr
+from llvmlite.binding import ffi
+from chainrule.engine.native import machine
+from chainrule.train import plans
+
+x = np.ones((4, 4))
+
+def compiled(k):
+    return np.isfinite(cr.compile(lambda x: np.sin(x * k) @ x)(x)).all()
+
+def trained():
+    model = cr.Model([cr.nn.Dense(1)])
+    model.compile(jit_compile=True, loss="mse")
+    model.fit(x, x[:, :1], verbose=0)
+    return True
+
+def in_child(work):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if work() else 3)
+    end = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+        time.sleep(0.01)
+        if time.monotonic() > end:
+            os.kill(child, 9)
+    if ended[1]:
+        sys.exit(f"the child of {work} ended with {ended[1]}")
+
+def beside(work):
+    inside = threading.Event()
+    threading.Thread(target=work, args=(inside,), daemon=True).start()
+    inside.wait()
+
+compiled(1.0)  # LLVM is there
+"""
+HELD = """
+for lock in (machine._lock, plans._lock, ffi.lib._lock):
+    def hold(inside):
+        with lock:
+            inside.set()
+            time.sleep(0.2)
+    beside(hold)
+    in_child(lambda: compiled(2.0) and trained())
+"""
+TRACED = """
+slow = True
+def held(inside):
+    def f(x):
+        inside.set()
+        while slow:
+            time.sleep(0.001)
+        return 2 * x
+    global shared
+    shared = cr.compile(f)
+    shared(x)
+beside(held)
+
+def work():
+    global slow
+    slow = False
+    return gc.isenabled() and np.array_equal(shared(x), 2 * x)
+
+in_child(work)
+"""
+COMPILED = """
+def compile_on(inside):
+    inside.set()
+    k = 2.0
+    while True:
+        compiled(k := k + 1)
+beside(compile_on)
+for k in range(8):
+    time.sleep(0.003 * k)
+    in_child(lambda: compiled(1000.0 + k))
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("beside", [HELD, TRACED, COMPILED], ids=["held", "traced", "compiled"])
+def test_after_a_fork_while_other_threads_compile(beside: str) -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS + beside]
+    env = {**os.environ, "CHAINRULE_CACHE": "off"}
+    ran = subprocess.run(command, timeout=100, check=False, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

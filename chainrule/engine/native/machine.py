@@ -15,12 +15,15 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
+from chainrule.engine.forking import fork_outside
 from chainrule.engine.native import cache, ir
 from chainrule.engine.native.target import Target, host, initialize
 from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+# LLVM has locks of its own, which are open where no thread is in it.
+fork_outside(_lock, *filter(None, [getattr(ffi.lib, "_lock", None)]))
 _numbers = itertools.count()
 
 
