@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import operator
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -110,6 +112,17 @@ class Compiled:
             return self(*given[0], **given[1])
         numbers = [x for x in leaves if is_number(x)]
         return version.captured.pack(version.outputs(numbers))
+
+    def __reduce__(self) -> Any:
+        """By name, as functions are: its own where it is a decorated one, or that of the other.
+
+        Code is made anew, or loaded from the disk.
+        """
+        name = getattr(self, "__qualname__", "")
+        with contextlib.suppress(AttributeError, KeyError):
+            if operator.attrgetter(name)(sys.modules[self.__module__]) is self:
+                return name
+        return Compiled, (self.f, self.static, self.engine, self.explain)
 
     def _compile(self, key: Any, leaves: list[Any], spec: Any, fixed: dict[str, Any]) -> None:
         with self._lock:

@@ -34,7 +34,6 @@ class Compiled:
             network and into the loss, which is exact from logits.
         metrics: by their names in the history.
         weighted: the names of those that take the weights of rows and classes into account.
-        step: the pure training step.
     """
 
     optimizer: Any
@@ -43,7 +42,11 @@ class Compiled:
     objective: Loss
     metrics: dict[str, Metric]
     weighted: frozenset[str]
-    step: TrainStep
+
+    @property
+    def step(self) -> TrainStep:
+        """The pure training step. It is made anew each time, so that a pickle has no functions."""
+        return training_step(self.network, self.objective, self.optimizer)
 
     def predictions(self, outputs: Any) -> Any:
         """Probabilities (Poisson: rates) from the outputs of the trained network."""
@@ -167,8 +170,7 @@ def compiled(
             # The scores of a hinge loss are no probabilities: they change class at 0.
             if isinstance(chosen, Hinge) and m in ("accuracy", "acc", "binary_accuracy"):
                 table[name] = BinaryAccuracy(0.0)
-    step = training_step(network, objective, rule)
-    return Compiled(rule, chosen, network, objective, table, frozenset(weighted), step)
+    return Compiled(rule, chosen, network, objective, table, frozenset(weighted))
 
 
 def find_optimizer(optimizer: Any) -> Any:

@@ -118,11 +118,12 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     )  # fmt: skip
 
     compiled = model.compiled("fit")
+    update = compiled.step
     run = model.run = Run(model.run.state, epoch=options.initial_epoch)
 
     def step(state: TrainState, batch: Batch, epoch: int, number: int) -> tuple[Any, Report]:
         key = (options.seed, STEP, epoch, number)
-        new, result = compiled.step(state, batch, key, model.override)
+        new, result = update(state, batch, key, model.override)
         return new, compiled.report(batch, result, clipped=compiled.clipped(state, new))
 
     def explain(run: Run, batch: Any, report: Report) -> DivergenceError | None:

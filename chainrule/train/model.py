@@ -73,6 +73,10 @@ class Model(Network):
         self.jit_compile: bool | Literal["auto"] = "auto"
         self.predictor = Predictor()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy or pickle has all but the callbacks of the last training, and code."""
+        return {**self.__dict__, "listeners": Callback()}
+
     @property
     def optimizer(self) -> Any:
         """The optimizer that `compile` was given."""

@@ -4,8 +4,8 @@ A kernel that is worth it is split along its first axis, the others are left to 
 between them all wait for each other. The sums of a row never depend on who does it, so the
 result is the same to the last bit with any number of threads.
 
-Code that runs in several threads ends with a barrier. So who has done the first share knows that all
-are done, and nothing is left to wait for in Python, where Ctrl-C could come in between.
+Code that runs in several threads ends with a barrier. So who has done the first share knows that
+all are done, and nothing is left to wait for in Python, where Ctrl-C could come in between.
 """
 
 from __future__ import annotations

@@ -33,6 +33,11 @@ class Callback:
     model: Any = None
     params: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Functions of a training, and the data in them, are not copied with a callback."""
+        told = {name: value for name, value in self.params.items() if not callable(value)}
+        return {**self.__dict__, "params": told}
+
     @property
     def hears_steps(self) -> bool:
         """Does it want to be told of every single step? Steps are done one by one then.
@@ -244,6 +249,11 @@ class LambdaCallback(Callback):
             "train_begin": on_train_begin, "train_end": on_train_end,
             "batch_begin": on_train_batch_begin, "batch_end": on_train_batch_end,
         }  # fmt: skip
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Functions of a training, and the data in them, are not copied with a callback."""
+        told = {name: value for name, value in self.params.items() if not callable(value)}
+        return {**self.__dict__, "params": told}
 
     @property
     def hears_steps(self) -> bool:
