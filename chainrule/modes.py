@@ -170,7 +170,7 @@ def reverse(
                 members[k] = g if members[k] is None else members[k] + g
                 cotangents[source] = members
             continue
-        for k, c in _contributions(fn, node, g, lift):
+        for k, c in _contributions(fn, node, g, lift, cache):
             a = args[k]
             if isinstance(a, Node) and a.index >= start:
                 add(a.index - start, c)
@@ -270,7 +270,9 @@ def _laid_out(rows: Pieces, shape: tuple[int, ...], depth: int, dtype: Any) -> l
     return [reshape(joined, shape=shape)]
 
 
-def _contributions(fn: Any, node: Node, g: Any, lift: bool) -> list[tuple[int, Any]]:
+def _contributions(
+    fn: Any, node: Node, g: Any, lift: bool, cache: Cache | None
+) -> list[tuple[int, Any]]:
     """The cotangents of a linear or general function's arguments, with their positions."""
     if is_step(fn):
         return []
@@ -281,16 +283,23 @@ def _contributions(fn: Any, node: Node, g: Any, lift: bool) -> list[tuple[int, A
             if isinstance(a, Node) and fn.differentiable(k):
                 rows.append((k, fn.adjoint(k, g, args, node.params)))
         return rows
-    result = fn.vjp(g, _result(node, lift), *args, **node.params)
+    result = fn.vjp(g, _result(node, lift, cache), *args, **node.params)
     return [(k, c) for k, c in enumerate(result) if c is not None]
 
 
-def _result(node: Node, lift: bool) -> Any:
+def _result(node: Node, lift: bool, cache: Cache | None) -> Any:
+    """What a rule sees of a node; of one with several results each of them."""
     if not lift:
         return node.value
     if not isinstance(node.value, tuple):
         return node
-    return tuple(pick(node, k=k) for k in range(len(node.value)))
+    key = (node.index, -1)
+    results = None if cache is None else cache.get(key)
+    if results is None:
+        results = tuple(pick(node, k=k) for k in range(len(node.value)))
+        if cache is not None:  # a loop of sweeps reads arrays from around it, not tuples of them
+            cache[key] = results
+    return results
 
 
 def forward(
@@ -332,7 +341,7 @@ def forward(
             rows[position - start] = _linear(node, incoming, lift)
         elif isinstance(fn, General):
             args = node.args if lift else tuple(value_of(a) for a in node.args)
-            y = _result(node, lift)
+            y = _result(node, lift, cache)
             rows[position - start] = fn.jvp(tuple(incoming), y, *args, **node.params)
     return rows
 

@@ -8,15 +8,19 @@ Golub & Pereyra (1973). Where NumPy reads one triangle only (Cholesky, eigh) so 
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
+from chainrule.elementary.arithmetic import absolute
 from chainrule.elementary.base import General, Linear, drawn, shape_of, value_of
 from chainrule.elementary.indexing import diagonal, diagonal_add
+from chainrule.elementary.logic import logical_or
 from chainrule.elementary.products import matmul, matrix_transpose
-from chainrule.elementary.reductions import sum_
+from chainrule.elementary.reductions import max_, sum_
 from chainrule.elementary.shaping import concatenate, reshape, sum_to, tril, where
+from chainrule.errors import KinkWarning
 
 _T = matrix_transpose
 
@@ -183,13 +187,61 @@ cholesky = General(
 )  # fmt: skip
 
 
-def _gaps(values: Any) -> Any:
-    """1/(wⱼ − wᵢ), and 0 where the two are equal: exact for functions of the eigenspaces."""
-    difference = reshape(values, shape=(*shape_of(values)[:-1], 1, shape_of(values)[-1])) - reshape(
-        values, shape=(*shape_of(values), 1)
-    )
+def _pairs(values: Any) -> tuple[Any, Any]:
+    """A vector as a row and as a column, for tables of vⱼ and vᵢ."""
+    shape = shape_of(values)
+    row = reshape(values, shape=(*shape[:-1], 1, shape[-1]))
+    return row, reshape(values, shape=(*shape, 1))
+
+
+def _still(inner: Any) -> Any:
+    """Where a matrix is 0 but for rounding, and on its diagonal."""
+    given, size = value_of(inner), absolute(inner)
+    noise = 100 * given.shape[-1] * np.finfo(given.dtype).eps
+    small = size <= noise * max_(size, axis=(-2, -1), keepdims=True)
+    return logical_or(small, np.eye(given.shape[-1], dtype=bool))
+
+
+def _rotation(inner: Any, values: Any, at_equal: Any = 0.0) -> Any:
+    """innerᵢⱼ/(wⱼ − wᵢ): by what vectors turn into each other; at_equal where wⱼ = wᵢ."""
+    row, column = _pairs(values)
+    difference = row - column
     same = difference == 0
-    return where(same, 0.0, 1.0 / where(same, 1.0, difference))
+    return where(same, at_equal, inner / where(same, 1.0, difference))
+
+
+def _turn(inner: Any, values: Any) -> Any:
+    """How eigenvectors turn along a tangent.
+
+    Where wⱼ = wᵢ nothing says which vectors span the common space. That they rest is exact for what
+    depends on the space as a whole, such as a projector, but not for v f(w) vᵀ.
+    """
+    row, column = _pairs(value_of(values))
+    if inner.size and np.any((row == column) & ~value_of(_still(inner))):
+        warnings.warn(
+            "a tangent at equal eigenvalues or singular values: it is exact for symmetric "
+            "functions of these and for what depends on the whole space that their vectors span, "
+            "not for others, nor for v f(w) vᵀ",
+            KinkWarning,
+            stacklevel=2,
+        )
+    return _rotation(inner, values)
+
+
+def _turn_adjoint(inner: Any, values: Any, alone: bool) -> Any:
+    """The adjoint of `_turn`, from the skew part of vᵀ ḡ.
+
+    Where wⱼ = wᵢ and inner is 0, nothing depends on which vectors span the common space, and 0 is
+    exact; else there is no derivative, and it is NaN.
+
+    Args:
+        alone: whether the values have no cotangent. If they have one, inner says nothing: that of
+            v f(w) vᵀ is (f(wⱼ) − f(wᵢ)) …, and f′(w) cannot be had from 0/0.
+    """
+    if not inner.size:
+        return inner
+    still = _still(inner) if alone else np.eye(shape_of(inner)[-1], dtype=bool)
+    return _rotation(inner, values, where(still, 0.0, np.nan))
 
 
 def _diag(v: Any) -> Any:
@@ -201,10 +253,18 @@ def _diagonal_of(a: Any) -> Any:
     return diagonal(a, offset=0, axis1=-2, axis2=-1)
 
 
+def _symmetrical(a: Any) -> Any:
+    return 0.5 * (a + _T(a))
+
+
+def _skew(a: Any) -> Any:
+    return 0.5 * (a - _T(a))
+
+
 def _eigh_jvp(t: Any, y: Any, a: Any) -> Any:
     w, v = y
     inner = matmul(matmul(_T(v), symmetric(t[0])), v)
-    return _diagonal_of(inner), matmul(v, _gaps(w) * inner)
+    return _diagonal_of(inner), matmul(v, _turn(inner, w))
 
 
 def _eigh_vjp(g: Any, y: Any, a: Any) -> Any:
@@ -213,7 +273,7 @@ def _eigh_vjp(g: Any, y: Any, a: Any) -> Any:
     if gw is not None:
         middle = _diag(gw)
     if gv is not None:
-        middle = middle + _gaps(w) * matmul(_T(v), gv)
+        middle = middle + _turn_adjoint(_skew(matmul(_T(v), gv)), w, gw is None)
     return (_symmetric_adjoint(matmul(matmul(v, middle), _T(v))),)
 
 
@@ -272,13 +332,21 @@ def qr(a: Any) -> tuple[Any, ...]:
     return q, concatenate(r, matmul(_T(q), a[..., m:]), axis=-1)
 
 
+def _reciprocal_sums(s: Any) -> Any:
+    """1/(sᵢ + sⱼ), and 0 where both are 0."""
+    row, column = _pairs(s)
+    total = row + column
+    return where(total == 0, 0.0, 1.0 / where(total == 0, 1.0, total))
+
+
 def _svd_jvp(t: Any, y: Any, a: Any) -> Any:
+    # With p = uᵀ da v, u turns by sym(p)/(sⱼ − sᵢ) + skew(p)/(sᵢ + sⱼ) and v by their difference.
+    # So what depends on u vᵀ alone is exact where singular values are equal.
     u, s, vt = y
-    v = _T(vt)
-    gaps, row = _gaps(s * s), reshape(s, shape=(*shape_of(s)[:-1], 1, shape_of(s)[-1]))
+    v, row = _T(vt), _pairs(s)[0]
     inner = matmul(matmul(_T(u), t[0]), v)
-    du = matmul(u, gaps * (inner * row + _T(inner * row)))
-    dv = matmul(v, gaps * (_T(inner) * row + _T(_T(inner) * row)))
+    common, apart = _turn(_symmetrical(inner), s), _reciprocal_sums(s) * _skew(inner)
+    du, dv = matmul(u, common + apart), matmul(v, common - apart)
     m, n = shape_of(a)[-2:]
     k = min(m, n)
     if m > k:
@@ -292,27 +360,28 @@ def _svd_jvp(t: Any, y: Any, a: Any) -> Any:
 
 def _svd_vjp(g: Any, y: Any, a: Any) -> Any:
     (gu, gs, gvt), (u, s, vt) = g, y
-    v = _T(vt)
-    row = reshape(s, shape=(*shape_of(s)[:-1], 1, shape_of(s)[-1]))
+    v, row = _T(vt), _pairs(s)[0]
     m, n = shape_of(a)[-2:]
     k = min(m, n)
-    middle: Any = 0.0
+    middle: Any = 0.0 if gs is None else _diag(gs)
     outside: Any = 0.0
-    if gs is not None:
-        middle = _diag(gs)
+    common: Any = 0.0
+    apart: Any = 0.0
     if gu is not None:
-        inner = _gaps(s * s) * matmul(_T(u), gu)
-        middle = middle + (inner + _T(inner)) * row
+        common = apart = matmul(_T(u), gu)
         if m > k:
             scaled = gu / row
             outside = outside + matmul(scaled - matmul(u, matmul(_T(u), scaled)), vt)
     if gvt is not None:
         gv = _T(gvt)
-        inner = _gaps(s * s) * matmul(vt, gv)
-        middle = middle + _T((inner + _T(inner)) * row)
+        inner = matmul(vt, gv)
+        common, apart = common + inner, apart - inner
         if n > k:
             scaled = gv / row
             outside = outside + matmul(u, _T(scaled - matmul(v, matmul(vt, scaled))))
+    if gu is not None or gvt is not None:
+        middle = middle + _turn_adjoint(_skew(common), s, gs is None)
+        middle = middle + _reciprocal_sums(s) * _skew(apart)
     return (matmul(matmul(u, middle), vt) + outside,)
 
 

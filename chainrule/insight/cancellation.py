@@ -94,8 +94,10 @@ class _Error(NamedTuple):
 
 def _relative(node: Node, wide: Any, full: float) -> _Error:
     """To how many digits a value is right."""
+    if isinstance(node.value, tuple):  # its parts are nodes of their own
+        return _Error(full, full)
     a, b = (np.asarray(x) for x in (node.value, wide))
-    if isinstance(node.value, tuple) or a.dtype.kind != "f" or not a.size:
+    if a.dtype.kind != "f" or not a.size:
         return _Error(full, full)
     good = np.isfinite(a) & np.isfinite(b)
     gap = np.abs(np.where(good, a - b, 0.0))

@@ -32,6 +32,8 @@ def cure_of_slope(scene: Scene, origin: Origin, nodes: Sequence[Node]) -> Cure:
     g = np.asarray(0.0 if origin.cotangent is None else first(origin.cotangent))
     zero = g.size > 0 and bool(np.any(g == 0.0)) and kind_of(origin.bad) == "nan"
     at = _slope_words(scene)
+    if scene.name in ("eigh", "svd") and _has_equal(node.value):
+        return _EQUAL
     if zero and not is_finite(node.value):
         by_hand = inside_sigmoid(scene.readers) and scene.name in EXPONENTIALS
         return Cure(
@@ -66,6 +68,19 @@ _STEEP: dict[str, tuple[float, ...]] = {
     "log1p": (-1.0,), "reciprocal": (0.0,), "power": (0.0,), "arcsin": (-1.0, 1.0),
     "arccos": (-1.0, 1.0), "arctanh": (-1.0, 1.0), "arccosh": (1.0,), "gammaln": (0.0,),
 }  # fmt: skip
+
+
+_EQUAL = Cure(
+    "two eigenvalues (or singular values) are equal: their vectors have no derivative, and that of "
+    "v f(w) vᵀ cannot be had from those of v and w",
+    "write what you need without vectors (np.linalg.solve, slogdet, cholesky; Newton's iteration "
+    "for a matrix root), or start where they differ",
+)
+
+
+def _has_equal(factors: Sequence[np.ndarray]) -> bool:
+    values = next(x for x in factors if x.ndim < max(y.ndim for y in factors))
+    return bool(np.any(np.diff(np.sort(values, axis=-1), axis=-1) == 0.0))
 
 
 def _slope_words(scene: Scene) -> str:

@@ -47,6 +47,22 @@ def loss(p: Any) -> Any:
     return (h**2).sum() * np.exp(p["c"]) + (p["v"] @ p["w"]) ** 2
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_jacobian_of_what_has_several_results(mode: str) -> None:
+    """The loop over the sweeps reads the factors, not the tuple of them."""
+
+    def g(a: Any) -> Any:
+        u, s, vt = np.linalg.svd(a)
+        w, v = np.linalg.eigh(a + a.T)
+        return u @ vt * s + v * w + np.linalg.qr(a)[1]
+
+    a = np.random.default_rng(3).standard_normal((3, 3))
+    eager = cr.jacobian(g, mode=mode)(a)
+    np.testing.assert_allclose(cr.compile(cr.jacobian(g, mode=mode))(a), eager, rtol=1e-12)
+    hessian = cr.hessian(lambda a: np.sin(g(a)).sum())
+    np.testing.assert_allclose(cr.compile(hessian)(a), hessian(a), rtol=1e-11)
+
+
 def test_hessian_of_a_tree() -> None:
     rng = np.random.default_rng(2)
     p = {"w": rng.standard_normal(5), "v": rng.standard_normal(5), "c": 0.3}

@@ -13,6 +13,7 @@ from tests.numpy_api.cases import QS, M, N, Q, S, T, V, W, case, check_case, mar
 
 _rng = np.random.default_rng(5)
 TALL = _rng.standard_normal((4, 3))
+WEIGHTS = np.arange(9.0).reshape(3, 3)
 WIDE = _rng.standard_normal((2, 4))
 STACK = _rng.standard_normal((2, 4, 3))
 SPD = Q @ Q.T + np.eye(3)
@@ -158,12 +159,71 @@ def test_hessian_of_a_determinant_of_a_zero_matrix() -> None:
     np.testing.assert_array_equal(hessian, np.fliplr(np.diag([1.0, -1.0, -1.0, 1.0])))
 
 
+@pytest.mark.filterwarnings("ignore:a tangent at equal")
 def test_sum_of_all_eigenvalues_with_a_repeated_one() -> None:
     """Functions of whole eigenspaces have a derivative where eigenvalues are equal."""
     check(lambda a: np.linalg.eigh(a + a.T).eigenvalues.sum(), np.eye(3))
     np.testing.assert_allclose(
         cr.grad(lambda a: (np.linalg.eigvalsh(a) ** 2).sum())(np.eye(3)), 2 * np.eye(3)
     )
+
+
+def polar(a: Any) -> Any:
+    """The orthogonal matrix nearest to a (Procrustes' problem)."""
+    u, _, vt = np.linalg.svd(a, full_matrices=False)
+    return u @ vt
+
+
+@pytest.mark.filterwarnings("ignore:a tangent at equal")
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_the_nearest_rotation_where_singular_values_are_equal(mode: str) -> None:
+    """At 2 I the polar factor moves by the skew part of da, over 2."""
+    jacobian = cr.jacobian(polar, mode=mode)(2 * np.eye(3))
+    tangent = np.arange(9.0).reshape(3, 3) ** 2
+    moved = np.einsum("ijkl,kl->ij", jacobian, tangent)
+    np.testing.assert_allclose(moved, (tangent - tangent.T) / 4, atol=1e-13)
+    check(polar, TALL)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_projector_on_an_eigenspace_with_equal_eigenvalues(mode: str) -> None:
+    """Along da: P da R + R da P, with R = Σ v vᵀ/(2 − w) over the other space."""
+
+    def projector(a: Any) -> Any:
+        v = np.linalg.eigh((a + a.T) / 2).eigenvectors[:, 1:]
+        return v @ v.T
+
+    a, tangent = np.diag([1.0, 2.0, 2.0]), np.arange(9.0).reshape(3, 3)
+    if mode == "forward":  # it cannot know what the vectors are for
+        with pytest.warns(cr.errors.KinkWarning, match="depends on the whole space"):
+            jacobian = cr.jacobian(projector, mode=mode)(a)
+    else:
+        jacobian = cr.jacobian(projector, mode=mode)(a)
+    even = (tangent + tangent.T) / 2
+    p, r = np.diag([0.0, 1.0, 1.0]), np.diag([1.0, 0.0, 0.0])
+    truth = p @ even @ r + r @ even @ p
+    np.testing.assert_allclose(np.einsum("ijkl,kl->ij", jacobian, tangent), truth, atol=1e-13)
+
+
+def root(a: Any) -> Any:
+    w, v = np.linalg.eigh(a)
+    return (v * np.sqrt(w)) @ v.T
+
+
+def test_a_matrix_function_at_equal_eigenvalues_is_no_number() -> None:
+    """The derivative of √A at I is half of dA; w and v alone do not tell it, so nothing is said."""
+    assert np.isnan(cr.grad(lambda a: root(a).sum())(np.eye(2))).any()
+    found = cr.debug(lambda a: root(a).sum())(np.eye(2))
+    assert "two eigenvalues (or singular values) are equal" in str(found)
+    with pytest.warns(cr.errors.KinkWarning, match="nor for v f"):
+        cr.jvp(root, (np.eye(2),), (np.ones((2, 2)),))
+    check(root, np.diag([1.0, 2.0, 4.0]))
+
+
+def test_factors_are_examined() -> None:
+    for f in (root, polar, lambda a: np.linalg.qr(a)[1], lambda a: np.linalg.slogdet(a)[1]):
+        found = cr.examine(lambda a, f=f: np.sum(f(a) * WEIGHTS))(np.diag([1.0, 2.0, 4.0]))
+        assert not found.findings
 
 
 def test_pinv_of_a_matrix_of_lower_rank() -> None:
