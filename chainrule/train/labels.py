@@ -14,7 +14,7 @@ from chainrule.nn.crossentropy import (
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-from chainrule.nn.loss import Loss
+from chainrule.nn.loss import FunctionLoss, Loss
 from chainrule.nn.losses import Hinge
 from chainrule.nn.naming import user_line
 from chainrule.records import dataclass
@@ -28,7 +28,8 @@ class Labels:
     """How targets are encoded, learnt from the training targets and kept with the model.
 
     Attributes:
-        kind: "numeric" (as they are), "binary" (0 and 1), "onehot" or "sparse" (0, 1, 2, …).
+        kind: "numeric" (one number for each output), "binary" (0 and 1), "onehot", "sparse" (0, 1,
+            2, …), or "own" (what a loss of the user's makes of them is its own matter).
         classes: the labels in the order of their codes, where they are not the codes themselves.
         outputs: the shape of one target.
     """
@@ -45,11 +46,11 @@ class Labels:
             ShapeError: another number of targets in a row than the model has outputs.
         """
         y = _array(y, name)
-        if self.kind != "numeric" and y.ndim == 2 and y.shape[1] == 1:
+        if self.kind not in ("numeric", "own") and y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         if self.classes is not None and y.ndim == 1:
             y = self._codes(y, name)
-        if y.dtype.kind not in "fiub" and self.kind != "numeric":
+        if y.dtype.kind not in "fiub" and self.kind not in ("numeric", "own"):
             count = 2 if self.kind == "binary" else self.outputs[-1]
             raise DataError(
                 f"{name} has classes by name, and the model knows them by number",
@@ -66,6 +67,8 @@ class Labels:
                 remedy="use a loss for classes, such as binary_crossentropy or "
                 "sparse_categorical_crossentropy",
             )
+        if self.kind == "own":
+            return self._as_trained(y, name, dtype)
         if self.kind == "onehot" and y.ndim == 1:
             y = np.eye(self.outputs[-1])[self._whole(y, name)]
         if self.kind == "sparse":
@@ -83,6 +86,17 @@ class Labels:
                 )
             y = y.reshape(len(y), *self.outputs)
         return y.astype(dtype)
+
+    def _as_trained(self, y: np.ndarray, name: str, dtype: Any) -> np.ndarray:
+        """Targets for a loss of the user's; whole numbers stay, as they may be used to index."""
+        if y.shape[1:] != self.outputs:
+            raise ShapeError(
+                f"{name} has targets of another shape than those that the model was trained with",
+                got=f"{name} of shape {y.shape}",
+                line=user_line(),
+                remedy=f"give an array of shape ({', '.join(map(str, ('rows', *self.outputs)))})",
+            )
+        return y.astype(dtype if y.dtype.kind == "f" else np.int64)
 
     def decode(self, scores: Any, threshold: float) -> Any:
         """The class of each row, in the labels that the targets had.
@@ -125,14 +139,14 @@ class Labels:
 
     def present(self, encoded: Any) -> set[Any]:
         """The classes that occur, by name; none of numbers."""
-        if self.kind == "numeric":
+        if self.kind in ("numeric", "own"):
             return set()
         codes = np.unique(self._class_of(encoded, None)).tolist()
         return {self.classes[c] if self.classes is not None else c for c in codes}
 
     def _class_of(self, encoded: Any, class_weight: Any) -> Any:
         """The code of each row's class."""
-        if self.kind == "numeric":
+        if self.kind in ("numeric", "own"):
             raise ArgumentError(
                 "class_weight needs a loss for classes",
                 got=f"class_weight={class_weight!r}",
@@ -189,6 +203,8 @@ def find_labels(y: Any, loss: Loss, outputs: tuple[int, ...], name: str = "y") -
     """
     kind = _kind(loss)
     y = _array(y, name)
+    if _is_own(loss) and y.shape[1:] != outputs and (*y.shape[1:], 1) != outputs:
+        return Labels("own", None, y.shape[1:])
     if kind == "numeric" or y.ndim > 2 or (y.ndim == 2 and y.shape[1] > 1):
         return Labels(kind, None, outputs)
     flat = y.reshape(len(y))
@@ -219,6 +235,11 @@ def _kind(loss: Loss) -> str:
     if isinstance(loss, CategoricalCrossentropy):
         return "onehot"
     return "sparse" if isinstance(loss, SparseCategoricalCrossentropy) else "numeric"
+
+
+def _is_own(loss: Loss) -> bool:
+    """Is it the user's? Then it may want targets of another shape than the outputs."""
+    return isinstance(loss, FunctionLoss) or not type(loss).__module__.startswith("chainrule.")
 
 
 def _needs_codes(flat: np.ndarray, loss: Loss, count: int) -> bool:

@@ -272,9 +272,10 @@ def _try(model: Model) -> None:
         except IndexError:  # an embedding takes whole numbers
             x = zeros(model.input_shape, 1, int)
             y, _ = model.layer(state.params, state.layers, x, training=False)
-    if model.labels is not None and np.shape(y)[1:] != model.labels.outputs:
+    labels = model.labels
+    if labels is not None and labels.kind != "own" and np.shape(y)[1:] != labels.outputs:
         raise ValueError(
-            f"outputs of shape {np.shape(y)[1:]} for targets of {model.labels.outputs}"
+            f"outputs of shape {np.shape(y)[1:]} for targets of {labels.outputs}"
         )
 
 

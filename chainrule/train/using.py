@@ -248,7 +248,7 @@ def outputs_of(
 def classes_of(model: Model, x: Any, batch_size: int | None, steps: int | None) -> Any:
     """The class of each row, in the labels that the training targets had."""
     compiled = model.compiled("predict_classes")
-    if model.labels is None or model.labels.kind == "numeric":
+    if model.labels is None or model.labels.kind in ("numeric", "own"):
         raise _no_classes(model)
     if isinstance(compiled.loss, Hinge):
         return model.labels.decode(outputs_of(model, model.layer, x, batch_size, steps), 0.0)
@@ -260,7 +260,8 @@ def probabilities_of(model: Model, x: Any, batch_size: int | None, steps: int | 
     compiled = model.compiled("predict_proba")
     if last_activation(model.layer) in ("sigmoid", "softmax"):  # whatever the loss
         return outputs_of(model, model.layer, x, batch_size, steps)
-    if model.labels is None or model.labels.kind == "numeric" or isinstance(compiled.loss, Hinge):
+    unnamed = model.labels is None or model.labels.kind in ("numeric", "own")
+    if unnamed or isinstance(compiled.loss, Hinge):
         raise _no_classes(model)
     return compiled.predictions(outputs_of(model, compiled.network, x, batch_size, steps))
 

@@ -93,7 +93,13 @@ class Dense(Layer):
         return get_activation(self.activation)(z), state
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if not input_shape or input_shape[-1] < 1:
+        if not input_shape:
+            raise self.misfit(
+                "one example must have at least one feature in its last axis",
+                "an input shape of (): each example is a single number",
+                "x[:, None] makes them rows of one feature: shape (rows, 1)",
+            )
+        if input_shape[-1] < 1:
             raise self.misfit(
                 "one example must have at least one feature in its last axis",
                 f"an input shape of {tuple(input_shape)} (without the batch axis)",

@@ -25,14 +25,15 @@ class Graph(Layer):
 
     Args:
         function: of (layers, x), or of (layers, x₁, x₂, …) for a tuple of inputs; of a dict of
-            inputs x is the dict.
+            inputs x is the dict. It returns one array; several outputs are put into one.
         layers: the layers by their names.
 
     Parameters and state: those of each layer, under its name. The state of a layer that is called
     twice passes through both calls.
 
     Raises:
-        ArgumentError: the function asks for a layer that is not there, or one is never used.
+        ArgumentError: the function asks for a layer that is not there, or one is never used; it
+            returns something else than one array.
 
     A skip connection, and weights shared by two calls:
 
@@ -87,7 +88,17 @@ class Graph(Layer):
 
     def _apply(self, run: _Run, x: Any) -> Any:
         layers = _Layers(run)
-        return self.function(layers, *x) if isinstance(x, tuple) else self.function(layers, x)
+        y = self.function(layers, *x) if isinstance(x, tuple) else self.function(layers, x)
+        if y is None or isinstance(y, (tuple, list, dict)):
+            raise self.wrong(
+                "the function returns one array, rows first",
+                "None" if y is None else f"{type(y).__name__} of {len(y)}",
+                "return what the last layer gave"
+                if y is None
+                else "put several outputs into one array, np.concatenate([a, b], axis=1), which a "
+                "loss of your own, a function of (y_true, y_pred), takes apart again",
+            )
+        return y
 
     def _example(
         self, input_shape: Any, rng: np.random.Generator, dtype: DTypeLike
