@@ -48,6 +48,14 @@ class Compiled:
         """The pure training step. It is made anew each time, so that a pickle has no functions."""
         return training_step(self.network, self.objective, self.optimizer)
 
+    @property
+    def learning_rate(self) -> Any:
+        """The optimizer's own, a number or a schedule, also where it is clipped."""
+        optimizer = self.optimizer
+        while not hasattr(optimizer, "learning_rate"):
+            optimizer = optimizer.optimizer
+        return optimizer.learning_rate
+
     def predictions(self, outputs: Any) -> Any:
         """Probabilities (Poisson: rates) from the outputs of the trained network."""
         return probabilities(self.objective, outputs)

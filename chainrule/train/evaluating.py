@@ -18,7 +18,9 @@ from chainrule.train.native import STRETCH, NativeSteps, arrays_of, batch_of, re
 from chainrule.train.plans import plan_for
 from chainrule.train.worth import Work, against, pays
 
-EVALUATION = Work(call=1e-4, passes=1.0, least=0.1)
+EVALUATION = Work(
+    call=1e-4, step=1e-5, passes=1.0, number=5e-9, parameter=0.0, least=0.1, node=0.01
+)
 
 
 class Evaluation:
@@ -93,7 +95,7 @@ def native_evaluation(
     """
     if steps is None or against(feed) is not None:
         return None
-    if not pays(EVALUATION, compiled, run, feed, times):
+    if not pays(EVALUATION, compiled, run.state, feed, times):
         return None
     check_values(compiled.network, run.state, arrays_of(feed)[0])
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain, islice
 from typing import Any
 
@@ -52,6 +52,11 @@ class Rows:
         self.most = steps
         # Of each epoch, where they are known.
         self.steps: int | None = None if callable(batch_size) else self.count(0)
+
+    @property
+    def example(self) -> Batch:
+        """A batch, of the first rows."""
+        return self._batch(slice(0, self.size(0)))
 
     def __call__(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch but for the first ones, which were done before."""
@@ -111,7 +116,13 @@ class Stream:
         source: gives (x, y) or (x, y, sample_weight), each a batch.
         prepare: makes a batch of what the source gives.
         steps: batches in an epoch; None for all.
+
+    Attributes:
+        length: how many batches the source says that it has, if it does.
+        example: a batch such as they come, of a training.
     """
+
+    example: Batch
 
     def __init__(
         self,
@@ -122,6 +133,7 @@ class Stream:
         self.source, self.steps = source, steps
         self.prepare: Any = prepare
         self.rows = None
+        self.length = len(source) if isinstance(source, Sized) else None
         self.first_epoch = self.taken = 0
         self.once: Iterator[Any] | None = None
         if not callable(source) and iter(source) is source:

@@ -17,6 +17,7 @@ from chainrule.train.feed import STEP, Rows, Stream, is_stream, parts_of
 from chainrule.train.inputs import as_inputs, example_shape, precision, rows_of, same_rows, take
 from chainrule.train.labels import find_labels
 from chainrule.train.loop import Record, Report, Run, run_epochs
+from chainrule.train.single import SingleSteps
 from chainrule.train.step import Batch, TrainState
 from chainrule.train.summary import output_shape
 from chainrule.train.using import (
@@ -99,7 +100,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     feed, held_out = feed_of(model, x, y, options)
     validation = _validation(model, held_out, options)
     _warn_of_new_classes(model, feed, validation, held_out is not None)
-    _ready(model)
+    ready(model)
 
     callbacks = told(options.callbacks)
     history = next((c for c in callbacks if isinstance(c, History)), None)
@@ -123,7 +124,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
 
     def step(state: TrainState, batch: Batch, epoch: int, number: int) -> tuple[Any, Report]:
         key = (options.seed, STEP, epoch, number)
-        new, result = update(state, batch, key, model.override)
+        new, result = (single or update)(state, batch, key, model.override)
         return new, compiled.report(batch, result, clipped=compiled.clipped(state, new))
 
     def explain(run: Run, batch: Any, report: Report) -> DivergenceError | None:
@@ -135,10 +136,12 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     from chainrule.train.evaluating import native_evaluation
     from chainrule.train.native import native_steps
 
-    several = native_steps(
+    native = native_steps(
         compiled, feed, run, options.epochs, listeners.members, model.jit_compile,
         lambda: model.override, 0 if validation is None else options.validation_freq,
+        model.single,
     )  # fmt: skip
+    several, single = (None, native) if isinstance(native, SingleSteps) else (native, None)
     times = (options.epochs - run.epoch) // options.validation_freq
     measured = native_evaluation(compiled, validation, several, run, times)
 
@@ -146,7 +149,8 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         scores = compiled.finish(run.kept)
         if validation is not None and (run.epoch + 1) % options.validation_freq == 0:
             given = None if measured is None else measured(run, listeners.hears_test_batches)
-            found = measure(model, validation, listeners, given=given)
+            look = None if single is None else single.look
+            found = measure(model, validation, listeners, given=given, look=look)
             scores |= {f"val_{name}": value for name, value in found.items()}
         return scores
 
@@ -282,7 +286,8 @@ def _stream(model: Model, source: Any, options: Options) -> Stream:
             line=user_line(),
             remedy="give steps_per_epoch, or a function that returns a new generator",
         )
-    x, y, _ = parts_of(stream.first())
+    first = stream.first()
+    x, y, _ = parts_of(first)
     x, columns = as_inputs(x, columns=model.columns)
     rows_of(x)
     learn(model, x, y, columns, options.seed)
@@ -296,7 +301,7 @@ def _stream(model: Model, source: Any, options: Options) -> Stream:
         by_class = model.labels.weights(batch.y, options.class_weight).astype(model.dtype)
         return batch._replace(weight=by_class if batch.weight is None else batch.weight * by_class)
 
-    stream.prepare = prepare
+    stream.prepare, stream.example = prepare, prepare(first)
     return stream
 
 
@@ -348,7 +353,7 @@ def _validation(model: Model, held_out: Any, options: Options) -> Rows | Stream 
     return feed
 
 
-def _ready(model: Model) -> None:
+def ready(model: Model) -> None:
     """Start the optimizer's state, if the model has none."""
     state = model.training_state("fit")
     if state.optimizer is None:

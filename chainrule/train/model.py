@@ -21,6 +21,7 @@ from chainrule.train.labels import Labels
 from chainrule.train.loop import Run
 from chainrule.train.network import Network
 from chainrule.train.predictor import Predictor
+from chainrule.train.single import SingleSteps
 
 if TYPE_CHECKING:
     from chainrule.insight.drawing import Drawing
@@ -69,6 +70,7 @@ class Model(Network):
         self.history: History | None = None
         self.listeners: Callback = Callback()
         self._compiled: Compiled | None = None
+        self._single: SingleSteps | None = None
         self.override: float | None = None
         self.jit_compile: bool | Literal["auto"] = "auto"
         self.predictor = Predictor()
@@ -125,6 +127,13 @@ class Model(Network):
             )
         return self._compiled
 
+    @property
+    def single(self) -> SingleSteps:
+        """Compiled code for one step at a time."""
+        if self._single is None:
+            self._single = SingleSteps(self.compiled("fit"))
+        return self._single
+
     def compile(
         self,
         optimizer: Any = "adam",
@@ -157,6 +166,7 @@ class Model(Network):
         self._need_layers("compile")
         self.jit_compile = jit_compile
         self._compiled = compiled(self.layer, optimizer, loss, metrics, weighted_metrics)
+        self._single = None
         self.override = None
         if self.run.state is not None:
             self.run = Run(self.run.state._replace(optimizer=None))
@@ -235,6 +245,38 @@ class Model(Network):
         )  # fmt: skip
         self.history = fit_model(self, x, y, options)
         return self.history
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        return_dict: bool = False,
+        seed: int = 0,
+    ) -> Any:
+        """One step on one batch, for training loops of one's own.
+
+        With ``jit_compile="auto"`` the step is native from the 21st of a shape on.
+
+        Args:
+            x, y, sample_weight: as for `fit`; the first call finds the classes, the first batch
+                must have them all.
+            return_dict: by names; otherwise a list, or the loss alone if there are no metrics.
+            seed: of the parameters if there are none, and of dropout.
+
+        Returns:
+            The loss and the metrics of this batch, before the update.
+
+        Raises:
+            DivergenceError: the loss or the gradient is not finite; nothing was updated.
+        """
+        from chainrule.train.on_batch import train_on_batch
+
+        scores = train_on_batch(self, x, y, sample_weight, seed)
+        if return_dict:
+            return scores
+        return list(scores.values()) if len(scores) > 1 else scores["loss"]
 
     def range_test(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ArgumentError, ChainruleError
+from chainrule.errors import ArgumentError, ChainruleError, CompileError
 from chainrule.nn.layers.draws import Key, key_of
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.blocks import After, Block, Done, Part, first_not_finite
@@ -21,14 +21,17 @@ from chainrule.train.callbacks.progress import EpochLines, ProgressBar
 from chainrule.train.callbacks.stopping import TerminateOnNaN
 from chainrule.train.compiled import Compiled
 from chainrule.train.extremes import check_values
-from chainrule.train.feed import STEP, Rows
+from chainrule.train.feed import STEP, Rows, Stream
 from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
 from chainrule.train.plans import plan_for
+from chainrule.train.single import SingleSteps
 from chainrule.train.step import Batch, Result, TrainState
-from chainrule.train.worth import Work, against, pays
+from chainrule.train.worth import Work, against, pays, without_engine
 
-TRAINING = Work(call=3e-4, passes=3.0, least=0.3)
+TRAINING = Work(
+    call=3e-4, step=3e-5, passes=3.0, number=2e-8, parameter=4e-8, least=0.2, node=0.015
+)
 STRETCH = 0.05  # seconds of steps in one go, after which Ctrl-C and callbacks have their turn
 # Callbacks that neither read nor change the model or its data between the first step and the last.
 BLIND = (CSVLogger, EpochLines, History, ProgressBar, TerminateOnNaN)
@@ -36,14 +39,15 @@ BLIND = (CSVLogger, EpochLines, History, ProgressBar, TerminateOnNaN)
 
 def native_steps(
     compiled: Compiled,
-    feed: Any,
+    feed: Rows | Stream,
     run: Run,
     epochs: int,
     callbacks: Sequence[Callback],
     wanted: bool | str,
     override: Callable[[], Any],
     looks: int,
-) -> NativeSteps | None:
+    single: SingleSteps,
+) -> NativeSteps | SingleSteps | None:
     """The native engine for a training, or None where NumPy is to do it.
 
     Args:
@@ -55,25 +59,29 @@ def native_steps(
         wanted: True, False, or "auto": where it pays.
         override: gives the learning rate that takes the place of the optimizer's, or None.
         looks: the model is evaluated each so many epochs; 0 for never.
+        single: does one step at a time, where that is all that is possible.
 
     Raises:
         ArgumentError: ``wanted`` is True, and it cannot be; a layer refuses the inputs.
     """
     if wanted is False:
         return None
-    reason = against(feed)
-    if (
-        reason is None
-        and wanted == "auto"
-        and not pays(TRAINING, compiled, run, feed, epochs - run.epoch)
-    ):
-        return None
+    reason = without_engine()
     if reason is None:
-        check_values(compiled.network, run.state, arrays_of(feed)[0])
+        if wanted == "auto" and not pays(TRAINING, compiled, run.state, feed, epochs - run.epoch):
+            return None
         try:
-            steps = NativeSteps(compiled, feed, run.state, epochs, callbacks, override, looks)
-            steps.prepare(feed.size(run.epoch), run)
-            return steps
+            if isinstance(feed, Rows) and against(feed) is None and not single.needed:
+                check_values(compiled.network, run.state, arrays_of(feed)[0])
+                with contextlib.suppress(CompileError):  # NumPy has to do a part of each step
+                    steps = NativeSteps(
+                        compiled, feed, run.state, epochs, callbacks, override, looks
+                    )
+                    steps.prepare(feed.size(run.epoch), run)
+                    return steps
+                single.needed = True
+            single.prepare(run.state, feed.example)
+            return single
         except ChainruleError as error:
             reason = str(error)
         except (TypeError, ValueError, AttributeError) as error:
@@ -116,10 +124,7 @@ class NativeSteps:
 
         self.compiled, self.feed, self.epochs = compiled, feed, epochs
         self.override, self.looks = override, looks
-        optimizer = compiled.optimizer
-        while not hasattr(optimizer, "learning_rate"):
-            optimizer = optimizer.optimizer
-        self.rate = optimizer.learning_rate
+        self.rate = compiled.learning_rate
         self.single = any(c.hears_steps for c in callbacks)
         self.watched = any(type(c) not in BLIND for c in callbacks)
         self.data = arrays_of(feed)

@@ -274,9 +274,7 @@ def _try(model: Model) -> None:
             y, _ = model.layer(state.params, state.layers, x, training=False)
     labels = model.labels
     if labels is not None and labels.kind != "own" and np.shape(y)[1:] != labels.outputs:
-        raise ValueError(
-            f"outputs of shape {np.shape(y)[1:]} for targets of {labels.outputs}"
-        )
+        raise ValueError(f"outputs of shape {np.shape(y)[1:]} for targets of {labels.outputs}")
 
 
 def _shapes(shape: Any) -> list[tuple[int, ...]]:

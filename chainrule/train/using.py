@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,7 +152,12 @@ def evaluate_model(
 
 
 def measure(
-    model: Model, feed: Feed, listeners: Callback, verbose: Any = 0, given: Any = None
+    model: Model,
+    feed: Feed,
+    listeners: Callback,
+    verbose: Any = 0,
+    given: Any = None,
+    look: Callable[[Any, Any], Any] | None = None,
 ) -> Record:
     """The loss and the metrics over the batches of a feed.
 
@@ -162,6 +167,7 @@ def measure(
         listeners: are told of each.
         verbose: 1 or "auto" for a bar in a terminal.
         given: what the batches say, where that is known; together if nobody wants to hear of each.
+        look: gives the loss and the outputs for a state and a batch, or None where it cannot.
     """
     compiled = model.compiled("evaluate")
 
@@ -170,8 +176,11 @@ def measure(
             report: Report = batch
             return report
         state = model.training_state("evaluate")
-        outputs, _ = compiled.network(state.params, state.layers, batch.x, training=False)
-        loss = compiled.objective(batch.y, outputs, batch.weight)
+        seen = None if look is None else look(state, batch)
+        if seen is None:
+            outputs, _ = compiled.network(state.params, state.layers, batch.x, training=False)
+            seen = compiled.objective(batch.y, outputs, batch.weight), outputs
+        loss, outputs = seen
         return compiled.report(batch, Result(loss, outputs, 0.0))
 
     listeners.on_test_begin()

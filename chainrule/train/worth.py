@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,24 @@ from chainrule.errors import ChainruleError
 from chainrule.records import dataclass
 from chainrule.tracing import flatten
 from chainrule.train.compiled import Compiled
-from chainrule.train.feed import Rows
+from chainrule.train.feed import Rows, Stream
 from chainrule.train.inputs import take
-from chainrule.train.loop import Run
+from chainrule.train.step import TrainState
 
 MEMORY = 2**31  # bytes of data above which batches are read as they are needed
 SPEED = 1e10  # multiplications a second
+MANY = 100  # batches in an epoch where nobody knows
+
+
+def without_engine() -> str | None:
+    """Why there is no native engine, if there is none."""
+    if importlib.util.find_spec("llvmlite") is None:
+        return "llvmlite is not installed"
+    return None
 
 
 def against(feed: Any) -> str | None:
-    """Why work on these batches cannot be native, as far as the data say."""
-    if importlib.util.find_spec("llvmlite") is None:
-        return "llvmlite is not installed"
+    """Why work on these batches cannot be done many batches at a time, as far as the data say."""
     if not isinstance(feed, Rows):
         return "the batches come from an iterable"
     arrays = [a for a in (*flatten(feed.x)[0], feed.y, feed.weight) if a is not None]
@@ -39,45 +46,92 @@ class Work:
     """What NumPy takes for the batches of some data.
 
     Attributes:
-        call: seconds for a batch, besides the multiplications.
-        passes: through the network, each of so many multiplications a row.
-        least: so many seconds are worth compiling.
+        call: seconds for a batch, besides what follows.
+        step: seconds for each step of the network's graph, in a batch.
+        passes: through the network, each with so many multiplications a row.
+        number: seconds for each number that a step makes of a row.
+        parameter: seconds for each parameter, in a batch.
+        least: so many seconds are worth compiling; and ``node`` more for each node of the graph.
     """
 
     call: float
+    step: float
     passes: float
+    number: float
+    parameter: float
     least: float
+    node: float
 
 
-def pays(work: Work, compiled: Compiled, run: Run, feed: Rows, times: int) -> bool:
+@dataclass
+class Size:
+    """What one row takes on its way through a network.
+
+    Attributes:
+        products: multiplications in products and convolutions.
+        numbers: that the steps make.
+        steps: of the graph, those of a loop as often as it runs.
+        nodes: of the graph, those of a loop once.
+    """
+
+    products: float = 0.0
+    numbers: float = 0.0
+    steps: float = 0.0
+    nodes: int = 0
+
+    def add(self, nodes: Iterable[Any], times: int = 1) -> None:
+        """Count the nodes of a graph that runs so often."""
+        for node in nodes:
+            loop = node.params.get("loop")
+            if loop is not None:
+                self.add(loop.body.nodes, times * (loop.length or 1))
+            elif node.fn is not None:
+                made = times * float(np.size(node.value)) if node.name != "pick" else 0.0
+                self.numbers, self.steps, self.nodes = (
+                    self.numbers + made, self.steps + times, self.nodes + 1,
+                )  # fmt: skip
+                if node.name in ("matmul", "conv"):
+                    shape = np.shape(getattr(node.args[1], "value", node.args[1]))
+                    self.products += made * math.prod(shape[:-1])
+
+
+def pays(
+    work: Work, compiled: Compiled, state: TrainState, feed: Rows | Stream, times: int
+) -> bool:
     """Does it pay to compile what is to be done with all batches so many times?"""
-    seconds, rows = times * (feed.steps or 1) * work.call, feed.rows * times
-    if seconds > work.least:
-        return True
-    products = rows * _multiplications(compiled, run, feed) * work.passes
-    return seconds + products / SPEED > work.least
+    if isinstance(feed, Rows):
+        batches, row = feed.steps or 1, take(feed.x, slice(0, 1), feed.dtype)
+        rows = feed.rows
+    else:
+        batches, batch = feed.steps or feed.length or MANY, feed.example
+        rows = batches * len(batch.y)
+        row = take(batch.x, slice(0, 1))
+    found = size(compiled, state, row)
+    parameters = float(sum(np.size(p) for p in flatten(state.params)[0]))
+    seconds = times * (
+        batches * (work.call + work.step * found.steps + work.parameter * parameters)
+        + rows * (work.passes * found.products / SPEED + work.number * found.numbers)
+    )
+    return seconds > work.least + work.node * found.nodes
 
 
-def _multiplications(compiled: Compiled, run: Run, feed: Rows) -> float:
-    """About how many one row takes on its way through the network, in products."""
+def size(compiled: Compiled, state: TrainState, row: Any) -> Size:
+    """What one row takes."""
     from chainrule.engine.capture import capture
 
-    state, x = run.state, take(feed.x, slice(0, 1), feed.dtype)
+    found = Size()
     try:
         with np.errstate(all="ignore"):
-            leaves, spec = flatten(((state.params, x), {}))
+            leaves, spec = flatten(((state.params, row), {}))
             graph = capture(
                 lambda params, x: compiled.network(params, state.layers, x, training=False)[0],
                 leaves, spec,
             ).graph  # fmt: skip
     except ChainruleError:  # it will be told when the step itself is traced
-        return float(sum(np.size(p) for p in flatten(state.params)[0]))
-    total = 0.0
-    for node in graph.nodes:
-        if node.name in ("matmul", "conv"):
-            shape = np.shape(getattr(node.args[1], "value", node.args[1]))
-            total += np.size(node.value) * math.prod(shape[:-1])
-    return total
+        found.products = float(sum(np.size(p) for p in flatten(state.params)[0]))
+        return found
+    found.add(graph.nodes)
+    return found
 
 
-__all__ = ["Work", "against", "pays"]
+__all__ = ["Size", "Work", "against", "pays", "size", "without_engine"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,13 +17,14 @@ def test_products_are_counted_with_all_positions_of_a_kernel(
     dtype: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[float] = []
-    count = worth._multiplications
+    size = worth.size
 
-    def noted(*given: object) -> float:
-        counts.append(count(*given))  # type: ignore[arg-type]
-        return counts[-1]
+    def noted(*given: Any) -> worth.Size:
+        found = size(*given)
+        counts.append(found.products)
+        return found
 
-    monkeypatch.setattr(worth, "_multiplications", noted)
+    monkeypatch.setattr(worth, "size", noted)
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (20, 10, 10, 1)).astype(dtype)
     model = cr.Model([nn.Conv2D(8, 3), nn.Flatten(), nn.Dense(3, "softmax")])

@@ -153,7 +153,7 @@ def test_dropout_drops_its_share_in_a_compiled_training() -> None:
 def test_where_that_cannot_be_numpy_does_it(
     size: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("chainrule.train.native.TRAINING", Work(0.0, 0.0, least=-1.0))
+    monkeypatch.setattr("chainrule.train.native.TRAINING", Work(0, 0, 0, 0, 0, least=-1.0, node=0))
     native, numpy = (trained(OtherNoise(), jit, size) for jit in ("auto", False))
     for a, b in zip(native, numpy, strict=True):
         np.testing.assert_array_equal(a, b)

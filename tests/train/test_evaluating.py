@@ -35,7 +35,7 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return plain(self, run, single)
 
     monkeypatch.setattr(evaluating.Evaluation, "__call__", noted)
-    monkeypatch.setattr(evaluating, "EVALUATION", Work(0.0, 0.0, least=-1.0))
+    monkeypatch.setattr(evaluating, "EVALUATION", Work(0, 0, 0, 0, 0, least=-1.0, node=0))
     return found
 
 

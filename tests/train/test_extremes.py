@@ -40,7 +40,7 @@ def test_training(row: int, number: Any, dtype: Any, words: str) -> None:
 
 
 def test_validation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluating, "EVALUATION", Work(0.0, 0.0, least=-1.0))
+    monkeypatch.setattr(evaluating, "EVALUATION", Work(0, 0, 0, 0, 0, least=-1.0, node=0))
     with pytest.raises(ArgumentError, match="outside 0 to 6"):
         model().fit(
             tokens(0, 1), Y, batch_size=16, epochs=2, verbose=0,
