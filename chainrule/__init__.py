@@ -140,13 +140,17 @@ _LAZY = {
 _PACKAGES = ("data", "nn", "optim", "plot", "train")
 
 
-def __getattr__(name: str) -> Any:
-    """What is imported when it is first used."""
-    if name in _PACKAGES:
-        return importlib.import_module(f"chainrule.{name}")
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+if not TYPE_CHECKING:  # who would take every name to exist
+
+    def __getattr__(name: str) -> Any:
+        """What is imported when it is first used."""
+        if name in _PACKAGES:
+            return importlib.import_module(f"chainrule.{name}")
+        if name in _LAZY:
+            return getattr(importlib.import_module(_LAZY[name]), name)
+        from chainrule.elsewhere import missing
+
+        raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,8 @@ Layers are here; the others by name, or in ``nn.initializers``, ``nn.biases``, `
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.nn import biases, initializers, losses, metrics
 from chainrule.nn.biases import output_prior
 from chainrule.nn.folding import fold_activation, probabilities
@@ -83,3 +85,11 @@ __all__ = [
     "probabilities",
     "row_weights",
 ]
+
+if not TYPE_CHECKING:  # who would take every name to exist
+
+    def __getattr__(name: str) -> object:
+        """Say what a name of another library is called here."""
+        from chainrule.elsewhere import missing
+
+        raise missing(__name__, name)

@@ -6,6 +6,8 @@ optimizer.update(gradients, state, params)``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.optim.adam import Adam, AdamW, AMSGrad, Lion, NAdam
 from chainrule.optim.adaptive import Adadelta, AdaGrad, RMSProp
 from chainrule.optim.base import Optimizer, kernels_only
@@ -65,3 +67,11 @@ __all__ = [
     "minimize",
     "range_test",
 ]
+
+if not TYPE_CHECKING:  # who would take every name to exist
+
+    def __getattr__(name: str) -> object:
+        """Say what a name of another library is called here."""
+        from chainrule.elsewhere import missing
+
+        raise missing(__name__, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.errors import DivergenceError
 from chainrule.train.callbacks import (
     BackupAndRestore,
@@ -50,3 +52,11 @@ __all__ = [
     "train_models",
     "training_step",
 ]
+
+if not TYPE_CHECKING:  # who would take every name to exist
+
+    def __getattr__(name: str) -> object:
+        """Say what a name of another library is called here."""
+        from chainrule.elsewhere import missing
+
+        raise missing(__name__, name)

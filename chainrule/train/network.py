@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.elsewhere import missing
 from chainrule.errors import ArgumentError
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.layers.containers import Sequential
@@ -50,6 +51,14 @@ class Network:
         if self.built:
             size = f"{sum(np.size(leaf) for leaf in flatten(self.params)[0]):,} parameters"
         return f"<{type(self).__name__} {self.name!r}: {size}>"
+
+    if not TYPE_CHECKING:  # who would take every name to exist
+
+        def __getattr__(self, name: str) -> object:
+            """Say what a name of another library is called here."""
+            if hasattr(type(self), name):  # a property has raised the error
+                return object.__getattribute__(self, name)
+            raise missing(self, name)
 
     def build(self, input_shape: Any, *, seed: int = 0) -> Self:
         """Draw the parameters.

@@ -1,0 +1,87 @@
+"""Names that do not exist: what they are called here, or the nearest."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from operator import attrgetter
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+from chainrule import elsewhere, nn, optim, train
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "answer"),
+    [
+        (cr, "load_model", "module 'chainrule' has no attribute 'load_model'; use cr.load"),
+        (cr, "np", "NumPy itself: import numpy as np"),
+        (cr, "jit", "cr.compile"),
+        (cr, "Dense", "cr.nn.Dense"),
+        (cr, "Adam", "cr.optim.Adam"),
+        (cr, "RMSprop", "cr.optim.RMSProp"),
+        (cr, "EarlyStopping", "cr.train.EarlyStopping"),
+        (cr, "CrossEntropyLoss", "sparse_categorical_crossentropy"),
+        (nn, "Linear", "cr.nn.Dense(outputs)"),
+        (nn, "Conv2d", "use cr.nn.Conv2D"),
+        (optim, "SGDM", "use cr.optim.Momentum"),
+        (optim, "Nadam", "use cr.optim.NAdam"),
+        (train, "load_model", "use cr.load"),
+        (cr.Model([nn.Dense(1)]), "parameters", "'Model' object has no attribute 'parameters'"),
+        (cr.Sequential(), "load_state_dict", "cr.load(path)"),
+    ],
+)  # fmt: skip
+def test_a_name_of_another_library(owner: Any, name: str, answer: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(answer)):
+        getattr(owner, name)
+    assert not hasattr(owner, name)
+
+
+def test_all_names_in_the_answers_exist() -> None:
+    model = cr.Model([nn.Dense(1)]).build((1,))
+    model.compile(loss="mse")
+    for table in elsewhere._TABLES.values():
+        for answer in table.values():
+            for root, path in re.findall(r"\b(cr|model)\.(\w+(?:\.\w+)*)", answer):
+                attrgetter(path)({"cr": cr, "model": model}[root])
+
+
+def test_no_name_that_exists_is_said_to_be_elsewhere() -> None:
+    owners = {
+        "chainrule": cr, "chainrule.nn": nn, "chainrule.optim": optim, "chainrule.train": train,
+        "Model": cr.Model,
+    }  # fmt: skip
+    for owner, table in elsewhere._TABLES.items():
+        assert not table.keys() & set(dir(owners[owner]))
+
+
+@pytest.mark.parametrize(
+    ("code", "near"),
+    [
+        ("cr.grads", "Did you mean: 'grad'?"),
+        ("cr.nn.Densee", "Did you mean: 'Dense'?"),
+        ("cr.Model([cr.nn.Dense(1)]).summery()", "Did you mean: 'summary'?"),
+    ],
+)
+def test_python_says_the_nearest_name(code: str, near: str) -> None:
+    command = [sys.executable, "-c", f"import chainrule as cr; {code}"]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ran.stderr.rstrip().endswith(near)
+
+
+def test_an_error_in_a_property_is_told_as_it_is() -> None:
+    class Broken(cr.Model):
+        @property
+        def width(self) -> int:
+            return self.layer.no_such_field  # type: ignore[attr-defined,no-any-return]
+
+    with pytest.raises(AttributeError, match="no_such_field"):
+        _ = Broken([nn.Dense(1)]).width
+
+
+def test_it_is_loaded_for_an_error_alone() -> None:
+    code = "import sys, chainrule; assert 'chainrule.elsewhere' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
