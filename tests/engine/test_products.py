@@ -1,4 +1,4 @@
-"""Generated matrix products: every orientation, odd sizes, ranges of rows, memory left alone."""
+"""Generated matrix products: every orientation, odd sizes, parts of one, memory left alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from chainrule.engine.native.products import (
     Product,
     emit_product,
     scratch_bytes,
-    tile,
     turned,
 )
 from chainrule.engine.native.target import DOUBLE, I64, Target, host
@@ -51,8 +50,9 @@ def test_products(dtype: str, transposed: str, bits: int) -> None:
         memory = np.full(m * n + 64, 77.0, dtype)
         c = memory[32 : 32 + m * n].reshape(m, n)
         scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+        whole = spec.parts(target)[2]
         product(spec, target)(
-            a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, m, scratch.ctypes.data
+            a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, whole, scratch.ctypes.data
         )
         left = a.T if spec.transpose_a else a
         right = b.T if spec.transpose_b else b
@@ -63,21 +63,30 @@ def test_products(dtype: str, transposed: str, bits: int) -> None:
         assert np.all(memory[32 + m * n :] == 77.0), spec
 
 
-def test_ranges_of_rows_give_the_same_bits() -> None:
-    spec = Product(50, 40, 70, "float32")
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+@pytest.mark.parametrize("shape", [*SIZES, (50, 40, 70), (70, 20, 50), (16, 300, 400), (700, 9, 1)])
+def test_parts_are_all_of_it_and_give_the_same_bits(
+    shape: tuple[int, int, int], transposed: str
+) -> None:
+    m, k, n = shape
+    spec = Product(m, k, n, "float32", "a" in transposed, "b" in transposed)
     rng, target = np.random.default_rng(1), host()
-    a = rng.standard_normal((50, 40)).astype(np.float32)
-    b = rng.standard_normal((40, 70)).astype(np.float32)
-    whole, parts = np.zeros((2, 50, 70), np.float32)
+    a, b = (rng.standard_normal(size).astype(np.float32) for size in (m * k, k * n))
+    whole, shared = np.zeros((2, m * n), np.float32)
     scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
     run = product(spec, target)
-    rows, _ = tile(spec, target)
-    given = a.ctypes.data, b.ctypes.data
-    run(*given, whole.ctypes.data, 0, 50, scratch.ctypes.data)
-    run(*given, parts.ctypes.data, rows, 50, scratch.ctypes.data)
-    assert not parts[:rows].any()
-    run(*given, parts.ctypes.data, 0, rows, scratch.ctypes.data)
-    np.testing.assert_array_equal(parts, whole)
+    count, unit, end = spec.parts(target)
+    run(a.ctypes.data, b.ctypes.data, whole.ctypes.data, 0, end, scratch.ctypes.data)
+    threads = 3
+    written = np.zeros(m * n, int)
+    for thread in range(threads):
+        first, last = (count * t // threads for t in (thread, thread + 1))
+        limits = first * unit, end if last == count else last * unit
+        before = shared.copy()
+        run(a.ctypes.data, b.ctypes.data, shared.ctypes.data, *limits, scratch.ctypes.data)
+        written += before != shared
+    np.testing.assert_array_equal(shared, whole)
+    assert np.all(written == 1)
 
 
 @pytest.mark.parametrize("shape", [(20, 5, 37), (40, 9, 1), (1, 6, 50)])
@@ -111,7 +120,8 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
     m, k, n = shape
     a, b, c = np.ones((m, k)), np.ones((k, n)), np.zeros((m, n))
     scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
-    run(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, m, scratch.ctypes.data)
+    whole = spec.parts(target)[2]
+    run(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, whole, scratch.ctypes.data)
     np.testing.assert_array_equal(c, 1.0)
     assert turned(spec).k == k
 

@@ -29,22 +29,23 @@ def loss(w: Any, x: Any) -> Any:
     return (h * h).mean() + (x.sum(0) * x.max(0)).sum() + np.exp(-x).sum(1).std()
 
 
-def given() -> Any:
+def given(rows: int = 600, columns: int = 200) -> Any:
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((600, 300)).astype(np.float32)
-    return rng.standard_normal((300, 200)).astype(np.float32), x
+    x = rng.standard_normal((rows, 300)).astype(np.float32)
+    return rng.standard_normal((300, columns)).astype(np.float32), x
 
 
 def bits(result: Any) -> tuple[bytes, ...]:
     return tuple(np.asarray(x).tobytes() for x in result)
 
 
-def test_the_same_bits_with_any_number() -> None:
+@pytest.mark.parametrize("size", [(600, 200), (60, 500), (400, 800)])  # rows are shared, columns
+def test_the_same_bits_with_any_number(size: tuple[int, int]) -> None:
     found = set()
     for count in (1, 2, 3, 7):
         cr.set_threads(count)
         compiled = cr.compile(cr.value_and_grad(loss))
-        found.add(bits(compiled(*given())))
+        found.add(bits(compiled(*given(*size))))
         assert next(iter(compiled.versions.values())).run.splits
     assert len(found) == 1
 

@@ -54,11 +54,15 @@ class Product:
         return scratch_bytes(self, target)
 
     def parts(self, target: Target) -> tuple[int, int, int]:
-        """(parts, rows of a part, rows): what threads can share; the last part takes the rest."""
-        if self.n == 1:
+        """(parts, rows or tiles of a part, all): what threads share; the last takes the rest."""
+        spec = turned(self)
+        if spec.n == 1:
             rows = target.lanes(self.dtype)
-            return (1, self.m, self.m) if self.transpose_a else (self.m // rows, rows, self.m)
-        rows, _ = tile(turned(self), target)
+            return self.m // rows, rows, self.m
+        rows, width = tile(spec, target)
+        if _by_panels(spec):
+            tiles = -(-spec.m // rows) * -(-spec.n // (width * target.lanes(self.dtype)))
+            return tiles, 1, tiles
         return self.m // rows, rows, self.m
 
     def emit(self, *given: Any, **options: Any) -> ir.Function:
@@ -117,6 +121,14 @@ def _strips(spec: Product) -> bool:
     return spec.transpose_a and large and spec.n >= 256  # copies that are read often
 
 
+def _by_panels(spec: Product) -> bool:
+    """Do threads share the tiles panel by panel, and not the rows?
+
+    Each then packs its own panels of B only, and reads little of a large B.
+    """
+    return spec.n > spec.m and not _strips(spec)
+
+
 def emit_product(
     module: ir.Module,
     name: str,
@@ -127,6 +139,7 @@ def emit_product(
 ) -> ir.Function:
     """``void name(a, b, c, first, last, scratch, *extra)``: the rows from first to last of C.
 
+    Where B has more columns than A rows, first and last are numbers of tiles, panel by panel.
     Where the rows of A are gathered, the first of the extra arguments says where they begin.
 
     Args:
@@ -168,7 +181,6 @@ class _Emitter(Tiles):
         self.spec = spec
         if swap:
             self.a, self.b_ = self.b_, self.a
-            self.first, self.last = index(0), index(1)
         self.rows, self.width = tile(spec, target)
         self.packed = _packs(spec)
         self.begin = function.args[6] if spec.gathered else None
@@ -182,7 +194,36 @@ class _Emitter(Tiles):
     def emit(self) -> None:
         if self.strips is not None:
             self._strip()
-        self.panels(self.width, self._panel)
+        if _by_panels(self.spec):
+            self._shared_panels()
+        else:
+            self.panels(self.width, self._panel)
+
+    def _shared_panels(self) -> None:
+        """The panels in which the tiles from first to last lie, of each those rows."""
+        b, (first, last), m = self.b, (self.first, self.last), self.spec.m
+        high = -(-m // self.rows)  # tiles of a panel
+
+        def panel(p: ir.Value, j: ir.Value, vectors: int, tail: int) -> None:
+            before = b.mul(p, index(high))
+            above, below = b.sub(first, before), b.sub(last, before)
+            above = b.select(b.icmp_signed(">", above, index(0)), above, index(0))
+            ends = b.icmp_signed(">=", below, index(high))
+            self.first = b.mul(above, index(self.rows))
+            self.last = b.select(ends, index(m), b.mul(below, index(self.rows)))
+            self._panel(j, vectors, tail)
+
+        step = self.width * self.lanes
+        whole, left = divmod(self.spec.n, step)
+        end = b.udiv(b.add(last, index(high - 1)), index(high))
+        if left:
+            end = b.select(b.icmp_signed("<", end, index(whole)), end, index(whole))
+        ranged(b, b.udiv(first, index(high)), end, 1,
+               lambda p: panel(p, b.mul(p, index(step)), self.width, 0))  # fmt: skip
+        if left:
+            with b.if_then(b.icmp_signed(">", last, index(whole * high))):
+                vectors, tail = -(-left // self.lanes), left % self.lanes
+                panel(index(whole), index(whole * step), vectors, tail)
 
     def _panel(self, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
         """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""

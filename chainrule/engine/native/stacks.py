@@ -59,14 +59,14 @@ class Stack:
             part: (thread, threads).
         """
         function = self.product.emit(b.module, name, target, None, [])
-        rows = ir.Constant(I64, self.product.parts(target)[2])
+        whole = ir.Constant(I64, self.product.parts(target)[2])
 
         def one(i: ir.Value) -> None:
             places = self._places(b, i)
             addresses = [
                 self._moved(b, a, s, places) for a, s in zip(given, self.steps, strict=True)
             ]
-            b.call(function, [*addresses, ir.Constant(I64, 0), rows, scratch])
+            b.call(function, [*addresses, ir.Constant(I64, 0), whole, scratch])
 
         first, last = ir.Constant(I64, 0), ir.Constant(I64, self.count)
         if part is not None:
