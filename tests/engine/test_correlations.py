@@ -32,6 +32,7 @@ CASES: list[tuple[tuple[int, ...], tuple[int, ...], Options]] = [
     ((2, 3, 70, 2), (3, 5, 2, 4), {"padding": "same"}),
     ((2, 2, 120, 20), (1, 7, 20, 5), {"padding": "same", "stride": (1, 2)}),
     ((1, 3, 3, 2), (3, 3, 2, 2), {"padding": ((4, 4), (4, 4))}),
+    ((9, 28, 28, 1), (5, 5, 1, 17), {}),  # few weights: their sums are made in pieces
 ]
 LINES: list[tuple[tuple[int, ...], tuple[int, ...], Options]] = [
     ((2, 9, 3), (4, 3, 5), {}),

@@ -50,6 +50,20 @@ def test_the_same_bits_with_any_number(size: tuple[int, int]) -> None:
     assert len(found) == 1
 
 
+def test_the_same_bits_for_a_convolution() -> None:
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((20, 28, 28, 1), (5, 5, 1, 16)))
+    v = rng.standard_normal((5, 5, 16, 32)).astype(np.float32)
+    compiled = cr.compile(
+        cr.grad(lambda w, v: (np.tanh(cr.conv2d(cr.conv2d(x, w), v)) ** 2).sum(), argnums=(0, 1))
+    )
+    found = set()
+    for count in (1, 2, 3, 7):
+        cr.set_threads(count)
+        found.add(bits(compiled(w, v)))
+    assert len(found) == 1
+
+
 def test_the_number_may_change_between_calls() -> None:
     cr.set_threads(3)
     compiled = cr.compile(cr.value_and_grad(loss))

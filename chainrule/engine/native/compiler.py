@@ -28,8 +28,9 @@ from chainrule.engine.native.sharing import Root, structure
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, TYPES, Target, host
-from chainrule.engine.native.threads import POOL, barrier, share
+from chainrule.engine.native.threads import POOL, alone, barrier, share
 from chainrule.engine.native.vectors import copy_bytes
+from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, Program
 from chainrule.records import dataclass
@@ -48,7 +49,7 @@ class Place:
         pointer: the address of a stored operation.
         table, slot, arena: the table of addresses, the address in a slot of it, the address so
             many bytes from the start of the arena.
-        scratch: the thread's own memory for a group.
+        scratch: the thread's own memory for a group, or what all have in common.
         part: (thread, threads) where the group is split.
         wait: writes a barrier.
     """
@@ -268,10 +269,12 @@ class Compiled:
                 b.call(barrier(self.module, self.target.triple), [sync, threads])
 
         def scratch(group: Group) -> ir.Value:
-            """The thread's own memory."""
+            """The thread's own memory, or what all have in common."""
             if group not in self.storage.scratch:
                 return ir.Constant(POINTER, None)
             offset, size = self.storage.scratch[group]
+            if self.work.in_pieces(group):
+                return arena(offset)
             own = b.mul(thread, ir.Constant(I64, size))
             return b.gep(arena(offset), [own], source_etype=I8)
 
@@ -395,11 +398,16 @@ class Compiled:
         parts, unit, whole = spec.parts(self.target)
         if place.part is None:
             run(ir.Constant(I64, 0), ir.Constant(I64, whole))
-            return
-        first, last = share(b, parts, *place.part)
-        end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
-        last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
-        run(b.mul(first, ir.Constant(I64, unit)), last)
+        else:
+            first, last = share(b, parts, *place.part)
+            end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
+            last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
+            run(b.mul(first, ir.Constant(I64, unit)), last)
+        if isinstance(spec, WeightCorrelation) and self.work.in_pieces(group):
+            name = f"product_{group.index}_end"
+            function = spec.emit_end(self.module, name, self.target, epilogue, extra)
+            with alone(b, place.part, place.wait):
+                run(ir.Constant(I64, 0), ir.Constant(I64, 0))
 
     def _emit_stack(self, b: ir.Builder, group: Group, place: Place) -> None:
         head, layout = group.ops[0], self.grouping.layout

@@ -118,8 +118,8 @@ class Storage:
             group: rounded(size) for group in self.grouping.groups if (size := work.scratch(group))
         }
         for group, size in sizes.items():
-            threads = self.threads if work.is_split(group) else 1
-            spans[group] = Span(size * threads, group.index, group.index)
+            times = work.places(group, self.threads)
+            spans[group] = Span(size * times, group.index, group.index)
         offsets, self.arena_size = place(list(spans.values()))
         places = dict(zip(spans, offsets, strict=True))
         self.registers = {group: places[group] for group in tapes}

@@ -10,12 +10,13 @@ all are done, and nothing is left to wait for in Python, where Ctrl-C could come
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -204,4 +205,17 @@ def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any
     return first, b.sdiv(b.mul(total, following), threads)
 
 
-__all__ = ["POOL", "Pool", "barrier", "most", "set_threads", "share"]
+@contextlib.contextmanager
+def alone(
+    b: ir.Builder, part: tuple[ir.Value, ir.Value] | None, wait: Callable[[], None]
+) -> Iterator[None]:
+    """What only the first thread does, when all are here; part is (thread, threads) if shared."""
+    if part is None:
+        yield
+        return
+    wait()
+    with b.if_then(b.icmp_signed("==", part[0], ir.Constant(I64, 0))):
+        yield
+
+
+__all__ = ["POOL", "Pool", "alone", "barrier", "most", "set_threads", "share"]

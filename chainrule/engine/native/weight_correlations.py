@@ -1,7 +1,9 @@
 """The gradient of a convolution's weights, straight from the images.
 
 A tile is some elements of the kernel by some vectors of output channels. It is summed over rows of
-the images that stay in the cache; meanwhile the sums of the other tiles wait in memory.
+the images that stay in the cache; meanwhile the sums of the other tiles wait in memory. Threads
+share the tiles. Where these are few they share the rows: of a fixed number of pieces, each has sums
+of its own, which are added up at the end, so that the bits do not depend on who does what.
 
 Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 architectures", SC 2018.
@@ -9,7 +11,8 @@ architectures", SC 2018.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.geometry import Geometry
@@ -22,6 +25,9 @@ from chainrule.records import dataclass
 
 STATIC = 4  # tiles of a kernel whose code is written out
 CACHE = 48 * 1024  # bytes of rows that a sum over positions goes through at once
+FEW = 8  # tiles, below which threads share the rows
+PIECES = 16  # of the rows
+WORTH = 100_000  # multiplications of a piece
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,31 @@ class WeightCorrelation:
         g = self.geometry
         size = 4 if self.dtype == "float32" else 8
         one = (g.space[1] * g.channels * g.stride[0] + g.places[1] * self.columns) * size
-        return min(max(1, CACHE // one), g.batch * g.places[0])
+        return min(max(1, CACHE // one), self.rows)
+
+    def pieces(self, target: Target) -> int:
+        """How many pieces of the rows have sums of their own."""
+        work = self.multiplications // WORTH
+        return min(PIECES, self.rows, work) if self.cut(target).count < FEW and work > 1 else 1
+
+    @property
+    def rows(self) -> int:
+        """Of all images."""
+        return self.geometry.batch * self.geometry.places[0]
+
+    def sums(self, target: Target) -> int:
+        """Numbers in the sums of all tiles."""
+        cut = self.cut(target)
+        return cut.count * cut.rows * cut.every * target.lanes(self.dtype)
 
     def scratch(self, target: Target) -> int:
-        cut, size = self.cut(target), 4 if self.dtype == "float32" else 8
-        return cut.count * cut.rows * cut.every * target.lanes(self.dtype) * size
+        size = 4 if self.dtype == "float32" else 8
+        return self.pieces(target) * self.sums(target) * size
 
     def parts(self, target: Target) -> tuple[int, int, int]:
-        """Tiles are shared among threads."""
-        count = self.cut(target).count
+        """Pieces of the rows, or tiles, are shared among threads."""
+        pieces = self.pieces(target)
+        count = pieces if pieces > 1 else self.cut(target).count
         return count, 1, count
 
     def emit(
@@ -72,9 +94,31 @@ class WeightCorrelation:
         epilogue: Epilogue | None = None,
         extra: Sequence[Any] = (),
     ) -> ir.Function:
-        """``void name(x, g, w, first, last, scratch, *extra)`` for the tiles first to last."""
+        """``void name(x, g, w, first, last, scratch, *extra)`` for the parts first to last.
+
+        Where these are pieces of the rows, they leave their sums in the scratch memory, which all
+        threads have in common, for :meth:`emit_end`.
+        """
         function, b = begun(module, name, extra)
-        _CorrelateWeights(b, function, self, target, epilogue).emit()
+        emitter = _CorrelateWeights(b, function, self, target, epilogue)
+        if self.pieces(target) > 1:
+            emitter.pieces()
+        else:
+            emitter.blocks(index(0), index(self.rows))
+        b.ret_void()
+        return function
+
+    def emit_end(
+        self,
+        module: ir.Module,
+        name: str,
+        target: Target,
+        epilogue: Epilogue | None = None,
+        extra: Sequence[Any] = (),
+    ) -> ir.Function:
+        """The same signature: the sums of all pieces are added up and handed on."""
+        function, b = begun(module, name, extra)
+        _CorrelateWeights(b, function, self, target, epilogue).end()
         b.ret_void()
         return function
 
@@ -98,6 +142,30 @@ class Cut:
     every: int
 
 
+@dataclass(frozen=True)
+class Tile:
+    """One tile of the result.
+
+    Attributes:
+        memory: where its sums wait.
+        base, offsets: its elements meet an image at so many offsets behind base, counted from the
+            first pixel of the window.
+        row, column: its first element of the kernel and output channel.
+        skip: so many of its rows belong to the tile before.
+        vectors: of a row.
+        tail: lanes of the last vector that are columns, if not 0.
+    """
+
+    memory: ir.Value
+    base: ir.Value
+    offsets: Sequence[int]
+    row: ir.Value
+    skip: ir.Value
+    column: ir.Value
+    vectors: int
+    tail: int
+
+
 class _CorrelateWeights(Tiles):
     def __init__(
         self,
@@ -109,38 +177,45 @@ class _CorrelateWeights(Tiles):
     ) -> None:
         super().__init__(b, function, spec.columns, spec.dtype, target, epilogue)
         self.g, self.cut, self.block = spec.geometry, spec.cut(target), spec.block()
+        self.rows, self.sums, self.count = spec.rows, spec.sums(target), spec.pieces(target)
 
-    def emit(self) -> None:
+    def pieces(self) -> None:
+        """Pieces of the rows, each with sums of its own."""
+        b, scratch = self.b, self.scratch
+        pieces = self.first, self.last
+        self.first, self.last = index(0), index(self.cut.count)
+
+        def piece(p: ir.Value) -> None:
+            self.scratch = self.at(scratch, b.mul(p, index(self.sums)))
+            limits = (b.mul(q, index(self.rows)) for q in (p, b.add(p, index(1))))
+            self.blocks(*(b.udiv(x, index(self.count)) for x in limits))
+
+        ranged(b, *pieces, 1, piece)
+
+    def end(self) -> None:
+        """What the pieces have left, added up."""
+        self.first, self.last = index(0), index(self.cut.count)
+        self._tiles(lambda tile: self._finished(tile))
+
+    def blocks(self, begin: ir.Value, total: ir.Value) -> None:
         """Blocks of image rows outermost; the sums of the tiles wait in the scratch memory."""
-        b, total = self.b, self.g.batch * self.g.places[0]
-        most = self.block
+        b = self.b
 
-        def rows(start: ir.Value, _: Any) -> list[ir.Value]:
-            end = b.add(start, index(most))
-            last = b.icmp_signed(">=", end, index(total))
-            end = b.select(last, index(total), end)
-            is_first = b.icmp_signed("==", start, index(0))
-            self._rows(start, end, is_first, last)
-            return []
+        def rows(start: ir.Value) -> None:
+            end = b.add(start, index(self.block))
+            is_last = b.icmp_signed(">=", end, total)
+            end = b.select(is_last, total, end)
+            is_first = b.icmp_signed("==", start, begin)
+            self._tiles(lambda tile: self._add(tile, start, end, is_first, is_last))
 
-        counted(b, 0, total, most, [], rows)
+        ranged(b, begin, total, self.block, rows)
 
-    def _rows(self, start: ir.Value, end: ir.Value, first: ir.Value, last: ir.Value) -> None:
-        def panel(j: ir.Value, vectors: int, tail: int) -> None:
-            self._tiles(start, end, first, last, j, vectors, tail)
-
+    def _tiles(self, body: Callable[[Tile], None]) -> None:
+        """body(tile) for the tiles from first to last."""
+        panel = functools.partial(self._panel, body)
         self.panels(self.cut.width, panel)
 
-    def _tiles(
-        self,
-        start: ir.Value,
-        end: ir.Value,
-        first: ir.Value,
-        last: ir.Value,
-        j: ir.Value,
-        vectors: int,
-        tail: int,
-    ) -> None:
+    def _panel(self, body: Callable[[Tile], None], j: ir.Value, vectors: int, tail: int) -> None:
         b, g, cut = self.b, self.g, self.cut
 
         def tile(
@@ -148,7 +223,7 @@ class _CorrelateWeights(Tiles):
         ) -> None:
             at = b.mul(b.add(b.mul(j, index(cut.count)), b.mul(t, index(vectors * self.lanes))),
                        index(cut.rows))  # fmt: skip
-            self._tile(start, end, first, last, at, base, offsets, (row, skip), j, vectors, tail)
+            body(Tile(self.at(self.scratch, at), base, offsets, row, skip, j, vectors, tail))
 
         if not cut.run:
             for t in range(cut.count):
@@ -191,30 +266,12 @@ class _CorrelateWeights(Tiles):
         down = b.mul(u, index(g.dilation[0] * g.space[1] * g.channels))
         return b.add(down, b.mul(v, index(g.dilation[1] * g.channels)))
 
-    def _tile(
-        self,
-        start: ir.Value,
-        end: ir.Value,
-        first: ir.Value,
-        last: ir.Value,
-        at: ir.Value,
-        base: ir.Value,
-        offsets: Sequence[int],
-        place: tuple[ir.Value, ir.Value],
-        j: ir.Value,
-        vectors: int,
-        tail: int,
+    def _add(
+        self, tile: Tile, start: ir.Value, end: ir.Value, first: ir.Value, last: ir.Value
     ) -> None:
-        """Add what the image rows from start to end give to the sums of a tile.
-
-        Its elements meet an image at so many ``offsets`` behind ``base``, counted from the first
-        pixel of the window.
-        """
-        b, rows = self.b, len(offsets)
-        memory = self.at(self.scratch, at)
-        waiting = [
-            b.gep(memory, [index(k)], source_etype=self.vector) for k in range(rows * vectors)
-        ]
+        """Add what the image rows from start to end give to the sums of a tile."""
+        b, size = self.b, len(tile.offsets) * tile.vectors
+        waiting = [b.gep(tile.memory, [index(k)], source_etype=self.vector) for k in range(size)]
         before, zero = b.block, ir.Constant(self.vector, None)
         more, onward = b.append_basic_block("more"), b.append_basic_block("onward")
         b.cbranch(first, onward, more)
@@ -228,23 +285,18 @@ class _CorrelateWeights(Tiles):
             phi.add_incoming(zero, before)
             phi.add_incoming(x, more)
             sums.append(phi)
-        sums = self._summed(start, end, base, offsets, sums, j, vectors, tail)
-        for x, p in zip(sums, waiting, strict=True):
+        for x, p in zip(self._summed(tile, start, end, sums), waiting, strict=True):
             b.store(x, p, align=self.size)
-        with b.if_then(last):
-            self._finished(memory, rows, place, j, vectors, tail)
+        if self.count == 1:
+            with b.if_then(last):
+                self._finished(tile)
 
     def _summed(
-        self,
-        start: ir.Value,
-        end: ir.Value,
-        base: ir.Value,
-        offsets: Sequence[int],
-        sums: Sequence[ir.Value],
-        j: ir.Value,
-        vectors: int,
-        tail: int,
+        self, tile: Tile, start: ir.Value, end: ir.Value, sums: Sequence[ir.Value]
     ) -> list[ir.Value]:
+        base, offsets, j, vectors, tail = (
+            tile.base, tile.offsets, tile.column, tile.vectors, tile.tail,
+        )  # fmt: skip
         b, g = self.b, self.g
         image = g.space[1] * g.channels
 
@@ -281,28 +333,22 @@ class _CorrelateWeights(Tiles):
 
         return carried_range(b, start, end, sums, row)
 
-    def _finished(
-        self,
-        memory: ir.Value,
-        rows: int,
-        place: tuple[ir.Value, ir.Value],
-        j: ir.Value,
-        vectors: int,
-        tail: int,
-    ) -> None:
+    def _finished(self, tile: Tile) -> None:
         """Hand on the rows of a tile, but for those that the tile before has handed on."""
-        b = self.b
-        first, skip = place
+        b, vectors = self.b, tile.vectors
 
         def row(r: ir.Value) -> None:
             for v in range(vectors):
                 k = b.add(b.mul(r, index(vectors)), index(v))
-                p = b.gep(memory, [k], source_etype=self.vector)
+                p = b.gep(tile.memory, [k], source_etype=self.vector)
                 x = b.load(p, typ=self.vector, align=self.size)
-                mask = self.mask(tail) if tail and v == vectors - 1 else None
-                self.done(x, b.add(first, r), b.add(j, index(v * self.lanes)), mask)
+                for piece in range(1, self.count):
+                    x = b.fadd(x, self.read(p, index(piece * self.sums)))
+                mask = self.mask(tile.tail) if tile.tail and v == vectors - 1 else None
+                column = b.add(tile.column, index(v * self.lanes))
+                self.done(x, b.add(tile.row, r), column, mask)
 
-        ranged(b, skip, index(rows), 1, row)
+        ranged(b, tile.skip, index(len(tile.offsets)), 1, row)
 
 
 __all__ = ["WeightCorrelation"]

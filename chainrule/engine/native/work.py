@@ -49,10 +49,21 @@ class Work:
         return Product(m, b.shape[0], n, head.kind, first[0], second[0], bool(begin))
 
     def scratch(self, group: Group) -> int:
-        """Bytes that each thread needs for itself while it works on a group."""
+        """Bytes that each thread needs while it works on a group, for itself if not in pieces."""
         if group.kind == "stack":
             return self.stack(group).product.scratch(self.target)
         return self.spec(group).scratch(self.target) if group.kind == "product" else 0
+
+    def in_pieces(self, group: Group) -> bool:
+        """Do threads leave sums of pieces in memory that they have in common, to be added up?"""
+        if group.kind != "product":
+            return False
+        spec = self.spec(group)
+        return isinstance(spec, WeightCorrelation) and spec.pieces(self.target) > 1
+
+    def places(self, group: Group, threads: int) -> int:
+        """How many times there is the memory that a group needs while it is worked on."""
+        return threads if self.is_split(group) and not self.in_pieces(group) else 1
 
     def stack(self, group: Group) -> Stack:
         """The products of a group of the kind "stack"."""

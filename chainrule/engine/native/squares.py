@@ -1,0 +1,91 @@
+"""Squares of numbers, a vector for each row, turned or summed in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.engine.native import ir
+from chainrule.engine.native.target import I32, I64, TYPES
+from chainrule.engine.native.tiles import POINTER, index
+from chainrule.engine.native.vectors import (
+    constant_lanes,
+    counted,
+    masked_load,
+    splat,
+)
+
+
+def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
+    """``void square(from, from_step, to, to_step, rows, columns)``: a square, turned.
+
+    Up to ``lanes`` rows and columns; rows that are missing become zeros, and columns that are
+    missing are not written.
+    """
+    given = ir.FunctionType(ir.VoidType(), [POINTER, I64, POINTER, I64, I64, I64])
+    function, is_new = module.shared(f"square_{dtype}", given)
+    if not is_new:
+        return function
+    kind, size = TYPES[dtype], 4 if dtype == "float32" else 8
+    vector = ir.VectorType(kind, lanes)
+    source, down, to, across, rows, columns = function.args
+    b = ir.Builder(function.append_basic_block())
+    steps = constant_lanes(I64, tuple(range(lanes)))
+    inside = b.icmp_signed("<", steps, splat(b, columns, lanes))
+    none = ir.Constant(inside.type, None)
+    loaded = []
+    for r in range(lanes):
+        there = b.icmp_signed("<", index(r), rows)
+        place = b.gep(source, [b.mul(index(r), down)], source_etype=kind)
+        loaded.append(masked_load(b, place, vector, size, b.select(there, inside, none)))
+    end = function.append_basic_block("end")
+    for c, x in enumerate(transposed(b, loaded)):
+        more = function.append_basic_block("more")
+        b.cbranch(b.icmp_signed("<", index(c), columns), more, end)
+        b.position_at_end(more)
+        b.store(x, b.gep(to, [b.mul(index(c), across)], source_etype=kind), align=size)
+    b.branch(end)
+    b.position_at_end(end)
+    b.ret_void()
+    return function
+
+
+def transposed(b: ir.Builder, rows: Sequence[ir.Value]) -> list[ir.Value]:
+    """The columns of a square of registers.
+
+    A perfect shuffle of row i with row i + n/2 makes rows 2 i and 2 i + 1. It turns the bits of an
+    element's place (row, lane) around by one; after log₂ n times row and lane have changed places.
+
+    Source: Stone, "Parallel processing with the perfect shuffle", IEEE Trans. Comput. C-20 (1971).
+    """
+    lanes = len(rows)
+    half = lanes // 2
+    masks = [
+        constant_lanes(I32, tuple(first + j + lanes * s for j in range(half) for s in (0, 1)))
+        for first in (0, half)
+    ]
+
+    def shuffled(_: ir.Value, given: Sequence[ir.Value]) -> list[ir.Value]:
+        pairs = zip(given[:half], given[half:], strict=True)
+        return [b.shuffle_vector(x, y, mask) for x, y in pairs for mask in masks]
+
+    return counted(b, 0, half.bit_length(), 1, rows, shuffled)
+
+
+def row_sums(b: ir.Builder, rows: Sequence[ir.Value]) -> ir.Value:
+    """One register with the sum of each of as many registers as there are lanes."""
+    found, lanes = list(rows), len(rows)
+    block = lanes // 2
+    while block:
+        halves = []
+        for upper, lower in zip(found[:block], found[block:], strict=True):
+            first = [x if not x & block else lanes + x - block for x in range(lanes)]
+            second = [x + block if not x & block else lanes + x for x in range(lanes)]
+            one = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(first)))
+            other = b.shuffle_vector(upper, lower, constant_lanes(I32, tuple(second)))
+            halves.append(b.fadd(one, other))
+        found = halves
+        block //= 2
+    return found[0]
+
+
+__all__ = ["row_sums", "square_function", "transposed"]
