@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from chainrule.engine.native import machine
+from chainrule.engine.native import machine, objects
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT
 from chainrule.engine.native.target import Target
@@ -102,7 +102,7 @@ def compiled(
     """A program as code for another processor, not linked yet."""
 
     def build(make: Any, key: str, exports: Any, target: Any = None, imports: Any = ()) -> Code:
-        images = [machine._emitted(str(module), machine_for(target)) for module in make()]
+        images = [objects.compiled(str(module), machine_for(target)) for module in make()]
         return Code(images, dict(imports))
 
     patch.setattr(machine, "build", build)

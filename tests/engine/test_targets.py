@@ -15,7 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, spatial
 from chainrule.engine.capture import capture
-from chainrule.engine.native import groups, ir, machine, tape, threads, tiles
+from chainrule.engine.native import groups, ir, objects, tape, threads, tiles
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
 from chainrule.engine.program import Program
@@ -123,7 +123,7 @@ def test_threads_that_wait_say_so_to_the_processor(target: Target, pause: bytes)
     """pause and yield, by their codes in the manufacturers' manuals."""
     module = ir.Module("test", target.triple)
     threads.barrier(module, target.triple)
-    assert pause in machine._emitted(str(module), emulated.machine_for(target))
+    assert pause in objects.compiled(str(module), emulated.machine_for(target))
 
 
 def test_products_use_the_registers_that_arm_has() -> None:
@@ -137,5 +137,5 @@ def test_the_loop_of_a_tape_for_arm() -> None:
     (group,) = (g for g in grouping.groups if g.kind == "tape")
     kinds = tape.assembled(group, grouping.layout).kinds
     for bits in (32, 64):
-        code = machine._emitted(str(tape._module(kinds, bits, ARM)), emulated.machine_for(ARM))
+        code = objects.compiled(str(tape._module(kinds, bits, ARM)), emulated.machine_for(ARM))
         assert struct.unpack_from("<H", code, 18)[0] == 183

@@ -170,7 +170,7 @@ import gc, os, sys, threading, time
 import numpy as np
 import chainrule as cr
 from llvmlite.binding import ffi
-from chainrule.engine.native import machine
+from chainrule.engine.native import objects
 from chainrule.train import plans
 
 x = np.ones((4, 4))
@@ -204,7 +204,7 @@ def beside(work):
 compiled(1.0)  # LLVM is there
 """
 HELD = """
-for lock in (machine._lock, plans._lock, ffi.lib._lock):
+for lock in (objects._lock, plans._lock, ffi.lib._lock):
     def hold(inside):
         with lock:
             inside.set()

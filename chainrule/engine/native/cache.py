@@ -18,10 +18,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import llvmlite
 
-from chainrule.engine.native.target import Target
+if TYPE_CHECKING:
+    from chainrule.engine.native.target import Target
 
 LIMIT = 256 * 2**20  # bytes in the folder
 MAGIC = b"chainrule\n"
@@ -64,8 +66,12 @@ def version() -> str:
 
 def key(text: str, target: Target) -> str:
     """The name of the code for a text that describes it, on a processor."""
-    machine = target.triple, target.cpu, target.features, str(target.bits)
-    parts = (version(), llvmlite.__version__, *machine, text)
+    return named(target.triple, target.cpu, target.features, str(target.bits), text)
+
+
+def named(*parts: str) -> str:
+    """The name of an entry for what some texts describe, made by these versions."""
+    parts = version(), llvmlite.__version__, *parts
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
+import numpy as np
 
+from chainrule.engine.native import cache as disk
 from chainrule.engine.native import ir
 from chainrule.records import dataclass
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
 
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -44,6 +52,9 @@ class Target:
         return ir.VectorType(TYPES[dtype], self.lanes(dtype))
 
     def machine(self) -> llvm.TargetMachine:
+        """LLVM's code generator for it."""
+        import llvmlite.binding as llvm
+
         initialize()
         return llvm.Target.from_triple(self.triple).create_target_machine(
             cpu=self.cpu, features=self.features, opt=2, reloc="pic", codemodel="small", jit=True
@@ -53,16 +64,54 @@ class Target:
 @cache
 def initialize() -> None:
     """Prepare LLVM's code generator, once for each process."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
 
 
 @cache
 def host() -> Target:
-    """The processor that this process runs on."""
+    """The processor that this process runs on.
+
+    LLVM knows it. What it says is kept on the disk until the machine starts anew, for LLVM takes
+    long to load, and a process whose code is on the disk needs it for nothing else.
+    """
+    name = _here()
+    kept = None if name is None else disk.load(name)
+    if kept is not None:
+        with suppress(ValueError):
+            triple, cpu, features, bits = kept.decode().split("\n")
+            return Target(triple, cpu, features, int(bits))
+    found = _asked()
+    if name is not None:
+        lines = found.triple, found.cpu, found.features, str(found.bits)
+        disk.store(name, "\n".join(lines).encode())
+    return found
+
+
+def _asked() -> Target:
+    """The processor, from LLVM."""
+    import llvmlite.binding as llvm
+
     found = llvm.get_host_cpu_features()
     bits = 512 if found.get("avx512f") else 256 if found.get("avx2") else 128
     flags = found.flatten()
     if bits == 512:
         flags += ",-prefer-256-bit"
     return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), flags, bits)
+
+
+def _here() -> str | None:
+    """What this processor is called on the disk; None where nothing tells it from others.
+
+    It is this machine since it started, as far as NumPy, which asks the processor itself, sees the
+    same features: under an emulator it does not.
+    """
+    try:
+        started = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
+    except (OSError, AttributeError, ValueError):
+        return None
+    seen = sorted(name for name, has in features.items() if has)
+    return disk.named("processor", started, os.uname().machine, *seen)
