@@ -109,8 +109,9 @@ class Rows:
 class Stream:
     """The batches that an iterable, a generator or a function of no arguments gives.
 
-    An iterable is gone through anew in each epoch, and a function is called anew. A generator
-    runs once, so each epoch takes the next ``steps`` of it.
+    An iterable is gone through anew in each epoch, and so is what has a length and numbered items,
+    like Keras's ``PyDataset``; a function is called anew. A generator runs once, so each epoch
+    takes the next ``steps`` of it.
 
     Args:
         source: gives (x, y) or (x, y, sample_weight), each a batch.
@@ -136,7 +137,7 @@ class Stream:
         self.length = len(source) if isinstance(source, Sized) else None
         self.first_epoch = self.taken = 0
         self.once: Iterator[Any] | None = None
-        if not callable(source) and iter(source) is source:
+        if not callable(source) and hasattr(source, "__next__"):
             self.once = iter(source)
 
     def digest(self) -> str:
@@ -175,7 +176,10 @@ class Stream:
         return map(self.prepare, self._counted(rest))
 
     def _anew(self) -> Iterator[Any]:
-        return iter(self.source() if callable(self.source) else self.source)
+        source: Any = self.source() if callable(self.source) else self.source
+        if hasattr(source, "__iter__"):
+            return iter(source)
+        return (source[k] for k in range(len(source)))
 
     def _counted(self, count: int | None) -> Iterator[Any]:
         # Asks for an item only when it is due: one that is taken in vain is lost.
@@ -194,7 +198,7 @@ def is_stream(x: Any, y: Any) -> bool:
     return y is None and (
         callable(x)
         or (
-            hasattr(x, "__iter__")
+            (hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__")))
             and not isinstance(x, (np.ndarray, list, tuple, dict))
             and not hasattr(type(x), "columns")
             and not hasattr(type(x), "to_numpy")

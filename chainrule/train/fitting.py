@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import ArgumentError, DivergenceError
+from chainrule.errors import ArgumentError, DivergenceError, ShapeError
 from chainrule.nn.naming import user_line
 from chainrule.records import dataclass
 from chainrule.train.callbacks.base import Callback, CallbackList
@@ -99,6 +99,7 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     options.check()
     feed, held_out = feed_of(model, x, y, options)
     validation = _validation(model, held_out, options)
+    _try(model, validation)
     _warn_of_new_classes(model, feed, validation, held_out is not None)
     ready(model)
 
@@ -177,10 +178,12 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
     if y is None:
         raise ArgumentError(
             "fit needs the targets",
-            got="y=None with x an array",
+            got=f"y=None with x a {type(x).__name__}",
             line=user_line(),
-            remedy="fit(x, y); only batches (x, y) from an iterable bring their targets along",
+            remedy="fit(x, y); only batches bring their targets along, from a generator or from a "
+            "function: fit(lambda: iter(batches))",
         )
+    _one_input(x, y)
     x, columns = as_inputs(x, columns=model.columns)
     n = rows_of(x)
     learn(model, x, y, columns, options.seed)
@@ -216,6 +219,37 @@ def _rows(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows, Any]:
         ),
         held_out,
     )  # fmt: skip
+
+
+def _one_input(x: Any, y: Any) -> None:
+    """Refuse a list of inputs, as Keras takes it: a list is an array, of as many rows."""
+    if not isinstance(x, list) or not hasattr(y, "__len__") or len(x) in (0, len(y)):
+        return
+    if all(isinstance(part, np.ndarray) and part.shape[:1] == (len(y),) for part in x):
+        raise ShapeError(
+            "a list is one array, with as many rows as the list is long",
+            got=f"a list of {len(x)} arrays for {len(y)} targets",
+            line=user_line(),
+            remedy="several inputs are a tuple or a dict: fit((a, b), y)",
+        )
+
+
+def _try(model: Model, validation: Rows | Stream | None) -> None:
+    """Refuse what the network cannot be validated on before the training, not after an epoch."""
+    if not isinstance(validation, Rows) or example_shape(validation.x) == model.input_shape:
+        return
+    state, row = model.training_state("fit"), take(validation.x, slice(0, 1), validation.dtype)
+    try:
+        with np.errstate(all="ignore"):
+            model.layer(state.params, state.layers, row, training=False)
+    except ShapeError as error:
+        raise ShapeError(
+            f"validation_data does not fit the network: {error.cause}",
+            got=f"examples of shape {example_shape(validation.x)}; those of the training have "
+            f"{model.input_shape}",
+            line=user_line(),
+            remedy="prepare both in the same way",
+        ) from None
 
 
 def _warn_of_new_classes(model: Model, feed: Any, validation: Any, split: bool) -> None:

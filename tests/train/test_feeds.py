@@ -32,6 +32,16 @@ def batches() -> Iterator[Any]:
         yield X[start : start + 5], Y[start : start + 5]
 
 
+class Numbered:
+    """Batches by number, as Keras's PyDataset: no end by IndexError."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, k: int) -> Any:
+        return X[5 * k : 5 * k + 5], Y[5 * k : 5 * k + 5]
+
+
 def same(one: list[Any], other: list[Any]) -> None:
     assert one[-1] == other[-1]
     for a, b in zip(one[:-1], other[:-1], strict=True):
@@ -177,3 +187,11 @@ def test_fit_takes_a_growing_batch() -> None:
     assert model.run.state.optimizer.step == 22
     with pytest.raises(ArgumentError, match="batch_size must be a whole number of 1 or more"):
         model.fit(x, x @ [1.0, 2.0], lambda epoch: 0, verbose=0)
+
+
+def test_batches_by_number() -> None:
+    same(trained(Numbered()), trained(batches))
+    model = cr.Model([nn.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(Numbered(), validation_data=Numbered(), epochs=2, verbose=0)
+    assert model.predict(Numbered()).shape == (23, 1)

@@ -219,6 +219,27 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model().fit((X, X[:4]), Y),
         ShapeError, "the parts of x have different numbers of rows", "x[0]: 20, x[1]: 4", "same",
     ),
+    "several inputs for a layer of one": (
+        lambda: model().fit((X, X), Y),
+        ShapeError, "Dense 'dense': the input must be one array", "a tuple of 2", "nn.Graph(",
+    ),
+    "inputs by name for a layer of one": (
+        lambda: model().fit({"a": X, "b": X}, Y),
+        ShapeError, "Dense 'dense': the input must be one array", "a dict of 2: a, b", "nn.Graph(",
+    ),
+    "a list of inputs": (
+        lambda: model().fit([X, X[:, :1]], Y),
+        ShapeError, "a list is one array", "a list of 2 arrays for 20 targets", "fit((a, b), y)",
+    ),
+    "a list of batches": (
+        lambda: model().fit([(X, Y)]),
+        ArgumentError, "fit needs the targets", "y=None with x a list", "lambda: iter(batches)",
+    ),
+    "validation data of another width": (
+        lambda: model().fit(X, Y, validation_data=(X[:, :1], Y)),
+        ShapeError, "validation_data does not fit the network: Dense 'dense': the input must have",
+        "examples of shape (1,)", "in the same way",
+    ),
     "learning rate": (
         lambda: setattr(fitted(), "learning_rate", -1.0),
         ArgumentError, "a learning rate is a number of 0 or more", "-1.0", "0.01",

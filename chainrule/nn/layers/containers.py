@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
-from chainrule.errors import ArgumentError
+from chainrule.errors import ArgumentError, ShapeError
 from chainrule.nn.layers.base import Layer, Shape, Tree
 from chainrule.nn.layers.draws import Rng, child, starting
 from chainrule.nn.naming import user_line
@@ -98,8 +98,11 @@ class Sequential(Layer):
         state: Tree = {}
         shape: Any = input_shape if isinstance(input_shape, dict) else tuple(input_shape)
         for layer in self.layers:
-            p, s = layer.build(rng, shape, dtype=dtype)
-            shape = layer.output_shape(shape)
+            try:
+                p, s = layer.build(rng, shape, dtype=dtype)
+                shape = layer.output_shape(shape)
+            except (TypeError, KeyError) as error:
+                raise _of_several(layer, shape) or error from None
             keep(params, layer, p)
             keep(state, layer, s)
         return params, state
@@ -119,6 +122,22 @@ class Sequential(Layer):
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
+
+
+def _of_several(layer: Layer, shape: Any) -> ShapeError | None:
+    """The error for a layer that was given several arrays and takes one, if that is so."""
+    if isinstance(shape, dict):
+        got = f"a dict of {len(shape)}: {', '.join(map(str, shape))}"
+    elif any(isinstance(n, (tuple, dict)) for n in shape):
+        got = f"a tuple of {len(shape)}"
+    else:
+        return None
+    return layer.misfit(
+        "the input must be one array",
+        f"{got} as inputs",
+        "np.concatenate puts columns beside each other; nn.Graph(function, layers) takes several "
+        "inputs",
+    )
 
 
 def keep(tree: Tree, layer: Layer, part: Tree) -> None:
