@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.engine.native import threads
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +110,7 @@ def test_a_signature_is_compiled_once_by_many_threads() -> None:
 INTERRUPTS = """
 import numpy as np
 import chainrule as cr
+from chainrule.engine.native import threads
 from chainrule.engine.native import compiler
 compiler.PAYS = 0.0  # short calls: most of their time is the hand-over
 cr.set_threads(3)
@@ -147,6 +149,7 @@ FORK = """
 import os, sys
 import numpy as np
 import chainrule as cr
+from chainrule.engine.native import threads
 from tests.engine.test_threads import bits, given, loss
 cr.set_threads(2)
 compiled, args = cr.compile(cr.value_and_grad(loss)), given()
@@ -169,6 +172,7 @@ FORKS = """
 import gc, os, sys, threading, time
 import numpy as np
 import chainrule as cr
+from chainrule.engine.native import threads
 from llvmlite.binding import ffi
 from chainrule.engine.native import objects
 from chainrule.train import plans
@@ -277,3 +281,11 @@ def test_the_environment_decides(names: dict[str, str], expected: str | None) ->
     from chainrule.engine.native.threads import available
 
     assert run.stdout.strip() == (expected or str(available()))
+
+
+@pytest.mark.parametrize("seconds", [2e-4, 1e-3, 7e-3, 0.1])
+def test_no_more_threads_than_waking_them_pays(seconds: float) -> None:
+    def cost(n: int) -> float:
+        return seconds / n + n * threads.WAKE
+
+    assert cost(threads.worth(seconds)) <= 1.05 * min(map(cost, range(2, 200)))

@@ -28,7 +28,7 @@ from chainrule.engine.native.sharing import Root, structure
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, TYPES, Target, host
-from chainrule.engine.native.threads import POOL, alone, barrier, share
+from chainrule.engine.native.threads import POOL, alone, barrier, share, worth
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.native.work import Work
@@ -480,7 +480,8 @@ class Compiled:
         rows = zip(self.stretches, self._functions, strict=True)
         for number, (stretch, function) in enumerate(rows):
             if function is not None:
-                most = self.storage.threads if any(map(self.work.is_split, stretch.groups)) else 1
+                split = any(map(self.work.is_split, stretch.groups))
+                most = min(self.storage.threads, worth(self.estimate)) if split else 1
                 run = functools.partial(self.threaded, function, table, most=most)
             else:
                 group = stretch.groups[0]
@@ -492,9 +493,7 @@ class Compiled:
 
     def threaded(self, function: Any, *given: int, most: int | None = None) -> None:
         """Run a function of (…, thread, threads, barrier) in as many threads as pay."""
-        POOL.run(
-            functools.partial(function, *given), self.storage.threads if most is None else most
-        )
+        POOL.run(functools.partial(function, *given), most or self.storage.threads)
 
 
 __all__ = ["Compiled"]

@@ -11,6 +11,7 @@ all are done, and nothing is left to wait for in Python, where Ctrl-C could come
 from __future__ import annotations
 
 import contextlib
+import math
 import operator
 import os
 import queue
@@ -28,6 +29,7 @@ from chainrule.errors import ArgumentError
 # Not from target.py, which needs llvmlite: set_threads is asked for without it too.
 POINTER, I32, I64 = ir.PointerType(), ir.IntType(32), ir.IntType(64)
 MOST = 64  # threads
+WAKE = 15e-6  # seconds until one more thread is at work
 SPINS = 300  # of waiting, before the processor is offered to others: few, for it may be shared
 
 
@@ -117,6 +119,11 @@ POOL = Pool()
 def most() -> int:
     """At most so many threads use what is compiled now: each has memory of its own there."""
     return min(max(available(), POOL.threads()), MOST)
+
+
+def worth(seconds: float) -> int:
+    """How many threads pay for a call of so much work: n that makes seconds/n + n · WAKE least."""
+    return max(2, round(math.sqrt(seconds / WAKE)))
 
 
 def set_threads(count: int | None) -> None:
@@ -218,4 +225,4 @@ def alone(
         yield
 
 
-__all__ = ["POOL", "Pool", "alone", "barrier", "most", "set_threads", "share"]
+__all__ = ["POOL", "Pool", "alone", "barrier", "most", "set_threads", "share", "worth"]
