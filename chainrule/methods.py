@@ -119,6 +119,9 @@ class ArrayMethods(Node):
             "for printing or a decision use x.value",
         )
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return reduce.round(self, ndigits or 0)
+
     def __int__(self) -> int:
         if self.dtype.kind != "f":
             decided(self, "int()")

@@ -283,8 +283,17 @@ def _contributions(
             if isinstance(a, Node) and fn.differentiable(k):
                 rows.append((k, fn.adjoint(k, g, args, node.params)))
         return rows
-    result = fn.vjp(g, _result(node, lift, cache), *args, **node.params)
+    try:
+        result = fn.vjp(g, _result(node, lift, cache), *args, **node.params)
+    except np.linalg.LinAlgError as error:
+        raise _unsolvable(node, error) from error
     return [(k, c) for k, c in enumerate(result) if c is not None]
+
+
+def _unsolvable(node: Node, error: Exception) -> np.linalg.LinAlgError:
+    """A matrix has no inverse that a derivative needs, though its value was found."""
+    cause = str(error).partition("\n")[0]
+    return np.linalg.LinAlgError(f"the derivative of {node.name}: {cause}\n  at:       {node.line}")
 
 
 def _result(node: Node, lift: bool, cache: Cache | None) -> Any:
@@ -342,7 +351,10 @@ def forward(
         elif isinstance(fn, General):
             args = node.args if lift else tuple(value_of(a) for a in node.args)
             y = _result(node, lift, cache)
-            rows[position - start] = fn.jvp(tuple(incoming), y, *args, **node.params)
+            try:
+                rows[position - start] = fn.jvp(tuple(incoming), y, *args, **node.params)
+            except np.linalg.LinAlgError as error:
+                raise _unsolvable(node, error) from error
     return rows
 
 

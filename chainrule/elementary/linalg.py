@@ -102,34 +102,52 @@ inv = General(
 )  # fmt: skip
 
 
-def _cofactors(y: Any, a: Any) -> Any:
-    """∂ det/∂A: det(A)·A⁻ᵀ, and by minors where A is singular and the cofactors still exist."""
-    value = value_of(a)
-    n = value.shape[-1]
-    scale = np.prod(np.linalg.norm(value, axis=-1), axis=-1)
-    if np.all(np.abs(value_of(y)) > 1e-13 * scale):
-        return _matrix(y) * _T(inv(a))
+def _cofactors(a: np.ndarray) -> np.ndarray:
+    """∂ det/∂A: det(A)·A⁻ᵀ; where A is singular, u diag(Πₖ≠ⱼ sₖ) vᵀ det(u vᵀ)."""
+    if _is_regular(a):
+        return np.asarray(np.linalg.det(a))[..., None, None] * np.swapaxes(np.linalg.inv(a), -1, -2)
+    u, s, vt = np.linalg.svd(a)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), 1.0, s[..., None, :]).prod(axis=-1)
+    sign = np.linalg.det(u) * np.linalg.det(vt)
+    return (u * (sign[..., None] * others)[..., None, :]) @ vt
+
+
+def _is_regular(a: Any) -> bool:
+    """Whether all matrices of a stack have an inverse to compute with."""
+    a = value_of(a)
+    return bool(np.all(np.linalg.cond(a) < 0.01 / np.finfo(a.dtype).eps)) if a.size else True
+
+
+def _cofactors_jvp(t: Any, y: Any, a: Any) -> Any:
+    """∂²det is symmetric: both modes are C′[ȧ] = (⟨C, ȧ⟩ − C ȧᵀ) A⁻ᵀ; by minors if singular."""
+    t = t[0]
+    n = shape_of(a)[-1]
+    if _is_regular(a):
+        inner = _matrix(sum_(y * t, axis=(-2, -1))) * _eye(a) - matmul(y, _T(t))
+        return matmul(inner, _T(inv(a)))
     if n == 1:
-        return where(value == value, np.ones_like(value), a)
-    keep = [[k for k in range(n) if k != i] for i in range(n)]
-    rows = [
-        concatenate(
-            *(
-                (-1.0) ** (i + j)
-                * _matrix(det(a[..., np.array(keep[i])[:, None], np.array(keep[j])]))
-                for j in range(n)
-            ),
-            axis=-1,
-        )
-        for i in range(n)
-    ]
+        return 0.0 * t
+    keep = [np.array([k for k in range(n) if k != i]) for i in range(n)]
+    rows = []
+    for i in range(n):
+        row = []
+        for j in range(n):
+            part = (..., keep[i][:, None], keep[j])
+            moved = sum_(cofactors(a[part]) * t[part], axis=(-2, -1))
+            row.append((-1.0) ** (i + j) * _matrix(moved))
+        rows.append(concatenate(*row, axis=-1))
     return concatenate(*rows, axis=-2)
 
 
+cofactors = General(
+    "cofactors", _cofactors, jvp=_cofactors_jvp,
+    vjp=lambda g, y, a: (_cofactors_jvp((g,), y, a),),
+    symbols=("(⟨y, g⟩ − y gᵀ) a⁻ᵀ",), examples=_SQUARE,
+)  # fmt: skip
 det = General(
     "det", np.linalg.det,
-    jvp=lambda t, y, a: sum_(_cofactors(y, a) * t[0], axis=(-2, -1)),
-    vjp=lambda g, y, a: (_matrix(g) * _cofactors(y, a),),
+    jvp=lambda t, y, a: sum_(cofactors(a) * t[0], axis=(-2, -1)),
+    vjp=lambda g, y, a: (_matrix(g) * cofactors(a),),
     symbols=("g det(a) a⁻ᵀ",), examples=_SQUARE,
 )  # fmt: skip
 
@@ -420,4 +438,4 @@ pinv = General(
     symbols=("−yᵀ g yᵀ + …",), examples=drawn(((4, 3), {}), ((2, 3), {}), ((2, 3, 3), {})),
 )  # fmt: skip
 
-FUNCTIONS = (solve, inv, det, _slogdet, cholesky, _eigh, _qr, _svd, pinv, pick)
+FUNCTIONS = (solve, inv, det, cofactors, _slogdet, cholesky, _eigh, _qr, _svd, pinv, pick)

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.elementary import logic as lo
 from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import is_traced, shape_of
+from chainrule.elementary.indexing import Index, index_add
 from chainrule.elementary.products import matmul
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import user_code
@@ -17,6 +18,16 @@ from chainrule.numpy_api import joining, shapes
 from chainrule.numpy_api.common import array_of, plain, plain_target, refuse, stored
 from chainrule.numpy_api.reduce import along_first, cumsum, flag, flat, mean, sort
 from chainrule.numpy_api.statistics import diff
+
+
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """The sum of the weights of each number in x; without weights there is no derivative."""
+    numbers = plain(x, "np.bincount of numbers, whose length is decided")
+    length = len(np.bincount(numbers, minlength=minlength))
+    if weights is None:
+        return np.bincount(numbers, minlength=minlength)
+    return index_add(array_of(weights), shape=(length,), index=Index(np.array(numbers)))
+
 
 _PLACES: dict[str, Any] = {  # which elements the quantile lies between, and where between them
     "linear": lambda v: (math.floor(v), math.ceil(v), v - math.floor(v)),

@@ -36,6 +36,21 @@ def concatenate(
     return stored(astype(result, dtype) if dtype is not None else result, out)
 
 
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function of vectors for every vector along an axis."""
+    arr = array_of(arr)
+    rows = moveaxis(arr, axis, -1)
+    outer = shape_of(rows)[:-1]
+    rows = reshape(rows, (-1, shape_of(rows)[-1]))
+    made = stack([func1d(rows[k], *args, **kwargs) for k in range(shape_of(rows)[0])])
+    inner = shape_of(made)[1:]
+    whole = reshape(made, (*outer, *inner))
+    axis = axis % (len(outer) + 1)
+    return moveaxis(
+        whole, range(len(outer), len(outer) + len(inner)), range(axis, axis + len(inner))
+    )
+
+
 def stack(arrays_: Any, axis: int = 0, out: Any = None, **kw: Any) -> Any:
     parts = arrays(arrays_)
     shapes = {shape_of(p) for p in parts}

@@ -7,14 +7,12 @@ import difflib
 # Functions without a record whose replacement is not a similar name.
 _INSTEAD = {
     "vectorize": "write the function with array operations",
-    "apply_along_axis": "write a loop and np.stack, or array operations with axis=",
     "eig": "np.linalg.eigh (symmetric matrices) has a record",
     "eigvals": "np.linalg.eigvalsh (symmetric matrices) has a record",
-    "lstsq": "np.linalg.solve(A.T @ A, A.T @ b), np.linalg.pinv(A) @ b or np.linalg.qr",
     "histogram": "a histogram is a step function of its data; a sum of smooth kernels has a slope",
     "unique": "np.sort has a record",
     "fft": "multiply by the real cosine and sine matrices; complex numbers have no record",
-    "polyfit": "np.linalg.solve on the normal equations has a record",
+    "polyfit": "np.linalg.lstsq(np.vander(x, n), y)[0]",
     "put": "write y[indices] = values",
     "place": "write np.where(mask, values, y)",
     "putmask": "write np.where(mask, values, y)",
@@ -25,7 +23,7 @@ def nearest(name: str) -> str:
     """The remedy for a missing function: its usual replacement or the nearest names with a record.
 
     >>> nearest("nancumsum")
-    'the nearest with a record: nansum, cumsum, nanstd'
+    'the nearest with a record: nansum, cumsum'
     >>> nearest("rfft")
     'multiply by the real cosine and sine matrices; complex numbers have no record'
     """
@@ -34,8 +32,12 @@ def nearest(name: str) -> str:
     if name in _INSTEAD:
         return _INSTEAD[name]
     names = {full.rpartition(".")[2] for full in supported()}
-    close = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.4)
-    return f"the nearest with a record: {', '.join(close)}" if close else "see cr.supported()"
+    close = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.7)
+    return (
+        f"the nearest with a record: {', '.join(close)}"
+        if close
+        else "write it with functions of cr.supported()"
+    )
 
 
 def supported() -> list[str]:

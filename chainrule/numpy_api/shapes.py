@@ -216,6 +216,14 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     return sh.reshape(a, shape=(*before, n * times.item(), *behind))
 
 
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """All windows of a shape, as an array of its own."""
+    windows = np.lib.stride_tricks.sliding_window_view
+    return gather(x, windows(places(x), plain(window_shape), axis))  # type: ignore[call-overload]
+
+
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     if is_late(indices):
         a = ravel(a) if axis is None else a

@@ -78,6 +78,21 @@ def median(
     return stored(along_first(middle, array_of(a), axis, flag(keepdims)), out)
 
 
+def nanmedian(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
+) -> Any:
+    """The median of the elements that are not NaN; those are sorted to the end."""
+
+    def middle(rows: Any) -> Any:
+        ordered = sort(rows, 0)
+        n = sum(np.logical_not(np.isnan(rows)), 0, keepdims=True)
+        low = np.take_along_axis(ordered, np.maximum(n - 1, 0) // 2, 0)
+        high = np.take_along_axis(ordered, np.minimum(n // 2, shape_of(rows)[0] - 1), 0)
+        return np.where(n % 2 == 1, low, 0.5 * (low + high))[0]
+
+    return stored(along_first(middle, array_of(a), axis, flag(keepdims)), out)
+
+
 def average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
 ) -> Any:

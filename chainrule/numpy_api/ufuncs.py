@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from chainrule.elementary.products import matmul
 from chainrule.elementary.shaping import where
 from chainrule.errors import UnsupportedFunctionError, code_line
 from chainrule.graph import Node, user_code
-from chainrule.numpy_api import reduce, shapes
-from chainrule.numpy_api.common import array_of, full, plain_key, plain_target, stored
+from chainrule.numpy_api import joining, reduce, shapes
+from chainrule.numpy_api.common import array_of, full, plain, plain_key, plain_target, stored
 from chainrule.numpy_api.lookup import nearest
 from chainrule.numpy_api.positions import added, has_late
 
@@ -139,6 +141,8 @@ def apply(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     inputs = tuple(array_of(x) if isinstance(x, (list, tuple)) else x for x in inputs)
     if method == "__call__":
         return _call(ufunc, inputs, dict(kwargs))
+    if method == "reduceat":
+        return _reduce_at(ufunc, *inputs, **kwargs)
     if method == "reduce":
         rule = _REDUCE.get(ufunc)
         if rule is None:
@@ -147,9 +151,7 @@ def apply(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
         out = kwargs.pop("out", None)
         return stored(rule(inputs[0], axis=axis, **kwargs), out)
     if method == "accumulate":
-        rule = _ACCUMULATE.get(ufunc)
-        if rule is None:
-            raise _unsupported(ufunc, method)
+        rule = _ACCUMULATE.get(ufunc) or functools.partial(_accumulated, ufunc)
         axis = kwargs.pop("axis", 0)
         return stored(rule(inputs[0], axis=axis), kwargs.pop("out", None))
     if method == "outer":
@@ -157,6 +159,28 @@ def apply(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
         a = shapes.reshape(a, shape_of(a) + (1,) * len(shape_of(b)))
         return _call(ufunc, (a, b), dict(kwargs))
     raise _unsupported(ufunc, method)
+
+
+def _accumulated(ufunc: Any, a: Any, axis: int = 0) -> Any:
+    """Element after element: r₀ = a₀, rₖ = f(rₖ₋₁, aₖ)."""
+    if ufunc.nin != 2 or ufunc.nout != 1:
+        raise _unsupported(ufunc, "accumulate")
+    a = shapes.moveaxis(a, axis, 0)
+    parts = [a[k] for k in range(shape_of(a)[0])]
+    made = list(itertools.accumulate(parts, lambda r, x: _call(ufunc, (r, x), {})))
+    return joining.stack(made, axis) if made else a
+
+
+def _reduce_at(ufunc: Any, a: Any, indices: Any, axis: int = 0, **kwargs: Any) -> Any:
+    """Of each pair of neighbouring positions the reduction between them, or the first element."""
+    rule = _REDUCE.get(ufunc)
+    if rule is None:
+        raise _unsupported(ufunc, "reduceat")
+    a = shapes.moveaxis(a, axis, 0)
+    starts = [int(k) for k in plain(indices)]
+    ends = [*starts[1:], shape_of(a)[0]]
+    parts = [rule(a[i:j], axis=0) if i < j else a[i] for i, j in zip(starts, ends, strict=True)]
+    return stored(joining.stack(parts, axis), kwargs.get("out"))
 
 
 def _add_at(ufunc: Any, y: Any, key: Any, v: Any) -> None:

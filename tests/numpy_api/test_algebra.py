@@ -21,6 +21,11 @@ SPDS = QS @ np.swapaxes(QS, -1, -2) + np.eye(3)
 SINGULAR = np.outer([1.0, 2.0, -1.0], [0.5, 1.0, 2.0]) + np.outer([0.0, 1.0, 1.0], [1.0, 0.0, 1.0])
 
 CASES = [
+    case(np.linalg.lstsq, lambda a, b: np.linalg.lstsq(a, b)[0], TALL, V),
+    case(np.linalg.lstsq, lambda a, b: np.linalg.lstsq(a, b, rcond=None)[0], TALL, N),
+    case(np.linalg.lstsq, lambda a, b: np.linalg.lstsq(a, b)[0], TALL.T, V[:3]),
+    case(np.linalg.lstsq, lambda a, b: np.linalg.lstsq(a, b)[1], TALL, V),
+    case(np.linalg.lstsq, lambda a: np.linalg.lstsq(a, N)[1::2], TALL),
     *(
         case(f, lambda a, b, f=f: f(a, b), x, y)
         for f in (np.dot, np.inner)
@@ -149,8 +154,21 @@ def test_determinant_of_a_singular_matrix() -> None:
     )
     np.testing.assert_allclose(gradient, cofactors, atol=1e-12)
     check(np.linalg.det, SINGULAR)
+    compiled = cr.compile(cr.grad(np.linalg.det))
+    compiled(Q)  # what is compiled where there is an inverse holds where there is none
+    np.testing.assert_allclose(compiled(SINGULAR), cofactors, atol=1e-12)
     np.testing.assert_allclose(cr.grad(np.linalg.det)(np.zeros((3, 3))), 0.0, atol=0)
     assert cr.grad(np.linalg.det)(np.zeros((1, 1))) == 1.0
+
+
+def test_determinant_of_a_large_matrix() -> None:
+    """It is small beside the product of the rows, and there is an inverse nevertheless."""
+    a = np.exp(-0.5 * np.subtract.outer(np.arange(40.0), np.arange(40.0)) ** 2) + 0.1 * np.eye(40)
+    inverse = np.linalg.inv(a)
+    value, moved = cr.jvp(np.linalg.det, (a,), (a,))
+    np.testing.assert_allclose(moved, 40 * value)
+    product = cr.hvp(np.linalg.det, (a,), (a,))
+    np.testing.assert_allclose(product, 39 * value * inverse.T, rtol=1e-10, atol=0)
 
 
 def test_hessian_of_a_determinant_of_a_zero_matrix() -> None:
@@ -268,6 +286,31 @@ def test_singular_systems_are_numpys_error_with_the_line() -> None:
 def test_full_svd_of_a_rectangular_matrix_is_refused() -> None:
     with pytest.raises(cr.errors.ShapeError, match="full_matrices=False"):
         cr.grad(lambda a: np.linalg.svd(a)[0].sum())(TALL)
+
+
+def test_derivatives_that_need_an_inverse_say_where() -> None:
+    """Values that exist where their derivatives do not."""
+    singular = np.ones((2, 2))
+    for f in (lambda a: np.linalg.slogdet(a)[1], lambda a: np.linalg.qr(a)[1].sum()):
+        for derivative in (cr.grad(f), cr.hessian(f), lambda a, f=f: cr.jvp(f, (a,), (a,))):
+            with pytest.raises(
+                np.linalg.LinAlgError,
+                match=r"the derivative of (slogdet|qr): .*Singular matrix\n  at: .*test_algebra.py",
+            ):
+                derivative(singular)
+
+
+def test_least_squares_of_lower_rank() -> None:
+    found = []
+
+    def f(b: Any) -> Any:
+        found[:] = np.linalg.lstsq(np.ones((4, 2)), b)
+        return found[0]
+
+    check(f, V)
+    assert found[2] == 1
+    with pytest.raises(cr.errors.ArgumentError, match="lstsq of a traced value does not take rco"):
+        cr.grad(lambda a: np.linalg.lstsq(a, V, rcond=0.1)[0].sum())(TALL)
 
 
 def test_complete_qr_is_refused() -> None:

@@ -36,7 +36,13 @@ def put(a: Any, index: Any, values: Any, axis: Any) -> Any:
 
 NANS = np.where(MASK, np.nan, M)
 
+HOLES = np.where(M > 1.0, np.nan, M)
 CASES = [
+    case(np.nanmedian, lambda a: np.nanmedian(a), M),
+    case(np.nanmedian, lambda a: np.nanmedian(np.where(np.isnan(HOLES), HOLES, a), axis=0), M),
+    case(np.nanmedian, lambda a: np.nanmedian(a, axis=-1, keepdims=True), T),
+    case(np.bincount, lambda w: np.bincount([0, 2, 2, 1], w), V),
+    case(np.bincount, lambda w: np.bincount(np.array([3, 0, 3, 3]), w, minlength=6), V),
     *(
         case(f, lambda a, f=f, kw=kw: f(a, **kw), x)
         for f in (np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.ptp)

@@ -24,7 +24,23 @@ from tests.numpy_api.cases import (
     marked,
 )
 
+WINDOWS = np.lib.stride_tricks.sliding_window_view
 CASES = [
+    case(WINDOWS, lambda a: WINDOWS(a, (2, 3)), M),
+    case(WINDOWS, lambda a: WINDOWS(a, 2, axis=1), T),
+    case(WINDOWS, lambda a: WINDOWS(a, 3), V),
+    case(np.linspace, lambda a, b: np.linspace(a, b, 5), S, S + 2),
+    case(np.linspace, lambda a: np.linspace(a[0], 3.0, 4, endpoint=False), V),
+    case(np.linspace, lambda a: np.linspace(1.0, a, 4, axis=1), V),
+    case(np.linspace, lambda a: np.linspace(0.0, a[0], 4, retstep=True), V),
+    case(np.linspace, lambda a: np.linspace(0.0, a[0], 1), V),
+    case(np.logspace, lambda a: np.logspace(a[0], 1.0, 3), V),
+    case(np.logspace, lambda a: np.logspace(a, 1.0, 3, base=2.0, axis=-1), V),
+    case(np.geomspace, lambda a: np.geomspace(1.0, a**2 + 1, 4), V),
+    case(np.geomspace, lambda a: np.geomspace(a[0] ** 2 + 1, 9.0, 3, endpoint=False), V),
+    case(np.apply_along_axis, lambda a: np.apply_along_axis(lambda r: r @ r, 1, a), M),
+    case(np.apply_along_axis, lambda a: np.apply_along_axis(np.outer, 1, a, [1.0, 2.0]), T),
+    case(np.apply_along_axis, lambda a: np.apply_along_axis(np.cumsum, 0, a), M),
     case(np.reshape, lambda a: np.reshape(a, (4, 3)), M),
     case(np.reshape, lambda a: np.reshape(a, -1), M),
     case(np.reshape, lambda a: np.reshape(a, (2, -1), order="F"), M),

@@ -117,6 +117,12 @@ FORMS = [
     case(np.minimum.reduce, lambda a: np.minimum.reduce(a, axis=-1, keepdims=True), M),
     case(np.logaddexp.reduce, lambda a: np.logaddexp.reduce(a, axis=1), M),
     case(np.add.accumulate, lambda a: np.add.accumulate(a), M),
+    case(np.logaddexp.accumulate, lambda a: np.logaddexp.accumulate(a), V),
+    case(np.logaddexp.accumulate, lambda a: np.logaddexp.accumulate(a, axis=1), M),
+    case(np.subtract.accumulate, lambda a: np.subtract.accumulate(a), M),
+    case(np.add.reduceat, lambda a: np.add.reduceat(a, [0, 2, 1, 3]), V),
+    case(np.multiply.reduceat, lambda a: np.multiply.reduceat(a, [0, 2], axis=1), M),
+    case(np.maximum.reduceat, lambda a: np.maximum.reduceat(a, np.array([1, 2])), M),
     case(np.multiply.accumulate, lambda a: np.multiply.accumulate(a, axis=1), M),
     case(np.maximum.accumulate, lambda a: np.maximum.accumulate(a, axis=-1), M),
     case(np.minimum.accumulate, lambda a: np.minimum.accumulate(a), V),
@@ -234,9 +240,8 @@ def test_ufuncs_without_a_record_are_refused(u: Any) -> None:
     "call",
     [
         lambda a: np.subtract.reduce(a),
-        lambda a: np.arctan2.accumulate(a),
+        lambda a: np.subtract.reduceat(a, [0, 2]),
         lambda a: np.multiply.at(a, 0, a),
-        lambda a: np.add.reduceat(a, [0, 2]),
     ],
 )
 def test_methods_without_a_record_are_refused(call: Any) -> None:
