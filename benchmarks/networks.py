@@ -5,6 +5,7 @@ A trainer is a function order → losses: ``order`` has the rows of one batch in
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,11 @@ class Task:
         return made
 
     def weights(self) -> list[list[np.ndarray]]:
-        """[kernel, bias] of each part, drawn from a fixed seed."""
+        """[kernel, bias] of each part, drawn from a fixed seed; they may be changed."""
+        return [[a.copy() for a in part] for part in self._drawn]
+
+    @functools.cached_property
+    def _drawn(self) -> list[list[np.ndarray]]:
         rng = np.random.default_rng(0)
         shape = self.x.shape[1:]
         found = []

@@ -2,8 +2,8 @@
 
 The standard decorator writes and compiles six methods for each class, which takes half a
 millisecond, and a training begins with some 130 classes, of which it uses few. Here five of the
-methods are the same functions for all classes and look the fields up; the standard library writes
-``__init__`` when a class is first called.
+methods are the same functions for all classes and look the fields up, and ``__init__`` is written
+when a class is first called.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import functools
 import inspect
 import reprlib
 from collections.abc import Callable
-from dataclasses import Field, FrozenInstanceError
+from dataclasses import MISSING, Field, FrozenInstanceError
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -98,21 +98,44 @@ class _Init:
         return cls.__init__ if record is None else cls.__init__.__get__(record)
 
 
+class _Made:
+    """The default of a field whose value is made anew for each object."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
 def _written(cls: Any) -> Callable[..., None]:
-    """``__init__`` from the standard library."""
-    fields = dataclasses.fields(cls)
-    values: dict[str, Any] = {
-        f.name: dataclasses.field(
-            default=f.default, default_factory=f.default_factory, init=f.init, kw_only=f.kw_only
-        )  # type: ignore[call-overload]
-        for f in fields
+    """An ``__init__`` that sets the fields, and calls ``__post_init__`` where there is one."""
+    names: dict[str, Any] = {
+        "_set": object.__setattr__,
+        "_made": _Made(),
+        "__name__": cls.__module__,
     }
+    positional, by_name, lines = ["self"], ["*"], []
+    fields = dataclasses.fields(cls)
+    for f in fields:
+        value, default = f.name, ""
+        if f.default_factory is not MISSING:
+            names[f"_make_{f.name}"], default = f.default_factory, "=_made"
+            value = (
+                f"_make_{f.name}() if {f.name} is _made else {f.name}"
+                if f.init
+                else f"_make_{f.name}()"
+            )
+        elif f.default is not MISSING:
+            names[f"_default_{f.name}"], default = f.default, f"=_default_{f.name}"
+        if f.init:
+            (by_name if f.kw_only else positional).append(f.name + default)
+        if f.init or value != f.name:
+            lines.append(f"_set(self, {f.name!r}, {value})")
     if hasattr(cls, "__post_init__"):
-        values["__post_init__"] = None
-    alone: Any = _bare(cls, {f.name: f.type for f in fields}, values)
-    init: Callable[..., None] = dataclasses.dataclass(frozen=True, repr=False, eq=False)(
-        alone
-    ).__init__
+        lines.append("self.__post_init__()")
+    parameters = ", ".join([*positional, *(by_name if len(by_name) > 1 else ())])
+    exec(f"def __init__({parameters}):\n " + "\n ".join(lines or ["pass"]), names)
+    init: Callable[..., None] = names["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    init.__annotations__ = {f.name: f.type for f in fields if f.init} | {"return": None}
     return init
 
 

@@ -79,21 +79,21 @@ class Evaluation:
 
 
 def native_evaluation(
-    compiled: Compiled, feed: Any, steps: NativeSteps | None, run: Run, times: int
+    compiled: Compiled, feed: Any, steps: NativeSteps, run: Run, times: int
 ) -> Evaluation | None:
     """The native engine for evaluations in a training, or None where NumPy is to do them.
 
     Args:
         compiled: how to train.
         feed: the batches to evaluate on.
-        steps: the training; None if NumPy does it.
+        steps: the training.
         run: where the training stands.
         times: how many evaluations there are to be.
 
     Raises:
         ArgumentError: a layer refuses the inputs.
     """
-    if steps is None or against(feed) is not None:
+    if against(feed) is not None:
         return None
     if not pays(EVALUATION, compiled, run.state, feed, times):
         return None

@@ -35,6 +35,8 @@ def check_values(network: Any, state: TrainState, x: Any) -> None:
 
 def embeds(layer: Any) -> bool:
     """Is there an embedding among layers?"""
+    if layer is None or isinstance(layer, (bool, int, float, str)):
+        return False
     if isinstance(layer, Embedding):
         return True
     if isinstance(layer, dict):

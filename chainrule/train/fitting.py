@@ -134,7 +134,6 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         look = explainer(compiled, options.seed, callbacks, feed, model.columns)
         return look(run, batch, report)
 
-    from chainrule.train.evaluating import native_evaluation
     from chainrule.train.native import native_steps
 
     native = native_steps(
@@ -143,8 +142,12 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         model.single,
     )  # fmt: skip
     several, single = (None, native) if isinstance(native, SingleSteps) else (native, None)
-    times = (options.epochs - run.epoch) // options.validation_freq
-    measured = native_evaluation(compiled, validation, several, run, times)
+    measured = None
+    if validation is not None and several is not None:
+        from chainrule.train.evaluating import native_evaluation
+
+        times = (options.epochs - run.epoch) // options.validation_freq
+        measured = native_evaluation(compiled, validation, several, run, times)
 
     def evaluate(run: Run) -> Record:
         scores = compiled.finish(run.kept)

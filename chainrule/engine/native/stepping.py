@@ -101,7 +101,7 @@ class Memory:
     """A state in one piece of memory, where steps change it in place.
 
     Args:
-        state: a tree of arrays and numbers, which are copied.
+        state: a tree of arrays and numbers like those that are to be loaded.
 
     Attributes:
         arrays: its arrays and numbers, in order; they stay where they are.
@@ -113,14 +113,13 @@ class Memory:
         self._places = [k for k, leaf in enumerate(self._leaves) if is_number(leaf)]
         given = [np.asarray(self._leaves[k]) for k in self._places]
         starts = [0, *itertools.accumulate(-(-x.nbytes // ALIGNMENT) * ALIGNMENT for x in given)]
-        whole = np.zeros(starts[-1] + ALIGNMENT, np.uint8)
+        whole = np.empty(starts[-1] + ALIGNMENT, np.uint8)
         self._bytes = whole[-address_of(whole) % ALIGNMENT :]
         self._kept: Any = None
         self.arrays = [
             self._bytes[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
             for start, x in zip(starts, given, strict=False)
         ]
-        self.load(state)
         self.views = self._tree(lambda x, leaf: x)
 
     def load(self, state: Any) -> None:
@@ -161,7 +160,11 @@ class Stepper:
 
     def __init__(self, plan: Plan, state: Any, data: Any) -> None:
         self.plan, frame = plan, plan.frame
-        self.memory = state if isinstance(state, Memory) else Memory(state)
+        if not isinstance(state, Memory):
+            memory = Memory(state)
+            memory.load(state)
+            state = memory
+        self.memory = state
         kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
         self._repeat = plan.code.function("repeat", *kinds)
         self._held = [np.asarray(a, order="C") for a in _numbers(data)]
