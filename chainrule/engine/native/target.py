@@ -109,7 +109,7 @@ def _here() -> str | None:
     same features: under an emulator it does not.
     """
     try:
-        started = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        started = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8")
         features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
     except (OSError, AttributeError, ValueError):
         return None
