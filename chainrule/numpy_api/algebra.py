@@ -9,12 +9,11 @@ import numpy as np
 
 from chainrule.elementary import linalg as la
 from chainrule.elementary import shaping as sh
-from chainrule.elementary.base import is_traced, shape_of, value_of
+from chainrule.elementary.base import is_traced, shape_of
 from chainrule.elementary.indexing import diagonal
 from chainrule.elementary.products import convolve as full_convolution
 from chainrule.elementary.products import einsum as contract
 from chainrule.elementary.products import matmul
-from chainrule.elementary.reductions import sum_
 from chainrule.errors import ShapeError, code_line
 from chainrule.graph import user_code
 from chainrule.numpy_api import joining, shapes
@@ -295,26 +294,6 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
                 "(vt[:k].T / s[:k]) @ u[:, :k].T",
             )  # fmt: skip
     return la.pinv(la.symmetric(a) if hermitian else a)
-
-
-def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, int, Any]:
-    """x = a⁺ b of least norm, the squared residuals, the rank and the singular values."""
-    if rcond is not None:
-        remedy = "leave it out (values that are 0 but for rounding are cut)"
-        raise refuse("lstsq", "rcond", rcond, remedy)
-    a, b = _pair(a, b)
-    m, n = shape_of(a)
-    x = matmul(la.pinv(a), b) if len(shape_of(b)) > 1 else matmul(la.pinv(a), b[:, None])[:, 0]
-    values = la.svd(a)[1]
-    plain = value_of(values)
-    cutoff = max(m, n) * np.finfo(plain.dtype).eps * np.max(plain, initial=0.0)
-    rank = int(np.count_nonzero(plain > cutoff))
-    if rank < n or m <= n:
-        residuals: Any = np.zeros(0, plain.dtype)
-    else:
-        residuals = sum_((b - matmul(a, x)) ** 2, axis=0)
-        residuals = residuals if len(shape_of(b)) > 1 else shapes.reshape(residuals, (1,))
-    return x, residuals, rank, values
 
 
 def matrix_power(a: Any, n: int) -> Any:

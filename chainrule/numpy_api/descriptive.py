@@ -10,7 +10,6 @@ import numpy as np
 from chainrule.elementary import logic as lo
 from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import is_traced, shape_of
-from chainrule.elementary.indexing import Index, index_add
 from chainrule.elementary.products import matmul
 from chainrule.errors import ArgumentError, code_line
 from chainrule.graph import user_code
@@ -19,22 +18,12 @@ from chainrule.numpy_api.common import array_of, plain, plain_target, refuse, st
 from chainrule.numpy_api.reduce import along_first, cumsum, flag, flat, mean, sort
 from chainrule.numpy_api.statistics import diff
 
-
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """The sum of the weights of each number in x; without weights there is no derivative."""
-    numbers = plain(x, "np.bincount of numbers, whose length is decided")
-    length = len(np.bincount(numbers, minlength=minlength))
-    if weights is None:
-        return np.bincount(numbers, minlength=minlength)
-    return index_add(array_of(weights), shape=(length,), index=Index(np.array(numbers)))
-
-
 _PLACES: dict[str, Any] = {  # which elements the quantile lies between, and where between them
-    "linear": lambda v: (math.floor(v), math.ceil(v), v - math.floor(v)),
-    "lower": lambda v: (math.floor(v), math.floor(v), 0.0),
-    "higher": lambda v: (math.ceil(v), math.ceil(v), 0.0),
-    "midpoint": lambda v: (math.floor(v), math.ceil(v), 0.5 if v % 1 else 0.0),
-    "nearest": lambda v: (round(v), round(v), 0.0),
+    "linear": lambda v: (np.floor(v), np.ceil(v), v - np.floor(v)),
+    "lower": lambda v: (np.floor(v), np.floor(v), 0.0 * v),
+    "higher": lambda v: (np.ceil(v), np.ceil(v), 0.0 * v),
+    "midpoint": lambda v: (np.floor(v), np.ceil(v), 0.5 * (v % 1 > 0)),
+    "nearest": lambda v: (np.round(v), np.round(v), 0.0 * v),
 }
 
 
@@ -43,15 +32,61 @@ def quantile(
     method: str = "linear", keepdims: Any = False, *, weights: Any = None,
 ) -> Any:  # fmt: skip
     """Of the sorted elements the one at q (n − 1), or a point between its neighbours."""
+
+    def at(rows: Any, p: float) -> Any:
+        ordered = sort(rows, 0)
+        low, high, part = _PLACES[method](p * (shape_of(rows)[0] - 1))
+        first, last = ordered[int(low)], ordered[int(high)]
+        rise = last - first  # added to the nearer one, as NumPy does it
+        found = first + rise * part if part < 0.5 else last - rise * (1 - part)
+        found = found if part else first
+        return sh.where(np.isnan(ordered[-1]), np.nan, found)  # NaN is sorted to the end
+
+    return _levels("quantile", at, a, q, axis, out, method, keepdims, weights)
+
+
+def percentile(a: Any, q: Any, *args: Any, **kw: Any) -> Any:
+    return quantile(a, q if is_traced(q) else np.true_divide(q, 100), *args, **kw)
+
+
+def nanquantile(
+    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
+) -> Any:  # fmt: skip
+    """The quantile of the elements that are no NaN; NaN where there is none."""
+
+    def at(rows: Any, p: float) -> Any:
+        ordered = sort(rows, 0)
+        end = np.sum(np.logical_not(np.isnan(rows)), axis=0) - 1  # NaN is sorted behind it
+        low, high, part = _PLACES[method](p * np.maximum(end, 0))
+        first, last = (
+            shapes.take_along_axis(ordered, k.astype(np.int64)[None], 0)[0] for k in (low, high)
+        )
+        rise = last - first
+        found = sh.where(part < 0.5, first + rise * part, last - rise * (1 - part))
+        return sh.where(part == 0, first, found)
+
+    return _levels("nanquantile", at, a, q, axis, out, method, keepdims, weights)
+
+
+def nanpercentile(a: Any, q: Any, *args: Any, **kw: Any) -> Any:
+    return nanquantile(a, q if is_traced(q) else np.true_divide(q, 100), *args, **kw)
+
+
+def _levels(
+    name: str, at: Any, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any,
+    weights: Any,
+) -> Any:  # fmt: skip
+    """at(elements, level) along the axes, for one level or several."""
     if weights is not None:
-        raise refuse("quantile", "weights", weights, "repeat the elements, or leave them out")
+        raise refuse(name, "weights", weights, "repeat the elements, or leave them out")
     if method not in _PLACES:
-        raise refuse("quantile", "method", method, f"use one of {', '.join(_PLACES)}")
+        raise refuse(name, "method", method, f"use one of {', '.join(_PLACES)}")
     if is_traced(q):
         raise ArgumentError(
             "a quantile has a derivative by the elements, not by its level",
             got="a traced level",
-            line=code_line(*user_code(2)),
+            line=code_line(*user_code(3)),
             remedy="give the level as a plain number",
         )
     levels = np.asarray(q, float)
@@ -59,26 +94,13 @@ def quantile(
         raise ValueError("Quantiles must be in the range [0, 1]")
 
     def level(p: float) -> Any:
-        def at(rows: Any) -> Any:
-            ordered = sort(rows, 0)
-            low, high, part = _PLACES[method](p * (shape_of(rows)[0] - 1))
-            first, last = ordered[low], ordered[high]
-            rise = last - first  # added to the nearer one, as NumPy does it
-            between = first + rise * part if part < 0.5 else last - rise * (1 - part)
-            between = between if part else first
-            return sh.where(np.isnan(ordered[-1]), np.nan, between)  # NaN is sorted to the end
-
-        return along_first(at, array_of(a), axis, flag(keepdims))
+        return along_first(lambda rows: at(rows, p), array_of(a), axis, flag(keepdims))
 
     found = [level(float(p)) for p in levels.ravel()]
     if not levels.ndim:
         return stored(found[0], out)
     whole = joining.stack(found)
     return stored(sh.reshape(whole, shape=(*levels.shape, *shape_of(found[0]))), out)
-
-
-def percentile(a: Any, q: Any, *args: Any, **kw: Any) -> Any:
-    return quantile(a, q if is_traced(q) else np.true_divide(q, 100), *args, **kw)
 
 
 def cov(
@@ -199,6 +221,6 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 
 
 __all__ = [
-    "argpartition", "corrcoef", "cov", "gradient", "partition", "percentile",
-    "put_along_axis", "quantile", "unwrap",
+    "argpartition", "corrcoef", "cov", "gradient", "nanpercentile", "nanquantile", "partition",
+    "percentile", "put_along_axis", "quantile", "unwrap",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from chainrule.graph import Node, user_code
 from chainrule.numpy_api import (
     algebra,
     descriptive,
+    fits,
     joining,
     norms,
     ranges,
@@ -209,7 +210,7 @@ TABLE: dict[Any, Any] = {
     np.prod: reduce.prod, np.max: reduce.max, np.amax: reduce.max, np.min: reduce.min,
     np.amin: reduce.min, np.ptp: reduce.ptp, np.cumsum: reduce.cumsum, np.cumprod: reduce.cumprod,
     np.average: statistics.average, np.median: statistics.median,
-    np.nanmedian: statistics.nanmedian, np.bincount: descriptive.bincount, np.sort: reduce.sort,
+    np.nanmedian: statistics.nanmedian, np.sort: reduce.sort,
     np.diff: statistics.diff, np.ediff1d: statistics.ediff1d, np.trapezoid: statistics.trapezoid,
     np.clip: reduce.clip, np.round: reduce.round, np.around: reduce.round,
     np.nansum: statistics.nansum, np.nanmean: statistics.nanmean, np.nanmax: statistics.nanmax,
@@ -222,6 +223,8 @@ TABLE: dict[Any, Any] = {
     np.cumulative_prod: reduce.cumulative_prod,
     # samples and curves
     np.quantile: descriptive.quantile, np.percentile: descriptive.percentile,
+    np.nanquantile: descriptive.nanquantile, np.nanpercentile: descriptive.nanpercentile,
+    np.bincount: fits.bincount, np.histogram: fits.histogram, np.polyfit: fits.polyfit,
     np.cov: descriptive.cov, np.corrcoef: descriptive.corrcoef, np.gradient: descriptive.gradient,
     np.unwrap: descriptive.unwrap, np.partition: descriptive.partition,
     np.argpartition: descriptive.argpartition, np.put_along_axis: descriptive.put_along_axis,
@@ -237,7 +240,7 @@ TABLE: dict[Any, Any] = {
     np.linalg.slogdet: algebra.slogdet, np.linalg.cholesky: algebra.cholesky,
     np.linalg.eigh: algebra.eigh, np.linalg.eigvalsh: algebra.eigvalsh, np.linalg.qr: algebra.qr,
     np.linalg.svd: algebra.svd, np.linalg.svdvals: algebra.svdvals, np.linalg.pinv: algebra.pinv,
-    np.linalg.cond: algebra.cond, np.linalg.lstsq: algebra.lstsq,
+    np.linalg.cond: algebra.cond, np.linalg.lstsq: fits.lstsq,
     np.linalg.matrix_power: algebra.matrix_power, np.linalg.multi_dot: algebra.multi_dot,
     # constants and facts
     np.zeros_like: zeros_like, np.ones_like: ones_like, np.full_like: full_like,

@@ -128,6 +128,30 @@ CASES = [
     case(np.nanstd, lambda a: np.nanstd(np.where(MASK, np.nan, a), keepdims=True), M),
     case(np.nanstd, lambda a: np.nanstd(np.where(M > 0.9, np.nan, a), 0, where=M > -1), M),
     *(
+        case(
+            function, lambda a, f=function, q=q, kw=kw: f(np.where(M > 0.9, np.nan, a), q, **kw), M
+        )
+        for function, q, kw in (
+            (np.nanquantile, 0.3, {}),
+            (np.nanquantile, [0.25, 0.5], {"axis": 1}),
+            (np.nanquantile, 0.8, {"axis": 0, "keepdims": True}),
+            (np.nanquantile, 0.4, {"axis": 1, "method": "lower"}),
+            (np.nanquantile, 0.4, {"axis": 1, "method": "higher"}),
+            (np.nanquantile, 0.4, {"axis": 1, "method": "midpoint"}),
+            (np.nanquantile, 0.4, {"axis": 1, "method": "nearest"}),
+            (np.nanpercentile, [0, 35, 99], {}),
+        )
+    ),
+    case(np.nanmedian, lambda a: np.nanmedian(np.where(M > 0.9, np.nan, a)), M),
+    case(np.nanmedian, lambda a: np.nanmedian(np.where(M > 0.9, np.nan, a), axis=0), M),
+    case(np.nanmedian, lambda a: np.nanmedian(a, axis=(0, 2), keepdims=True), T),
+    case(np.histogram, lambda w: np.histogram([0.1, 0.5, 2.0, 0.7], 3, weights=w)[0], V),
+    case(
+        np.histogram,
+        lambda w: np.histogram([0.1, 0.5, 2.0, 9.0], [0.0, 0.5, 2.0], weights=w, density=True)[0],
+        V**2,
+    ),
+    *(
         case(np.quantile, lambda a, q=q, kw=kw: np.quantile(a, q, **kw), x)
         for x, q, kw in (
             (V, 0.3, {}),
