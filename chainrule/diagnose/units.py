@@ -72,11 +72,20 @@ def copies(part: LayerPass) -> int:
     columns = []
     for tree in (part.params, part.d_params):
         for leaf in (tree[name] for name in ("kernel", "bias") if name in tree):
-            flat = np.asarray(leaf, float).reshape(-1, kernel.shape[-1])
-            size = np.abs(flat).max(initial=0.0)
-            columns.append(np.round(flat / (size * ALIKE)) if size else flat)
+            columns.append(_rounded(np.asarray(leaf, float).reshape(-1, kernel.shape[-1])))
     distinct = np.unique(np.concatenate(columns), axis=1).shape[1]
     return int(kernel.shape[-1] - distinct)
+
+
+def _rounded(columns: NDArray[Any]) -> NDArray[Any]:
+    """Columns that are equal where the given ones are alike, each measured by its own size.
+
+    Small columns beside one that has grown beyond all bounds are not alike for that.
+    """
+    size = np.abs(columns).max(axis=0, initial=0.0)
+    scale = np.where(size > 0.0, size, 1.0)
+    digits = np.round(columns / scale / ALIKE)
+    return np.concatenate([digits, np.round(np.log(scale) / ALIKE)[None]])
 
 
 def _by_unit(x: Any) -> NDArray[Any]:

@@ -18,17 +18,24 @@ LARGE_INPUT, SMALL_INPUT = 10.0, 1e-2
 UNLIKE = 100.0  # the spreads of two features, one over the other
 LARGE_UPDATE, SMALL_UPDATE = 0.3, 1e-7
 OFF, ENOUGH_UNITS = 4.0, 16  # from what the initialiser predicts, which is an average over units
+SLOW_UPDATE = 1e-5  # where the loss is still that of a constant
 MEAN_GAP, VARIANCE_GAP = 0.5, 2.0
+# Layers of kernels, and layers that leave what is linear linear.
+_KERNELS = frozenset({"Dense", "Conv1D", "Conv2D"})
+_LINEAR = frozenset({
+    "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "Dropout", "Flatten",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Normalization", "Reshape",
+})  # fmt: skip
 
 
 class Verdict(NamedTuple):
     """One ailment.
 
     Attributes:
-        kind: "not finite", "symmetric", "dead", "saturated", "no gradient", "vanishing",
-            "exploding", "inputs", "growing signal", "fading signal", "initialiser", "large steps",
-            "small steps", "batch norm", "last layer", "targets", "classes", "labels" or
-            "no better".
+        kind: "not finite", "constant output", "symmetric", "dead", "saturated", "no gradient",
+            "vanishing", "exploding", "inputs", "growing signal", "fading signal", "initialiser",
+            "large steps", "small steps", "batch norm", "linear", "last layer", "targets",
+            "classes", "labels" or "no better".
         layer: the layer that it is about; "" for the whole network.
         words: what is the matter, with numbers.
         remedy: what helps.
@@ -56,8 +63,8 @@ def verdicts_on(health: GradientHealth) -> list[Verdict]:
     from chainrule.diagnose.data_verdicts import data_verdicts
 
     rules = (
-        _symmetric, _dead, _saturated, _no_gradient, _over_depth, _inputs, _signal, _initialiser,
-        _updates, _batch_norm, data_verdicts,
+        _constant, _symmetric, _dead, _saturated, _no_gradient, _over_depth, _inputs, _signal,
+        _initialiser, _updates, _batch_norm, _linear, data_verdicts,
     )  # fmt: skip
     return [verdict for rule in rules for verdict in _merged(list(rule(health)))]
 
@@ -91,6 +98,18 @@ def _nothing_comes_in(health: GradientHealth) -> Iterator[Verdict]:
     first = health.layers[0] if health.layers else None
     if first is not None and first.input_rms == 0.0 and first.kind != "Embedding":
         yield Verdict("inputs", first.name, "the inputs are all 0", "look at how x is made or read")
+
+
+def _constant(health: GradientHealth) -> Iterator[Verdict]:
+    for layer in health.layers:
+        if layer.activation in ("softmax", "log_softmax") and layer.units == 1:
+            yield Verdict(
+                "constant output",
+                layer.name,
+                f"'{layer.name}' has one unit, and the softmax of one number is 1 whatever it is: "
+                "nothing before it learns",
+                "'sigmoid' for one of two classes, or a unit for each class",
+            )
 
 
 def _symmetric(health: GradientHealth) -> Iterator[Verdict]:
@@ -166,7 +185,7 @@ def _saturated(health: GradientHealth) -> Iterator[Verdict]:
 
 def _no_gradient(health: GradientHealth) -> Iterator[Verdict]:
     ill = {v.layer for rule in (_symmetric, _dead) for v in rule(health)}
-    blocked = any(layer.dead == 1.0 for layer in health.layers)
+    blocked = any(layer.dead == 1.0 for layer in health.layers) or any(_constant(health))
     for layer in health.layers:
         if layer.weight_gradient_norm == 0.0 and layer.name not in ill and not blocked:
             yield Verdict(
@@ -285,7 +304,7 @@ def _updates(health: GradientHealth) -> Iterator[Verdict]:
             "size; about 0.001 is usual",
             "a smaller learning rate, a schedule that starts small, or clipped gradients",
         )
-    elif (most.update_ratio or 0.0) < SMALL_UPDATE:
+    elif (most.update_ratio or 0.0) < (SMALL_UPDATE if _learnt(health) else SLOW_UPDATE):
         yield Verdict(
             "small steps",
             most.name,
@@ -293,6 +312,30 @@ def _updates(health: GradientHealth) -> Iterator[Verdict]:
             "size; about 0.001 is usual",
             "a larger learning rate: model.range_test finds one",
         )
+
+
+def _learnt(health: GradientHealth) -> bool:
+    """Is the loss well below that of a constant, or is that not known?"""
+    baseline = health.data.baseline if health.data is not None else None
+    return baseline is None or health.loss < 0.9 * baseline
+
+
+def _linear(health: GradientHealth) -> Iterator[Verdict]:
+    """Two linear layers in succession, the first of which is no bottleneck."""
+    before: LayerHealth | None = None
+    for layer in health.layers:
+        if layer.kind in _KERNELS:
+            if before is not None and before.units >= layer.units:
+                yield Verdict(
+                    "linear",
+                    before.name,
+                    f"'{before.name}' has no activation, and together with '{layer.name}' it is "
+                    "one linear layer",
+                    "an activation in hidden layers, such as Dense(16, 'relu')",
+                )
+            before = None if layer.activation else layer
+        elif layer.activation or layer.kind not in _LINEAR:
+            before = None
 
 
 def _batch_norm(health: GradientHealth) -> Iterator[Verdict]:

@@ -101,6 +101,51 @@ def test_copies_are_counted() -> None:
     assert cr.gradient_health(model, X, Y)["dense"].copies == 0
 
 
+def test_units_of_very_different_size_are_no_copies() -> None:
+    """One column of a training that diverged dwarfs the others, which differ."""
+    kernel = np.random.default_rng(0).normal(size=(X.shape[1], 8))
+    kernel[:, 0] *= 1e150
+    layers = [nn.Dense(8, "tanh", kernel_initializer=lambda rng, shape, dtype: kernel), nn.Dense(1)]
+    assert cr.gradient_health(network(layers), X, Y)["dense"].copies == 0
+    kernel[:, 0] /= 1e150
+    kernel[:, 3:5] = kernel[:, 2:3]
+    last = nn.Dense(1, kernel_initializer="ones")
+    assert cr.gradient_health(network([layers[0], last]), X, Y)["dense"].copies == 2
+
+
+@pytest.mark.parametrize("last", [[nn.Dense(1, "softmax")], [nn.Dense(1), nn.Activation("softmax")]])
+def test_the_softmax_of_one_unit(last: list[nn.Layer]) -> None:
+    model = network([nn.Dense(8, "relu"), *last], "adam", "binary_crossentropy")
+    found = verdicts(model, X, (Y[:, 0] > 0).astype(int))
+    assert "the softmax of one number is 1" in found["constant output"].words
+    assert "sigmoid" in found["constant output"].remedy
+    assert "no gradient" not in found
+
+
+def test_hidden_layers_without_an_activation() -> None:
+    plain, between = nn.Dense(8), [nn.BatchNormalization(), nn.Dropout(0.1)]
+    for layers in ([plain, nn.Dense(1)], [plain, *between, nn.Dense(1)]):
+        found = verdicts(network(layers))["linear"]
+        assert "'dense' has no activation, and together with 'dense_1'" in found.words
+    for layers in (
+        [plain, nn.Activation("relu"), nn.Dense(1)],
+        [plain, nn.LayerNormalization(), nn.Dense(1)],
+        [plain, nn.Lambda(np.sin), nn.Dense(1)],
+        [nn.Dense(8, "relu"), nn.Dense(2), nn.Dense(8, "relu"), nn.Dense(1)],  # a bottleneck
+        [nn.Dense(1)],
+    ):
+        assert "linear" not in verdicts(network(layers))
+
+
+def test_steps_that_are_too_small_for_a_network_that_has_not_learnt() -> None:
+    model = network([nn.Dense(8, "relu"), nn.Dense(1)], optim.SGD(3e-6), "mse")
+    assert "model.range_test" in verdicts(model)["small steps"].remedy
+    model.compile(optim.Adam(0.02), "mse")
+    model.fit(X, Y, epochs=300, verbose=0)
+    model.compile(optim.SGD(3e-6), "mse")
+    assert "small steps" not in verdicts(model)
+
+
 def test_zero_kernels_in_the_last_layer_are_no_symmetry() -> None:
     layers = [nn.Dense(8, "relu"), nn.Dense(3, kernel_initializer="zeros")]
     classes = np.arange(256) % 3
