@@ -188,7 +188,17 @@ def find_optimizer(optimizer: Any) -> Any:
     0.001
     """
     if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
-        return optimizer() if isinstance(optimizer, type) else optimizer
+        own = optimizer() if isinstance(optimizer, type) else optimizer
+        lacking = [name for name in ("lookahead", "learning_rate") if not hasattr(own, name)]
+        if lacking and not hasattr(own, "optimizer"):  # one around another
+            raise ArgumentError(
+                "an optimizer of one's own has init, update, lookahead and learning_rate",
+                got=f"{type(own).__name__} without {' and '.join(lacking)}",
+                line=user_line(),
+                remedy="make it a subclass of cr.optim.Optimizer, a frozen dataclass that has them "
+                "all; it needs only a rule(p, g, rate, step, *memory) → (new p, *new memory)",
+            )
+        return own
     made: Callable[[], Any] = lookup(
         "optimizer", optimizer, OPTIMIZERS, "one of cr.optim such as cr.optim.Adam(0.001)"
     )

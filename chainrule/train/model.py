@@ -207,8 +207,8 @@ class Model(Network):
             batch_size: rows in a step, 32 by default; the last step of an epoch may have fewer. Or
                 a function of the epoch, counted from 0, such as cr.optim.BatchGrowth (arrays only).
             epochs: the number of the last epoch, counted from 1.
-            verbose: 1 for a progress bar, 2 for a line each epoch, 0 for nothing; "auto" is 1 in a
-                terminal and 0 otherwise.
+            verbose: 1 for a progress bar, 2 for a line each epoch, which a bar becomes where the
+                output is no terminal, 0 for nothing; "auto" is 1 in a terminal and 0 otherwise.
             callbacks: told as the training goes.
             validation_split: the share of the rows, the last ones, to validate on.
             validation_data: (x, y) or (x, y, sample_weight) to validate on after each epoch, or

@@ -113,7 +113,9 @@ def test_units_of_very_different_size_are_no_copies() -> None:
     assert cr.gradient_health(network([layers[0], last]), X, Y)["dense"].copies == 2
 
 
-@pytest.mark.parametrize("last", [[nn.Dense(1, "softmax")], [nn.Dense(1), nn.Activation("softmax")]])
+@pytest.mark.parametrize(
+    "last", [[nn.Dense(1, "softmax")], [nn.Dense(1), nn.Activation("softmax")]]
+)
 def test_the_softmax_of_one_unit(last: list[nn.Layer]) -> None:
     model = network([nn.Dense(8, "relu"), *last], "adam", "binary_crossentropy")
     found = verdicts(model, X, (Y[:, 0] > 0).astype(int))

@@ -325,8 +325,13 @@ def test_values_that_do_not_fit_beside_the_bar_come_below_it(width: int, lines: 
 
 def test_it_is_quiet_outside_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     model().fit(X, Y)
-    model().fit(X, Y, verbose=1)
+    model().fit(X, Y, verbose=0)
     assert capsys.readouterr().out == ""
-    model().fit(X, Y, epochs=2, verbose=2)
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_lines_outside_a_terminal(verbose: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who asks for a bar is told something in a file too."""
+    model().fit(X, Y, epochs=2, verbose=verbose)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]

@@ -219,6 +219,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model().fit((X, X[:4]), Y),
         ShapeError, "the parts of x have different numbers of rows", "x[0]: 20, x[1]: 4", "same",
     ),
+    "an optimizer that is none": (
+        lambda: cr.Model([nn.Dense(1)]).compile(_HalfAnOptimizer(), "mse"),
+        ArgumentError, "an optimizer of one's own has init, update, lookahead and learning_rate",
+        "_HalfAnOptimizer without lookahead and learning_rate", "subclass of cr.optim.Optimizer",
+    ),
     "several inputs for a layer of one": (
         lambda: model().fit((X, X), Y),
         ShapeError, "Dense 'dense': the input must be one array", "a tuple of 2", "nn.Graph(",
@@ -245,6 +250,14 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         ArgumentError, "a learning rate is a number of 0 or more", "-1.0", "0.01",
     ),
 }  # fmt: skip
+
+
+class _HalfAnOptimizer:
+    def init(self, params: Any) -> Any:
+        return params
+
+    def update(self, gradients: Any, state: Any, params: Any) -> Any:
+        return params, state
 
 
 def _two_classes() -> cr.train.Model:

@@ -175,9 +175,12 @@ class EpochLines(Callback):
 
 
 def display(verbose: Any) -> list[Callback]:
-    """What `Model.fit` shows for its ``verbose``."""
-    if verbose == 2:
-        return [EpochLines()]
+    """What `Model.fit` shows for its ``verbose``; a bar that nobody would see becomes lines."""
     if verbose == 0 or (verbose == "auto" and not sys.stdout.isatty()):
         return []
-    return [ProgressBar()]
+    if verbose != 2:
+        from rich.console import Console
+
+        if Console().is_terminal:
+            return [ProgressBar()]
+    return [EpochLines()]
