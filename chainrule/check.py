@@ -273,6 +273,7 @@ def _difference(
         got=f"{float(exact[where]):.17g} by {mode} mode, {float(numerical[where]):.17g} by "
         f"differences with step {float(taken[where]):.3g}: {digits}",
         line=code_line(*user_code(3)),
-        remedy="if the function is smooth there, a derivative rule is wrong; at a kink or a jump "
-        "differences say nothing: move the point away from it",
+        remedy="at a kink or a jump differences say nothing: move the point away from it; "
+        "cr.stop_gradient, and steps such as np.round, cut a derivative on purpose; else a rule is "
+        "wrong",
     )

@@ -157,11 +157,12 @@ class Tape:
         """Make a constant of the graph read-only until the trace ends.
 
         The backward pass reads it again; changing it in between would silently give a wrong
-        derivative, so NumPy is made to refuse the change.
+        derivative, so NumPy is made to refuse the change. Memory that another library lends (a
+        tensor of PyTorch, what MINPACK gives to a callback) could not be made writable again.
         """
         target: Any = array
         while isinstance(target, np.ndarray):
-            if target.flags.writeable:
+            if target.flags.writeable and _is_restorable(target):
                 target.flags.writeable = False
                 self.held.append(target)
             target = target.base
@@ -198,6 +199,16 @@ def _regular(x: Any) -> Any:
     if np.ndim(x) < 2 or x.shape[-1] != x.shape[-2]:
         return x
     return np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape)
+
+
+def _is_restorable(array: np.ndarray) -> bool:
+    """Whether NumPy would make it writable again, once it is read-only."""
+    if array.flags.owndata or isinstance(array.base, np.ndarray):
+        return True
+    try:
+        return not memoryview(array.base).readonly  # type: ignore[arg-type]
+    except TypeError:  # there is no base, or none that tells
+        return False
 
 
 def _view_depth(array: np.ndarray) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -196,7 +197,9 @@ def _filled(
     inputs: list[Any],
 ) -> list[list[Any]]:
     """Zeros for the blocks without a dependence; an error if there is none at all."""
-    if all(b is None for row in blocks for b in row) and not has_constant_derivative(trace):
+    sizes = [sum(math.prod(shape_of(v)) for v in values) for values in (leaves, inputs)]
+    nothing = all(b is None for row in blocks for b in row)
+    if nothing and all(sizes) and not has_constant_derivative(trace):
         raise no_dependence(
             f,
             trace,

@@ -365,6 +365,13 @@ def has_constant_derivative(trace: Trace) -> bool:
 def resolve(f: Any, argnums: ArgNums) -> tuple[tuple[int | str, ...], bool]:
     """(positions or keyword names, is it a single one). Names of positional parameters become
     positions."""
+    if not callable(f):
+        raise ArgumentError(
+            "what is to be differentiated is not a function",
+            got=f"{type(f).__name__}: {f!r:.60}",
+            line=code_line(*user_code(3)),
+            remedy="cr.grad(f)(x), not cr.grad(f(x))",
+        )
     single = isinstance(argnums, (int, str))
     wanted: Sequence[Any] = [argnums] if single else list(argnums)  # type: ignore[list-item, arg-type]
     if not wanted:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from scipy.optimize import rosen_der, rosen_hess, rosen_hess_prod
+from scipy.optimize import root, rosen_der, rosen_hess, rosen_hess_prod
 
 import chainrule as cr
 from chainrule.errors import ZeroGradientWarning
@@ -394,3 +394,29 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_jacobian_without_elements() -> None:
+    assert cr.jacobian(lambda x: x**2)(np.zeros((0, 2))).shape == (0, 2, 0, 2)
+    assert cr.jacobian(lambda x: x[:0], mode="reverse")(np.ones(2)).shape == (0, 2)
+
+
+def test_numbers_in_the_memory_of_another_library() -> None:
+    """MINPACK calls back with arrays that NumPy could not make writable again."""
+
+    def f(x: Any) -> Any:
+        return np.stack([x[0] ** 2 + x[1] - 3, x[0] - x[1]])
+
+    found = root(f, np.ones(2), jac=cr.jacobian(f))
+    np.testing.assert_allclose(found.x, (np.sqrt(13) - 1) / 2)
+    lent = np.frombuffer(bytearray(24))
+    assert cr.grad(lambda x: x @ lent + x.sum())(lent).tolist() == [1.0, 1.0, 1.0]
+    assert lent.flags.writeable
+
+
+def test_what_is_differentiated_is_a_function() -> None:
+    for make in (cr.grad, cr.value_and_grad, cr.jacobian, cr.hessian):
+        with pytest.raises(
+            cr.errors.ArgumentError, match=r"not a function(?s:.*)not cr.grad\(f\(x"
+        ):
+            make(np.sin(1.0))

@@ -6,6 +6,7 @@ repaired where it loses digits: gammaln near its zeros 1 and 2, and the polygamm
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,12 @@ def _in_double(value: Any) -> Any:
 
 
 _EULER = 0.57721566490153286061
-_ZETA_TERMS = 60
+_ZETA_TERMS, _HORNER = 60, 6
 
 
-def _gammaln_near(z: Any, root: int) -> Any:
-    """log Γ(root + z) for root 1 or 2, with its relative precision kept at the zero (DLMF 5.7.3).
+@functools.cache
+def _zeta_series(root: int) -> np.ndarray:
+    """The coefficients of z⁰, z¹, … in log Γ(root + z)/z, for root 1 or 2 (DLMF 5.7.3).
 
     log Γ(1 + z) = −γ z + Σ ζ(k) (−z)ᵏ/k, and around 2 the same with 1 − γ and ζ(k) − 1.
     """
@@ -38,19 +40,29 @@ def _gammaln_near(z: Any, root: int) -> Any:
     k = np.arange(2, _ZETA_TERMS)
     zeta = special.zetac(k) + (1.0 if root == 1 else 0.0)
     first = -_EULER if root == 1 else 1.0 - _EULER
-    coefficients = np.concatenate([[first], (-1.0) ** k * zeta / k])
-    return z * np.polynomial.polynomial.polyval(z, coefficients) + 0.0  # no −0 at the zero
+    return np.concatenate([[first], (-1.0) ** k * zeta / k])
+
+
+def _gammaln_near(z: np.ndarray, root: int) -> np.ndarray:
+    """log Γ(root + z) of a vector, with its relative precision kept at the zero."""
+    series = _zeta_series(root)
+    head, tail = series[:_HORNER], series[_HORNER:]
+    powers = np.multiply.accumulate(np.repeat(z[:, None], len(tail) - 1, axis=1), axis=1)
+    total = tail[0] + powers @ tail[1:]
+    for c in head[::-1]:  # large terms by Horner's rule, whose roundings are the fewest
+        total = c + z * total
+    return z * total + 0.0  # no −0 at the zero
 
 
 @_in_double
 def _gammaln(a: Any) -> Any:
     from scipy import special
 
-    value = special.gammaln(a)
+    value = np.asarray(special.gammaln(a))
     for root, low, high in ((1, 0.5, 1.3), (2, 1.3, 2.5)):
         near = (a >= low) & (a < high)
         if np.any(near):
-            value = np.where(near, _gammaln_near(np.where(near, a - root, 0.0), root), value)
+            value[near] = _gammaln_near(a[near] - root, root)
     return value
 
 
@@ -87,9 +99,9 @@ def _hurwitz(s: Any, a: Any) -> Any:
         terms.append(c * rising / x ** (2 * j + 1))
         rising = rising * (s + (2 * j + 1)) * (s + (2 * j + 2))
     total = sum(reversed(terms)) * _power_of_sum(a, shift, s)
-    for k in range(_SHIFT - 1, -1, -1):  # the smallest first
-        total = total + np.where(k < shift, _power_of_sum(a, float(k), s), 0.0)
-    return total
+    k = np.arange(_SHIFT - 1.0, -1.0, -1.0)  # the smallest first
+    a, s, shift = (np.asarray(x)[..., None] for x in (a, s, shift))
+    return total + np.where(k < shift, _power_of_sum(a, k, s), 0.0).sum(axis=-1)
 
 
 @_in_double

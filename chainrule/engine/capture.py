@@ -123,7 +123,8 @@ def _probe(
             got=f"at other values '{different.name}' is another step",
             line=different.line,
             remedy="compute with the traced value itself; x.value, float() and a decision by them "
-            "are fixed at the first call. An argument that decides belongs in static_argnames=…",
+            "are fixed at the first call, and so are numbers that NumPy draws: draw them before "
+            "and pass them. An argument that decides belongs in static_argnames=…",
         )
 
 

@@ -35,6 +35,13 @@ def cure_of_slope(scene: Scene, origin: Origin, nodes: Sequence[Node]) -> Cure:
     if scene.name in ("eigh", "svd") and _has_equal(node.value):
         return _EQUAL
     if zero and not is_finite(node.value):
+        if _reads_bad_numbers(node):
+            return Cure(
+                "0·NaN: the data hold numbers that are not finite; the value leaves them out, the "
+                "derivative goes through the steps before",
+                "fill them before they are read, and leave them out after: "
+                "np.where(np.isnan(x), 0.0, x), then sum(…, where=~np.isnan(x))",
+            )
         by_hand = inside_sigmoid(scene.readers) and scene.name in EXPONENTIALS
         return Cure(
             f"0·∞: {scene.name} gave {kind_of(node.value)} where its result has no weight, and the "
@@ -76,6 +83,15 @@ _EQUAL = Cure(
     "write what you need without vectors (np.linalg.solve, slogdet, cholesky; Newton's iteration "
     "for a matrix root), or start where they differ",
 )
+
+
+def _reads_bad_numbers(node: Node) -> bool:
+    """Whether a value is not finite because of a constant."""
+    for a in node.args:
+        bad = isinstance(a, Node) and not is_finite(a.value)
+        if _reads_bad_numbers(a) if bad else isinstance(a, np.ndarray) and not is_finite(a):
+            return True
+    return False
 
 
 def _has_equal(factors: Sequence[np.ndarray]) -> bool:

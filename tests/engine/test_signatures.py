@@ -45,3 +45,9 @@ def test_the_order_of_the_bytes_of_a_constant(dtype: str) -> None:
     for mine, numbers in zip(cr.compile(lambda x: (x * constant, x + constant[::-1]))(X),
                              (X * X, X + X[::-1]), strict=True):  # fmt: skip
         np.testing.assert_array_equal(mine, numbers)
+
+
+def test_numbers_that_numpy_draws_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(cr.errors.BranchError, match="numbers that NumPy draws: draw them before"):
+        cr.compile(lambda x: x * rng.normal())(1.0)

@@ -141,3 +141,14 @@ def test_second_order() -> None:
     found = cr.debug(cr.grad(lambda x: np.abs(x) ** 1.5))(0.0)
     assert found.direction == "backward"
     assert found.name == "power"
+
+
+def test_nan_in_the_data_that_a_mask_leaves_out() -> None:
+    data = np.array([[1.0, np.nan], [2.0, 3.0]])
+    for f in (
+        lambda w: np.nanmean((data - w) ** 2),
+        lambda w: ((data - w) ** 2)[~np.isnan(data)].sum(),
+    ):
+        found = cr.debug(f)(np.ones(2))
+        assert "the data hold numbers that are not finite" in found.cause
+        assert found.remedy.startswith("fill them before they are read")

@@ -118,6 +118,8 @@ class Compiled:
         self.storage = Storage(self.grouping, self.work, self.tapes, self.donated)
         self.estimate = sum(map(self.work.seconds, self.grouping.groups))
         self.splits = self.storage.threads > 1 and self.estimate > PAYS
+        most, split = min(self.storage.threads, worth(self.estimate)), self.work.is_split
+        self._shares = [most if any(map(split, s.groups)) else 1 for s in self.stretches]
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
         self.runners: dict[str, machine.Code] = {}  # of the tapes
@@ -465,7 +467,8 @@ class Compiled:
         if around is None and self.is_native and not self.splits:
             self._functions[0](where, 0, 1, 0)
         else:
-            self._stretch_by_stretch(where, arrays, arena[start:], around)
+            with np.errstate(all="ignore"):
+                self._stretch_by_stretch(where, arrays, arena[start:], around)
         self._arenas.append(arena)
         return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
 
@@ -477,12 +480,10 @@ class Compiled:
         around: Callable[[int, Any], None] | None,
     ) -> None:
         results: dict[Op, Any] = {}
-        rows = zip(self.stretches, self._functions, strict=True)
-        for number, (stretch, function) in enumerate(rows):
+        rows = zip(self.stretches, self._functions, self._shares, strict=True)
+        for number, (stretch, function, threads) in enumerate(rows):
             if function is not None:
-                split = any(map(self.work.is_split, stretch.groups))
-                most = min(self.storage.threads, worth(self.estimate)) if split else 1
-                run = functools.partial(self.threaded, function, table, most=most)
+                run = functools.partial(self.threaded, function, table, most=threads)
             else:
                 group = stretch.groups[0]
                 run = functools.partial(self._numpy.run, group, arrays, arena, results)
