@@ -73,11 +73,9 @@ def _frozen(cls: Any, kw_only: bool, eq: bool) -> Any:
 
 
 def _bare(cls: type, annotations: Any, values: Any) -> type:
-    """A class of the same name with these fields."""
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    return type(
-        cls.__name__, (), {**names, "__doc__": "", "__annotations__": annotations, **values}
-    )
+    """A class of the same name with these fields; without a docstring it would be given one."""
+    names = {"__module__": cls.__module__, "__doc__": "_", "__annotations__": annotations}
+    return type(cls.__name__, (), names | values)
 
 
 @dataclasses.dataclass(frozen=True)
