@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +36,8 @@ def lookup(kind: str, name: Any, table: Mapping[str, Any], also: str = "") -> An
     key = name.lower() if isinstance(name, str) else ""
     if key in table:
         return table[key]
+    import difflib
+
     near = difflib.get_close_matches(key, table, 1, cutoff=0.6) if key else []
     names = f"'{near[0]}'" if near else f"one of {', '.join(table)}"
     raise ArgumentError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 # Functions without a record whose replacement is not a similar name.
 _INSTEAD = {
     "vectorize": "write the function with array operations",
@@ -29,6 +27,8 @@ def nearest(name: str) -> str:
         return _INSTEAD["fft"]
     if name in _INSTEAD:
         return _INSTEAD[name]
+    import difflib
+
     names = {full.rpartition(".")[2] for full in supported()}
     close = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.7)
     return (

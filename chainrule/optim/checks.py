@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -97,6 +96,8 @@ def choice(name: str, x: Any, allowed: Sequence[str]) -> None:
     """Refuse an unknown name, and say which one is nearest."""
     if isinstance(x, str) and x in allowed:
         return
+    from difflib import get_close_matches
+
     near = get_close_matches(x.lower(), allowed, 1, 0.5) if isinstance(x, str) else []
     listed = ", ".join(repr(a) for a in allowed)
     raise ArgumentError(

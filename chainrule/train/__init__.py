@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import DivergenceError
 from chainrule.train.callbacks import (
@@ -23,7 +24,16 @@ from chainrule.train.model import Model
 from chainrule.train.saving import load
 from chainrule.train.sequential import Sequential
 from chainrule.train.step import Batch, TrainState, training_step
-from chainrule.train.tabular import Settings, Study, TableModel, Trained, prepare, train_models
+
+if TYPE_CHECKING:
+    from chainrule.train.tabular import (
+        Settings,
+        Study,
+        TableModel,
+        Trained,
+        prepare,
+        train_models,
+    )
 
 __all__ = [
     "BackupAndRestore",
@@ -53,10 +63,20 @@ __all__ = [
     "training_step",
 ]
 
+_TABULAR = ("Settings", "Study", "TableModel", "Trained", "prepare", "train_models")
+
+
 if not TYPE_CHECKING:  # who would take every name to exist
 
-    def __getattr__(name: str) -> object:
-        """Say what a name of another library is called here."""
+    def __getattr__(name: str) -> Any:
+        """What is imported when it is first used; or what a name of another library is here."""
+        if name in _TABULAR:
+            return getattr(importlib.import_module("chainrule.train.tabular"), name)
         from chainrule.elsewhere import missing
 
         raise missing(__name__, name)
+
+
+def __dir__() -> list[str]:
+    """All public names, for completion, whether they are loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.table import nearest
 from chainrule.errors import ArgumentError, DataError, ShapeError
 from chainrule.nn.crossentropy import (
     BinaryCrossentropy,
@@ -163,6 +162,8 @@ class Labels:
             return np.array([table[label] for label in y.tolist()], np.intp)
         except KeyError as error:
             unknown = error.args[0]
+        from chainrule.data.table import nearest
+
         raise DataError(
             f"{name} has a class that the training targets did not have",
             got=repr(unknown),

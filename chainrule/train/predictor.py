@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine.compiling import compile
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.extremes import embeds
 
@@ -56,6 +55,8 @@ class Predictor:
             return None
         if embeds(network):  # which looks at its numbers, as code does not
             return None
+        from chainrule.engine.compiling import compile
+
         function = compile(_of_leaves(network, self._spec))
         try:
             outputs = function(x, *self._leaves)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -168,6 +167,8 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
             got=f"{len(tensors)} tensors and no description of a network",
             remedy="build the network yourself and put the tensors in with set_weights",
         )
+    import json
+
     try:
         content = json.loads(metadata["chainrule"])
         version = content["version"] if content["format"] == FORMAT else None
@@ -194,6 +195,8 @@ def _damaged(path: Any, reason: str) -> ModelFileError:
 
 
 def _json(content: Any) -> str:
+    import json
+
     # Standard JSON knows no NaN and no infinity; describe has spelt them out.
     return json.dumps(content, ensure_ascii=False, allow_nan=False, sort_keys=True)
 

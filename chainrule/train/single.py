@@ -6,11 +6,11 @@ This does the rest: batches that come one after the other, and steps of which Nu
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine.compiling import compile
 from chainrule.nn.layers.draws import Key, key_of
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.compiled import Compiled
@@ -37,9 +37,22 @@ class SingleSteps:
         self.compiled = compiled
         self.needed, self._embeds = False, embeds(compiled.network)
         self.counts: dict[Any, int] = {}
-        self._run, self._look = compile(self._step), compile(self._looked)
         # For each kind of batch: was it compiled?
         self._kinds: dict[str, dict[Any, bool]] = {"step": {}, "look": {}}
+
+    @cached_property
+    def _run(self) -> Any:
+        """The step, compiled for whatever it is called with."""
+        from chainrule.engine.compiling import compile
+
+        return compile(self._step)
+
+    @cached_property
+    def _look(self) -> Any:
+        """The same without training."""
+        from chainrule.engine.compiling import compile
+
+        return compile(self._looked)
 
     def __reduce__(self) -> Any:
         """Code is not copied: a copy of the model makes its own."""

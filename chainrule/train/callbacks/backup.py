@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import warnings
@@ -126,6 +125,8 @@ class BackupAndRestore(Callback):
             "learning_rate": self.model.override,
             "callbacks": self.model.listeners.state(),
         }
+        import json
+
         text = json.dumps(pack(content, tensors))
         body = save(tensors, {"checkpoint": text})
         checksum = hashlib.sha256(body).hexdigest().encode()
@@ -203,6 +204,8 @@ class BackupAndRestore(Callback):
 
 def _whole(content: bytes) -> Any:
     """What a checkpoint holds, or None if it is cut off or changed."""
+    import json
+
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
