@@ -36,7 +36,7 @@ from chainrule.engine.program import Op, Program
 from chainrule.records import dataclass
 
 POINTER = ir.PointerType()
-PAYS = 200e-6  # seconds of work in one call from which on waking other threads pays
+PAYS = 120e-6  # seconds of work in one call from which on waking other threads pays
 _STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 

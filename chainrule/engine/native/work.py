@@ -15,11 +15,12 @@ from chainrule.engine.native.stacks import Stack, stack_of
 from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.weight_correlations import WeightCorrelation
+from chainrule.engine.program import Op
 
 SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
-# Seconds, about: of a multiplication in a product, a simple step on a number, another function,
-# and a byte that is read or written.
-PRODUCT, STEP, FUNCTION, BYTE = 0.01e-9, 0.015e-9, 0.2e-9, 0.05e-9
+# Seconds, about: of a vector of multiplications in a product, a simple step on a number, another
+# function, and a byte that is read or written.
+PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.015e-9, 0.2e-9, 0.05e-9
 
 
 class Work:
@@ -85,17 +86,22 @@ class Work:
 
     def seconds(self, group: Group) -> float:
         """About how long a group takes in one thread."""
-        if group.kind == "product":
-            return self.spec(group).multiplications * PRODUCT
-        if group.kind == "stack":
-            return self.stack(group).multiplications * PRODUCT
+        if group.kind in ("product", "stack"):
+            whole = self.spec(group) if group.kind == "product" else self.stack(group)
+            vectors = whole.multiplications / self.target.lanes(group.ops[0].kind)
+            return vectors * PRODUCT + sum(map(_step, group.ops[1:])) * group.ops[0].size
         if group.kind == "tape":
             return self.tapes[group].seconds
         size = math.prod(group.space)
-        work = sum(STEP if op.name in SIMPLE else FUNCTION for op in group.ops) * size
+        work = sum(map(_step, group.ops)) * size
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
         return max(work, moved * BYTE)
+
+
+def _step(op: Op) -> float:
+    """About how long a step takes for one number."""
+    return STEP if op.name in SIMPLE else FUNCTION
 
 
 __all__ = ["Work"]
