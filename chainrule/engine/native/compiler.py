@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import gathered, ir, machine, running, sweeps, tape
-from chainrule.engine.native.gathers import put_elements, scatter_rows, take_rows
+from chainrule.engine.native import gathered, gathers, ir, machine, running, sweeps, tape
 from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.numpy_steps import NumpySteps
 from chainrule.engine.native.orders import arrange
+from chainrule.engine.native.pieces import Pieces
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.repertoire import RUNNING
@@ -28,7 +28,7 @@ from chainrule.engine.native.sharing import Root, structure
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, TYPES, Target, host
-from chainrule.engine.native.threads import POOL, alone, barrier, share, worth
+from chainrule.engine.native.threads import MOST, POOL, alone, barrier, share, worth
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.native.work import Work
@@ -348,22 +348,19 @@ class Compiled:
             op = group.ops[0]
             given = [pointer(self.grouping.layout(a).root) for a in op.args]
             lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
-            if op.name == "take":
-                take_rows(b, op, given, pointer(op), lanes, place.part)
-            elif op.name == "index_put":
-                copy_bytes(b, given[0], pointer(op), op.size * op.dtype.itemsize)
-                put_elements(b, op, given[1:], pointer(op))
-            elif op.name in RUNNING:
-                running.run(b, op, given, pointer(op), lanes, place.part)
-            else:
-                scatter_rows(b, op, given, pointer(op), lanes)
+            move = running.run if op.name in RUNNING else gathers.move
+            move(b, op, given, pointer(op), lanes, place.part)
         elif group.kind == "tape":
             self._emit_tape(b, group, place)
         elif group in self._equal:
             self._emit_shared(b, group, place)
         else:
-            layout = self.grouping.layout
-            Loops(b, group, layout, pointer, self.target, place.part, place.wait).emit()
+            layout, part, wait = self.grouping.layout, place.part, place.wait
+            if self.work.in_pieces(group):
+                scratch = place.scratch(group)
+                Pieces(b, group, layout, pointer, self.target, part, wait, scratch).emit()
+            else:
+                Loops(b, group, layout, pointer, self.target, part, wait).emit()
 
     def _emit_product(self, b: ir.Builder, group: Group, place: Place) -> None:
         from chainrule.engine.native.epilogues import Epilogue
@@ -492,9 +489,9 @@ class Compiled:
             else:
                 around(number, run)
 
-    def threaded(self, function: Any, *given: int, most: int | None = None) -> None:
+    def threaded(self, function: Any, *given: int, most: int = MOST) -> None:
         """Run a function of (…, thread, threads, barrier) in as many threads as pay."""
-        POOL.run(functools.partial(function, *given), most or self.storage.threads)
+        POOL.run(functools.partial(function, *given), min(most, self.storage.threads))
 
 
 __all__ = ["Compiled"]

@@ -10,8 +10,35 @@ from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Layout
 from chainrule.engine.native.target import I1, I64, TYPES
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.vectors import counted, gathered, ranged
+from chainrule.engine.native.vectors import copy_bytes, counted, gathered, ranged
 from chainrule.engine.program import Op
+
+
+def move(
+    b: ir.Builder,
+    op: Op,
+    given: Sequence[ir.Value],
+    out: ir.Value,
+    lanes: int,
+    part: tuple[ir.Value, ir.Value] | None,
+) -> None:
+    """Rows at positions, or their adjoint.
+
+    Args:
+        b: where to write it.
+        op: the step.
+        given: the addresses of its arguments.
+        out: where its result goes.
+        lanes: of a vector.
+        part: (thread, threads) where the rows are shared.
+    """
+    if op.name == "take":
+        take_rows(b, op, given, out, lanes, part)
+    elif op.name == "index_put":
+        copy_bytes(b, given[0], out, op.size * op.dtype.itemsize)
+        put_elements(b, op, given[1:], out)
+    else:
+        scatter_rows(b, op, given, out, lanes)
 
 
 def take_rows(
@@ -156,4 +183,4 @@ def _inside(b: ir.Builder, k: ir.Value, n: int, whole: Callable[[int], ir.Value]
     return b.select(b.icmp_signed(">", k, last), last, k)
 
 
-__all__ = ["put_elements", "scatter_rows", "take_rows", "taken"]
+__all__ = ["move", "taken"]

@@ -33,6 +33,8 @@ from chainrule.engine.native.vectors import (
 )
 from chainrule.engine.program import Op
 
+# (place, what is carried) → what is carried on
+Turn = Callable[[ir.Value, Sequence[ir.Value]], list[ir.Value]]
 BLOCK = 64  # turns of a loop whose sums are added up by themselves
 WORK = 10  # operations in a loop's body, below which it is unrolled
 
@@ -152,11 +154,16 @@ class Loops(Reach):
             self.inside = before
             return found
 
+        return _grouped(sums, self._along(k, _listed(sums), body))
+
+    def _along(self, k: int, carried: list[ir.Value], body: Turn) -> list[ir.Value]:
+        """The turns of the loop over axis k."""
+        b = self.b
         if k == 0 and self.part is not None:  # nothing is carried along an axis that is split
             first, last = share(b, self.dims[0], *self.part)
             ranged(b, first, last, 1, lambda i: body(i, []))
-            return sums
-        return _grouped(sums, counted(b, 0, self.dims[k], 1, _listed(sums), body))
+            return carried
+        return counted(b, 0, self.dims[k], 1, carried, body)
 
     def _between(self, i: ir.Value, low: int, high: int) -> ir.Value:
         """low ≤ i < high for an axis that is not the innermost."""
@@ -242,18 +249,24 @@ class Loops(Reach):
                 found[op][0] = part[op][0]
             return _listed(found)
 
-        first, last = self._without_bounds(lanes * times)
-        if len(self.dims) == 1 and self.part is not None:
-            self._shared(first, last, lanes * times, turn, rest)
-            return sums
-        carried = counted(b, 0, first, lanes, _listed(sums), rest)
-        self.interior = True
-        carried = self._in_blocks(first, last, lanes * times, sums, carried, turn)
-        self.interior = False
-        carried = counted(b, last, n, lanes, carried, rest)
-        return _grouped(sums, carried)
+        return _grouped(sums, self._line(lanes * times, sums, turn, rest))
 
-    def _shared(self, first: int, last: int, step: int, turn: Any, rest: Any) -> None:
+    def _line(
+        self, step: int, sums: dict[Op, list[ir.Value]], turn: Turn, rest: Turn
+    ) -> list[ir.Value]:
+        """The turns of the innermost loop; the rest is what needs masks."""
+        b, lanes, carried = self.b, self.lanes or 1, _listed(sums)
+        first, last = self._without_bounds(step)
+        if len(self.dims) == 1 and self.part is not None:
+            self._shared(first, last, step, turn, rest)
+            return carried
+        carried = counted(b, 0, first, lanes, carried, rest)
+        self.interior = True
+        carried = self._in_blocks(first, last, step, sums, carried, turn)
+        self.interior = False
+        return counted(b, last, self.dims[-1], lanes, carried, rest)
+
+    def _shared(self, first: int, last: int, step: int, turn: Turn, rest: Turn) -> None:
         """A single axis among threads: each has some of the turns, the first one both ends."""
         b, part = self.b, self.part
         assert part is not None
@@ -459,4 +472,4 @@ def _grouped(
     return {op: [next(rest) for _ in parts] for op, parts in like.items()}
 
 
-__all__ = ["Loops"]
+__all__ = ["BLOCK", "Loops", "Turn"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from chainrule.engine.native import pieces
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.groups import Group, Grouping, matrix_of
@@ -53,10 +54,14 @@ class Work:
         """Bytes that each thread needs while it works on a group, for itself if not in pieces."""
         if group.kind == "stack":
             return self.stack(group).product.scratch(self.target)
+        if group.kind == "loop":
+            return pieces.bytes_of(group) if self.in_pieces(group) else 0
         return self.spec(group).scratch(self.target) if group.kind == "product" else 0
 
     def in_pieces(self, group: Group) -> bool:
         """Do threads leave sums of pieces in memory that they have in common, to be added up?"""
+        if group.kind == "loop":
+            return self.is_split(group) and not divisible(group)
         if group.kind != "product":
             return False
         spec = self.spec(group)
@@ -82,7 +87,9 @@ class Work:
         if group.kind == "take":
             op = group.ops[0]
             return size > SPLIT_LOOP and (op.name == "take" or shared_rows(op) > 1)
-        return group.kind == "loop" and size * len(group.ops) > SPLIT_LOOP and divisible(group)
+        if group.kind != "loop" or size * len(group.ops) <= SPLIT_LOOP:
+            return False
+        return divisible(group) or pieces.pays(group)
 
     def seconds(self, group: Group) -> float:
         """About how long a group takes in one thread."""
