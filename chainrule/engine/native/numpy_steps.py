@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from chainrule.engine.native.groups import Group, Grouping, Layout
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.program import RECORDS, Op
+
+
+class Place(NamedTuple):
+    """Where an array lies: in the array behind a slot of the table, or in the arena."""
+
+    slot: int | None
+    start: int  # bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    strides: tuple[int, ...]  # bytes
+
+    def array(self, arrays: Sequence[np.ndarray], arena: np.ndarray) -> np.ndarray:
+        memory = arena if self.slot is None else arrays[self.slot]
+        return np.ndarray(self.shape, self.dtype, memory, self.start, self.strides)
+
+
+class Step(NamedTuple):
+    """A step by NumPy: what it calls, with what, and where the result goes (None: kept as it is).
+
+    An argument is a place, an operation whose result is no array, or a constant.
+    """
+
+    op: Op
+    function: Callable[[Sequence[Any]], Any]
+    args: Sequence[Any]
+    result: Place | None
 
 
 class NumpySteps:
@@ -29,6 +55,7 @@ class NumpySteps:
         control: Mapping[Op, Callable[[Sequence[Any]], Sequence[Any]]],
     ) -> None:
         self.grouping, self.storage, self.control = grouping, storage, control
+        self._steps: dict[Group, Step] = {}
 
     def run(
         self, group: Group, arrays: list[np.ndarray], arena: np.ndarray, results: dict[Op, Any]
@@ -41,50 +68,51 @@ class NumpySteps:
             arena: the memory of what is stored on the way.
             results: what is no array, of steps that were done.
         """
+        step = self._steps.get(group)
+        if step is None:
+            step = self._steps[group] = self._prepared(group)
+        value = step.function([
+            a.array(arrays, arena) if type(a) is Place else results[a] if type(a) is Op else a
+            for a in step.args
+        ])  # fmt: skip
+        if step.result is None:
+            results[step.op] = value
+        else:
+            step.result.array(arrays, arena)[...] = value
+
+    def _prepared(self, group: Group) -> Step:
         op = group.head
         assert op is not None
-        args: list[Any] = []
-        for a in op.args:
-            if not isinstance(a, Op):
-                args.append(a)
-                continue
-            layout = self.grouping.layout(a)
-            args.append(
-                results[layout.root]
-                if layout.root in results
-                else self._array(layout, arrays, arena)
-            )
-        value = self.control[op](args) if op in self.control else _value(op, args)
-        if op.dtype == object:
-            results[op] = value
-        else:
-            self._array(self.grouping.layout(op), arrays, arena)[...] = value
+        args = [self._argument(a) if isinstance(a, Op) else a for a in op.args]
+        result = None if op.dtype == object else self._place(self.grouping.layout(op))
+        return Step(op, self.control.get(op) or _function(op), args, result)
 
-    def _array(self, layout: Layout, arrays: list[np.ndarray], arena: np.ndarray) -> np.ndarray:
+    def _argument(self, a: Op) -> Place | Op:
+        layout = self.grouping.layout(a)
+        return layout.root if layout.root.dtype == object else self._place(layout)
+
+    def _place(self, layout: Layout) -> Place:
         root = layout.root
-        if root in self.storage.slots:
-            whole = arrays[self.storage.slots[root]].reshape(-1)
-        else:
-            start = self.storage.offsets[root]
-            size = root.size * root.dtype.itemsize
-            whole = arena[start : start + size].view(root.dtype)
-        if layout.is_flat():
-            return whole.reshape(layout.shape)
-        steps = tuple(s * root.dtype.itemsize for s in layout.strides)
-        return as_strided(whole[layout.offset :], layout.shape, steps)
+        size = root.dtype.itemsize
+        slot = self.storage.slots.get(root)
+        start = layout.offset * size + (0 if slot is not None else self.storage.offsets[root])
+        strides = tuple(s * size for s in layout.strides)
+        return Place(slot, start, layout.shape, root.dtype, strides)
 
 
-def _value(op: Op, args: list[Any]) -> Any:
+def _function(op: Op) -> Callable[[Sequence[Any]], Any]:
+    """What NumPy does for an operation."""
     if op.name == "copy":
-        return args[0]
+        return lambda args: args[0]
     params = op.params
     if op.name in ("reshape", "broadcast_to", "sum_to"):
         params = {"shape": op.shape}
     if op.name == "astype":
         params = {"dtype": op.dtype}
-    if op.node is not None and op.node.fn is not None and op.node.fn.name == op.name:
-        return op.node.fn.value(*args, **params)
-    return RECORDS[op.name].value(*args, **params)
+    own = op.node is not None and op.node.fn is not None and op.node.fn.name == op.name
+    value = op.node.fn.value if own else RECORDS[op.name].value  # type: ignore[union-attr]
+    value = functools.partial(value, **params)
+    return lambda args: value(*args)
 
 
 __all__ = ["NumpySteps"]
