@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -127,7 +125,7 @@ def measure(
             for _ in range(repeats[name]):
                 call()
             samples[name].append((time.perf_counter() - start) / repeats[name])
-    return {name: statistics.median(times) for name, times in samples.items()}
+    return {name: float(np.median(times)) for name, times in samples.items()}
 
 
 def _once(call: Callable[[], object]) -> float:
@@ -139,6 +137,8 @@ def _once(call: Callable[[], object]) -> float:
 @contextlib.contextmanager
 def empty_cache() -> Iterator[str]:
     """chainrule's object code goes to a new, empty folder, which is given."""
+    import tempfile  # not for the processes that are measured from their start
+
     before = os.environ.get("CHAINRULE_CACHE")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CHAINRULE_CACHE"] = folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 from typing import Any
 
@@ -23,6 +22,8 @@ def available(*modules: str) -> bool:
 
 def versions() -> tuple[list[str], list[str]]:
     """The peers with their versions, and those that are missing."""
+    import importlib.metadata  # which takes long to load
+
     found = [f"{d} {importlib.metadata.version(d)}" for m, d in PEERS.items() if available(m)]
     return found, [d for m, d in PEERS.items() if not available(m)]
 

@@ -26,6 +26,7 @@ print(float(value), float(gradient.sum()))
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "code"))
+    monkeypatch.setattr(cache, "TIDY", "")  # after each entry
     return tmp_path / "code"
 
 
@@ -109,6 +110,19 @@ def test_what_a_killed_process_left_goes(place: Path) -> None:
     assert not old.exists()
     assert now.exists()
     assert cache.load("a") == b"1"
+
+
+def test_one_entry_in_sixteen_has_the_folder_tidied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "LIMIT", 5_000)
+    tidied = []
+    for name in map(cache.named, map(str, range(200))):
+        cache.store(name, bytes(1000))
+        if sum(path.stat().st_size for path in tmp_path.glob("*.o")) <= 5_000:
+            tidied.append(name)
+    assert 4 < len(tidied) < 32
 
 
 def test_off(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

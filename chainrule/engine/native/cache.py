@@ -2,7 +2,7 @@
 
 An entry is a file named after a hash of everything that the code depends on. It is written to a
 temporary file and renamed, and begins with a hash of its name and what follows, so that a torn or
-foreign file is seen and made anew. The folder is kept below a size; what was used longest ago goes
+foreign file is seen and made anew. The folder is kept near a size; what was used longest ago goes
 first.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chainrule.engine.native.target import Target
 
 LIMIT = 256 * 2**20  # bytes in the folder
+TIDY = "0"  # an entry whose name ends so, one in sixteen, lets the folder be looked through
 MAGIC = b"chainrule\n"
 NEW = ".new-"  # what the names of files begin with that are not yet written to the end
 ABANDONED = 3600  # seconds after which nobody writes to such a file any more
@@ -111,7 +112,8 @@ def store(name: str, image: bytes) -> None:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
-        _shrink(path.parent)
+        if name.endswith(TIDY):
+            _shrink(path.parent)
     except OSError:
         return
 
@@ -159,19 +161,19 @@ def _shrink(place: Path) -> None:
 
     What a process left that was killed while it wrote goes first.
     """
-    for path in place.glob(f"{NEW}*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > ABANDONED:
-                path.unlink()
-    entries = []
-    for path in place.glob("*.o"):
-        with suppress(OSError):
-            found = path.stat()
-            entries.append((found.st_mtime, found.st_size, path))
-    total = sum(size for _, size, _ in entries)
-    for _, size, path in sorted(entries, key=lambda e: e[0]):
+    entries, total = [], 0
+    with os.scandir(place) as found:
+        for entry in found:
+            with suppress(OSError):
+                known = entry.stat()
+                if entry.name.endswith(".o"):
+                    entries.append((known.st_mtime, known.st_size, entry.path))
+                    total += known.st_size
+                elif entry.name.startswith(NEW) and time.time() - known.st_mtime > ABANDONED:
+                    os.unlink(entry.path)
+    for _, size, path in sorted(entries):
         if total <= LIMIT:
             return
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         total -= size
