@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         ArgumentError: the file cannot be written.
     """
+    import tempfile
+
     folder = path.absolute().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
