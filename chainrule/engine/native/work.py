@@ -18,7 +18,7 @@ from chainrule.engine.native.target import Target
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.program import Op
 
-SPLIT_PRODUCT, SPLIT_LOOP = 400_000, 60_000  # multiplications, operations worth splitting
+SPLIT_PRODUCT, SPLIT_LOOP = 8e-6, 60_000  # seconds, operations worth splitting
 # Seconds, about: of a vector of multiplications in a product, a simple step on a number, another
 # function, and a byte that is read or written.
 PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.015e-9, 0.2e-9, 0.05e-9
@@ -78,11 +78,10 @@ class Work:
 
     def is_split(self, group: Group) -> bool:
         """Is a group worth splitting among threads?"""
-        if group.kind == "product":
-            spec = self.spec(group)
-            return spec.parts(self.target)[0] > 1 and spec.multiplications > SPLIT_PRODUCT
-        if group.kind == "stack":
-            return self.stack(group).multiplications > SPLIT_PRODUCT
+        if group.kind == "product" and self.spec(group).parts(self.target)[0] <= 1:
+            return False
+        if group.kind in ("product", "stack"):
+            return self.seconds(group) > SPLIT_PRODUCT
         size = math.prod(group.space)
         if group.kind == "take":
             op = group.ops[0]
