@@ -162,6 +162,17 @@ def test_objects_that_are_cut_are_refused(parts: list[bytes]) -> None:
             elf.linked([parts[0][:size], parts[1]], EXPORTS)
 
 
+def test_an_object_without_symbols_is_refused(parts: list[bytes]) -> None:
+    data = bytearray(parts[0])
+    header = np.frombuffer(parts[0], elf._HEADER, 1)[0]
+    for k in range(int(header["shnum"])):
+        place = int(header["shoff"]) + k * elf._SECTION.itemsize + 4
+        if data[place] == elf._SYMTAB:
+            data[place] = 99
+    with pytest.raises(Refused, match="something is missing"):
+        elf.linked([bytes(data), parts[1]], EXPORTS)
+
+
 def references(data: bytes) -> list[tuple[int, Any]]:
     """Where the references of the code stand in an object, and what they are."""
     sections = elf._Object(data, 0).sections

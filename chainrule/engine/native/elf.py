@@ -74,8 +74,10 @@ def linked(objects: Sequence[bytes], exports: Sequence[str]) -> Image:
             distance = cells[name] - place - len(_JUMP) - 4
             _put(code, place + len(_JUMP), np.array([distance], "<i4").view(np.uint8))
         return Image(code.tobytes(), {name: defined[name] for name in exports}, cells)
-    except (KeyError, IndexError) as error:
-        raise Refused(f"{error} is missing") from error
+    except Refused:
+        raise
+    except (LookupError, ValueError) as error:
+        raise Refused(f"something is missing: {error}") from error
 
 
 class _Object:
