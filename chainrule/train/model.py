@@ -22,6 +22,7 @@ from chainrule.train.loop import Run
 from chainrule.train.network import Network
 from chainrule.train.predictor import Predictor
 from chainrule.train.single import SingleSteps
+from chainrule.train.worth import Size
 
 if TYPE_CHECKING:
     from chainrule.insight.drawing import Drawing
@@ -74,6 +75,8 @@ class Model(Network):
         self.override: float | None = None
         self.jit_compile: bool | Literal["auto"] = "auto"
         self.predictor = Predictor()
+        self.sizes: dict[Any, Size] = {}  # what a row takes, by its shapes
+        self.evaluations: dict[Any, int] = {}  # how many there were, by rows and batches
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy or pickle has all but the callbacks of the last training, and code."""
@@ -157,8 +160,9 @@ class Model(Network):
             jit_compile: train by the native engine: "auto" where that pays and is possible, True
                 or an error that says why not, False by NumPy, step by step. The two differ by
                 rounding; each gives the same bits for the same seed. The validation of a native
-                training is native where that pays. Predictions are native from the 21st of a shape
-                on, with True from the second.
+                training is native where that pays, and so is `evaluate`, from the call on with
+                which it does. Predictions are native from the 21st of a shape on, with True from
+                the second.
 
         Raises:
             ArgumentError: an unknown name, with the nearest one.
@@ -167,7 +171,7 @@ class Model(Network):
         self.jit_compile = jit_compile
         self._compiled = compiled(self.layer, optimizer, loss, metrics, weighted_metrics)
         self._single = None
-        self.override = None
+        self.override, self.sizes, self.evaluations = None, {}, {}
         if self.run.state is not None:
             self.run = Run(self.run.state._replace(optimizer=None))
 

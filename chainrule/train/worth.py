@@ -96,9 +96,22 @@ class Size:
 
 
 def pays(
-    work: Work, compiled: Compiled, state: TrainState, feed: Rows | Stream, times: int
+    work: Work,
+    compiled: Compiled,
+    state: TrainState,
+    feed: Rows | Stream,
+    times: int,
+    known: dict[Any, Size] | None = None,
 ) -> bool:
-    """Does it pay to compile what is to be done with all batches so many times?"""
+    """Does it pay to compile what is to be done with all batches so many times?
+
+    Args:
+        work: what NumPy takes.
+        compiled, state: the network and its parameters.
+        feed: the batches.
+        times: how often they are gone through.
+        known: keeps what a row takes in this network, which is traced, for the next question.
+    """
     if isinstance(feed, Rows):
         batches, row = feed.steps or 1, take(feed.x, slice(0, 1), feed.dtype)
         rows = feed.rows
@@ -106,7 +119,11 @@ def pays(
         batches, batch = feed.steps or feed.length or MANY, feed.example
         rows = batches * len(batch.y)
         row = take(batch.x, slice(0, 1))
-    found = size(compiled, state, row)
+    known = {} if known is None else known
+    shapes = tuple(map(np.shape, flatten(row)[0]))
+    if shapes not in known:
+        known[shapes] = size(compiled, state, row)
+    found = known[shapes]
     parameters = float(sum(np.size(p) for p in flatten(state.params)[0]))
     seconds = times * (
         batches * (work.call + work.step * found.steps + work.parameter * parameters)

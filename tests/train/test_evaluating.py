@@ -154,3 +154,104 @@ def test_where_there_is_no_native_code_numpy_evaluates(native: list[int]) -> Non
 def test_few_evaluations_of_few_rows_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluating, "Evaluation", None)
     fit(made(True))
+
+
+# By itself -------------------------------------------------------------------------------------
+
+
+def scores(model: Any, **options: Any) -> dict[str, float]:
+    given = {"x": X, "y": Y, "batch_size": 16, "return_dict": True} | options
+    found: dict[str, float] = model.evaluate(**given)
+    return found
+
+
+def fitted(jit: bool, layers: Any = None) -> Any:
+    model = made(jit, layers)
+    fit(model, validation_data=None)
+    return model
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"sample_weight": WEIGHT},
+        {"steps": 3},
+        {"batch_size": 90},
+        {"batch_size": 200},
+        {"x": X[:5], "y": Y[:5]},
+        {"x": X.astype(np.float32)},
+        {"verbose": 2},
+    ],
+)
+def test_evaluate_says_what_numpy_says(native: list[int], options: Any) -> None:
+    model = fitted(True)
+    found = scores(model, **options)
+    assert native == [4]
+    model.jit_compile = False
+    expected = scores(model, **options)
+    assert list(found) == list(expected)
+    for name in found:
+        assert found[name] == pytest.approx(expected[name], rel=1e-6, abs=1e-9)
+    assert native == [4]
+
+
+def test_evaluate_is_of_the_weights_now(native: list[int]) -> None:
+    model = fitted(True)
+    first = scores(model)
+    model.set_weights([0.0 * w for w in model.get_weights()])
+    assert scores(model)["loss"] == pytest.approx(np.log(2.0))
+    fit(model, validation_data=None, epochs=5)
+    assert scores(model) != first
+    assert len(native) == 3
+
+
+def test_callbacks_hear_of_each_batch_of_evaluate(native: list[int]) -> None:
+    model, hears, others = fitted(True), Hears(), Hears()
+    scores(model, callbacks=hears)
+    model.jit_compile = False
+    scores(model, callbacks=others)
+    assert len(native) == 1
+    steps = zip(hears.said, others.said, strict=True)
+    assert all(a == b if isinstance(a, str) else np.isclose(a, b, rtol=1e-9) for a, b in steps)
+
+
+def test_where_there_is_no_native_code_evaluate_is_by_numpy(native: list[int]) -> None:
+    model = fitted(True, [nn.Dense(5, "tanh"), Branches(), nn.Dense(1)])
+    expected = scores(model)
+    assert scores(model, x=lambda: [(X, Y)], y=None, batch_size=None)["loss"] == pytest.approx(
+        expected["loss"]
+    )
+    assert native == []
+
+
+def test_the_number_of_evaluations_decides(
+    native: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work(call=1.0, step=0, passes=0, number=0, parameter=0, least=20.0, node=0)
+    monkeypatch.setattr(evaluating, "EVALUATION", work)
+    model = fitted(True)
+    values = [scores(model)["loss"] for _ in range(5)]  # of six batches each
+    assert len(native) == 2
+    assert values[0] == values[1] == values[2]
+    assert values[3] == values[4] == pytest.approx(values[0], rel=1e-12)
+    scores(model, x=X[:80], y=Y[:80])
+    assert len(native) == 2
+    own = fitted(True, [nn.Dense(5, "tanh"), nn.Lambda(lambda x: 2 * x), nn.Dense(1)])
+    for _ in range(5):
+        scores(own)  # its code is not kept from one evaluation to the next
+    assert len(native) == 2
+
+
+def test_an_evaluation_is_traced_once(native: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(True, [nn.Dense(7, "tanh"), nn.Dense(1)])
+    traced: list[int] = []
+    plain = evaluating.Evaluation._step
+    monkeypatch.setattr(
+        evaluating.Evaluation,
+        "_step",
+        lambda self, *args: (traced.append(1), plain(self, *args))[1],
+    )
+    assert scores(model) == scores(model)
+    assert len(native) == 2
+    assert len(traced) <= 2  # whole batches, and the short one at the end
