@@ -174,6 +174,12 @@ def _names(header: list[str], where: str) -> tuple[tuple[str, ...], list[str]]:
             line=where,
             remedy="add a first line with a name for each column",
         )
+    fraction = next((n for n in header if _is_number(n) and any(c in n for c in ".eE")), None)
+    if fraction is not None:
+        notes.append(
+            f"the first line is taken for the column names, and {fraction!r} is a number: where "
+            "the file has no names, add a line with them"
+        )
     for i, name in enumerate(header):
         if not name:
             names[i] = f"column_{i + 1}"

@@ -10,9 +10,10 @@ import numpy as np
 from chainrule.nn.initializers import get_initializer
 from chainrule.nn.layers.base import Layer, zeros
 from chainrule.nn.layers.containers import Sequential
+from chainrule.nn.layers.frozen import PARAMS as FROZEN
 from chainrule.nn.recording import recorded
 from chainrule.records import dataclass
-from chainrule.tracing import flatten
+from chainrule.tracing import flatten, paths_of
 
 if TYPE_CHECKING:
     from chainrule.train.network import Network
@@ -50,10 +51,24 @@ def summary(model: Network) -> str:
     total = f"{_count(model.training_state('summary').params):,}" if built else "?"
     table = _table([Line("layer", "output", "parameters", "kernel"), *lines])
     rule, last = table[1], _table([*lines, Line("sum", "", total, "")], like=table)[-1]
-    extra = ""
-    if built and (rest := _count(model.training_state("summary").layers)):
-        extra = f"\n {rest:,} more numbers are kept beside them, such as running averages"
+    extra = _beside(model.training_state("summary").layers) if built else ""
     return "\n".join([model.name, *table, rule, last]) + extra
+
+
+def _beside(state: Any) -> str:
+    """What the layers keep beside the parameters, in words; "" if that is nothing."""
+    every = _count(state)
+    frozen = sum(
+        np.size(leaf)
+        for path, leaf in zip(paths_of(state, ""), flatten(state)[0], strict=True)
+        if f"['{FROZEN}']" in path
+    )
+    found = f"\n {frozen:,} more numbers are frozen, and stay as they are" if frozen else ""
+    if every > frozen:
+        found += (
+            f"\n {every - frozen:,} more numbers are kept beside them, such as running averages"
+        )
+    return found
 
 
 def lines_of(model: Network) -> list[Line]:

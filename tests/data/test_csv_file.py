@@ -163,3 +163,9 @@ def test_a_column_without_a_name_gets_one_and_that_is_said() -> None:
     table = read_text(",a\n1,2\n")
     assert table.names == ("column_1", "a")
     assert table.notes == ("column 1 has no name and is called column_1",)
+
+
+def test_a_first_line_that_looks_like_data() -> None:
+    [note] = read_text("0.126,y,yes\n0.3,x,no\n").notes
+    assert "taken for the column names, and '0.126' is a number" in note
+    assert read_text("0,1,label\n0.3,4,no\n").notes == ()  # pixels by number

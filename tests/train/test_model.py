@@ -297,6 +297,12 @@ def test_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown[7].split() == ["sum", "│", "│", "273", "│"]
     assert shown[8] == " 32 more numbers are kept beside them, such as running averages"
 
+    body = nn.Sequential([nn.Dense(16), nn.BatchNormalization()], name="body")
+    cr.Model([nn.Frozen(body), nn.Dense(1)]).build((13,)).summary()
+    frozen, others = capsys.readouterr().out.splitlines()[-2:]
+    assert frozen == " 256 more numbers are frozen, and stay as they are"  # 13·16 + 16 + 2·16
+    assert others == " 32 more numbers are kept beside them, such as running averages"
+
 
 def test_it_prints_its_size() -> None:
     model = cr.Model([nn.Dense(16), nn.Dense(1)], name="small")
