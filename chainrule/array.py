@@ -6,7 +6,9 @@ again. It carries its concrete value, so Python's ``if`` and ``while`` work on c
 
 from __future__ import annotations
 
+import functools
 import sys
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -73,11 +75,11 @@ def plain_array(x: Any, what: str) -> np.ndarray:
 def unary(fn: Any, a: Traced, params: dict[str, Any] = NO_PARAMS) -> Traced:
     """Record a function of one traced argument, called directly from an operator."""
     frame = _frame(2)
-    code = frame.f_code
+    code: CodeType | None = frame.f_code
     lasti = frame.f_lasti
-    if _is_internal.get(code.co_filename) is not False:
-        code, lasti = user_code(2)
     tape = a.tape
+    if _is_internal.get(frame.f_code.co_filename) is not False:
+        code, lasti = tape.origin or user_code(2)
     if tape.closed:
         raise leaked((a,), code, lasti)
     nodes = tape.nodes
@@ -97,10 +99,10 @@ def unary(fn: Any, a: Traced, params: dict[str, Any] = NO_PARAMS) -> Traced:
 def binary(fn: Any, a: Any, b: Any) -> Traced:
     """Record a function of two arguments, at least one traced, called directly from an operator."""
     frame = _frame(2)
-    code = frame.f_code
+    code: CodeType | None = frame.f_code
     lasti = frame.f_lasti
-    if _is_internal.get(code.co_filename) is not False:
-        code, lasti = user_code(2)
+    if _is_internal.get(frame.f_code.co_filename) is not False:
+        code, lasti = (a if type(a) is Traced else b).tape.origin or user_code(2)
     if type(a) is Traced:
         tape = a.tape
         x = a.value
@@ -135,6 +137,12 @@ def binary(fn: Any, a: Any, b: Any) -> Traced:
     node.lasti = lasti
     nodes.append(node)
     return node
+
+
+@functools.lru_cache(4096)
+def _at(position: int) -> dict[str, Any]:
+    """The parameters of indexing by a number; a loop over elements makes very many of them."""
+    return {"index": Index(position, True)}
 
 
 class Traced(ArrayMethods):
@@ -288,7 +296,9 @@ class Traced(ArrayMethods):
     # Reading ----------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
-        if type(key) is int or type(key) is slice:
+        if type(key) is int:
+            return unary(getitem, self, _at(key))
+        if type(key) is slice:
             return unary(getitem, self, {"index": Index(key, True)})
         if has_late(key):
             return taken(self, key)

@@ -8,6 +8,7 @@ nodes on the same tape, so orders and modes nest.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,9 +91,11 @@ class Tape:
         static: the graph will be evaluated again at other values, so that no decision may
             depend on these.
         free: the positions of the inputs at which a static graph will be evaluated.
+        origin: the user's code and instruction that a sweep was asked for with, while it runs
+            the derivative rules on nodes.
     """
 
-    __slots__ = ("closed", "free", "held", "node_type", "nodes", "static")
+    __slots__ = ("closed", "free", "held", "node_type", "nodes", "origin", "static")
 
     def __init__(self, node_type: type[Node], *, static: bool = False) -> None:
         self.node_type = node_type
@@ -101,6 +104,7 @@ class Tape:
         self.closed = False
         self.static = static
         self.free: list[range] = []
+        self.origin: tuple[CodeType | None, int] | None = None
 
     def input(self, value: Any, name: str) -> Node:
         """Add an input of the graph."""
@@ -126,7 +130,7 @@ class Tape:
         self, fn: Any, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS, depth: int = 1
     ) -> Node:
         """Evaluate fn and add the node to the tape; the user is ``depth`` frames up."""
-        code, lasti = user_code(depth + 1)
+        code, lasti = self.origin or user_code(depth + 1)
         values = []
         for a in args:
             if isinstance(a, Node):
@@ -142,6 +146,15 @@ class Tape:
         except (ValueError, np.linalg.LinAlgError) as error:
             raise evaluation_error(fn, values, error, code, lasti) from error
         return self.append(fn, args, params, value, code, lasti)
+
+    @contextlib.contextmanager
+    def sweeping(self) -> Iterator[None]:
+        """What is recorded now are derivatives, and comes from the line that asks for them."""
+        before, self.origin = self.origin, self.origin or user_code(3)
+        try:
+            yield
+        finally:
+            self.origin = before
 
     def _evaluate(self, fn: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
         try:
@@ -322,24 +335,22 @@ class Graph:
         # A running trace makes the user's arrays read-only, but only for a while.
         held = {id(array) for t in {node.tape for node in inputs} for array in t.held}
         for node in inputs:
-            value = _frozen(node.value, held)
+            value = frozen(node.value, held)
             copies[node] = tape.append(None, (), {"name": node.name}, value, None, 0)
         for node in _ancestors(outputs, copies):
             if any(isinstance(a, Node) and isinstance(copies[a], Node) for a in node.args):
                 args = tuple(
-                    [copies[a] if isinstance(a, Node) else _frozen(a, held) for a in node.args]
+                    [copies[a] if isinstance(a, Node) else frozen(a, held) for a in node.args]
                 )
                 copies[node] = tape.append(
                     node.fn, args, node.params, node.value, node.code, node.lasti
                 )
             else:
-                copies[node] = _frozen(node.value, held)
+                copies[node] = frozen(node.value, held)
         tape.closed = True
         self.nodes = tuple(tape.nodes)
         self.inputs = self.nodes[: len(inputs)]
-        self.outputs = tuple(
-            copies[y] if isinstance(y, Node) else _frozen(y, held) for y in outputs
-        )
+        self.outputs = tuple(copies[y] if isinstance(y, Node) else frozen(y, held) for y in outputs)
         self.structure = structure
         known = {name: copies.get(x) for name, x in (names or {}).items() if isinstance(x, Node)}
         self.names = {name: x for name, x in known.items() if isinstance(x, Node)}
@@ -444,7 +455,7 @@ def _ancestors(outputs: Sequence[Any], known: dict[Node, Any]) -> list[Node]:
     return sorted(found, key=lambda node: node.index)
 
 
-def _frozen(x: Any, held: set[int]) -> Any:
+def frozen(x: Any, held: set[int]) -> Any:
     """The value, copied unless it is an array that nobody can write."""
     if not isinstance(x, np.ndarray):
         return x

@@ -61,6 +61,21 @@ def reverse(
         The cotangent of each input, perhaps yet to be broadcast to its shape; None where no
         derivative arrives.
     """
+    if not lift or not nodes:
+        return _backward(nodes, start, inputs, seeds, False, cache, keep)
+    with nodes[0].tape.sweeping():
+        return _backward(nodes, start, inputs, seeds, True, cache, keep)
+
+
+def _backward(
+    nodes: Sequence[Node],
+    start: int,
+    inputs: int,
+    seeds: Sequence[tuple[int, Any]],
+    lift: bool,
+    cache: Cache | None,
+    keep: list[Any] | None,
+) -> list[Any]:
     end = start
     for index, _ in seeds:
         end = max(end, index + 1)
@@ -229,6 +244,8 @@ def _scatter(
 def _place(node: Node) -> tuple[int, ...] | None:
     """The position of an element or a row that getitem takes, or None where it takes another."""
     index, shape = node.params["index"], np.shape(value_of(node.args[0]))
+    if type(index.key) is int:
+        return (index.key % shape[0],)
     parts = index.key if isinstance(index.key, tuple) else (index.key,)
     if not parts or not index.basic or not all(isinstance(k, (int, np.integer)) for k in parts):
         return None
@@ -328,6 +345,22 @@ def forward(
     because nothing arrives, and, where ``needed`` (of :func:`ancestors`) is given, for nodes that
     no wanted output depends on.
     """
+    if not lift or not nodes:
+        return _ahead(nodes, start, inputs, end, tangents, False, cache, needed)
+    with nodes[0].tape.sweeping():
+        return _ahead(nodes, start, inputs, end, tangents, True, cache, needed)
+
+
+def _ahead(
+    nodes: Sequence[Node],
+    start: int,
+    inputs: int,
+    end: int,
+    tangents: Sequence[Any],
+    lift: bool,
+    cache: Cache | None,
+    needed: bytearray | None,
+) -> list[Any]:
     rows: list[Any] = [None] * (end - start)
     rows[:inputs] = tangents
     for position in range(start + inputs, end):
