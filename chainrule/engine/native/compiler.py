@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import gathered, gathers, ir, machine, running, sweeps, tape
+from chainrule.engine.native.assembling import assembled
 from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.memory import ALIGNMENT, address_of
@@ -110,7 +111,7 @@ class Compiled:
             self._group(0, apart)
         layout = self.grouping.layout
         self.tapes = {
-            group: tape.assembled(group, layout)
+            group: assembled(group, layout)
             for group in self.grouping.groups
             if group.kind == "tape"
         }
@@ -218,7 +219,7 @@ class Compiled:
         how = "loaded" if self.code.cached else "compiled"
         words = [f"{len(kernels)} kernels {how} in {self.code.seconds:.3f} s"]
         if self.tapes:
-            steps = sum(len(group.ops) for group in self.tapes)
+            steps = sum(made.steps for made in self.tapes.values())
             count = sum(len(made.words) for made in self.tapes.values())
             words.append(
                 f"{steps:,} steps on single numbers on a tape of {count:,} instructions (compiled "

@@ -13,6 +13,7 @@ a view of, described by a NumPy array of strides with no memory behind it.
 from __future__ import annotations
 
 import bisect
+from collections import Counter
 from dataclasses import field
 from typing import Any
 
@@ -136,8 +137,12 @@ class Grouping:
         self.outputs: list[Any] = []
         self.tapes: list[int] = []  # the positions of tapes
         numbers = {op for op in program.ops if is_number(op) and supported(op)}
-        self.unrolled = unrolled_seconds([op.name for op in numbers])
-        self.is_long = self.unrolled > UNROLLED
+        names = Counter(op.name for op in numbers)
+        self.is_long = unrolled_seconds(names) > UNROLLED
+        for op in program.ops:
+            if op.name == "stretch":
+                names += op.params["steps"].names()
+        self.unrolled = unrolled_seconds(names)
         if any(op.name == "random_key" for op in program.ops):
             self._append(Group("loop", ()))  # keys first, so that every kernel may draw from them
         for op in program.ops:
@@ -203,7 +208,14 @@ class Grouping:
                 assert self._view(op)
                 return
         self._own(op)
-        if is_list(op):
+        if op.name == "stretch":
+            op.args = tuple(map(self._flat, op.args))
+            self._alone(op, "tape")
+        elif op.name == "result":
+            group = self.groups[self.place[op.args[0]]]
+            group.add(op)
+            self.place[op] = group.index
+        elif is_list(op):
             self._on_tape(op)
         elif supported(op):
             if op.name == "matmul":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -32,13 +32,17 @@ FLOATS = ("float32", "float64")
 DTYPES = (*FLOATS, "int64", "bool")
 
 
-def unrolled_seconds(names: Sequence[str]) -> float:
+def unrolled_seconds(names: Mapping[str, int]) -> float:
     """About how long LLVM takes for steps on single numbers, all in one function.
 
     Each has its own cost, and there is a part that grows with the square of their number.
+
+    Args:
+        names: how many steps there are of each function.
     """
-    functions = sum(name not in SIMPLE for name in names)
-    return (1.5e-4 * len(names) + 1.5e-3 * functions) * (1 + len(names) / 1000)
+    steps = sum(names.values())
+    functions = sum(count for name, count in names.items() if name not in SIMPLE)
+    return (1.5e-4 * steps + 1.5e-3 * functions) * (1 + steps / 1000)
 
 
 def is_number(op: Op) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import sweeps
+from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.groups import Group, Grouping, Layout, beside, space_of, squeezed
 from chainrule.engine.native.memory import Span, place, rounded
 from chainrule.engine.native.repertoire import REDUCTIONS
-from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.threads import most
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, contiguous

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from chainrule.engine.native import pieces
 from chainrule.engine.native.accesses import divisible
+from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.groups import Group, Grouping, matrix_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.repertoire import SIMPLE
 from chainrule.engine.native.running import shared_rows
 from chainrule.engine.native.stacks import Stack, stack_of
-from chainrule.engine.native.tape import Tape
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.program import Op
