@@ -153,13 +153,13 @@ def _multiply(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype:
     if x.name == "negative":
         return b.op("multiply", (x.args[0], -y), shape, dtype)
     if x.name == "multiply" and not isinstance(x.args[1], Op):
-        joined = _joined(x.args[1], y, dtype)
-        if joined is not None:
-            return b.op("multiply", (x.args[0], joined), shape, dtype)
+        both = joined(x.args[1], y, dtype)
+        if both is not None:
+            return b.op("multiply", (x.args[0], both), shape, dtype)
     return None
 
 
-def _joined(c: Any, d: Any, dtype: Any) -> float | None:
+def joined(c: Any, d: Any, dtype: Any) -> float | None:
     """The number e with (x c) d = x e to the last bit for every x, or None.
 
     It exists where c or d is a power of two that is 1 or more: scaling up by it rounds nothing.
@@ -261,4 +261,4 @@ SIMPLER: dict[str, Rule] = {
     "greater": _greater,
 }
 
-__all__ = ["SIMPLER", "Builder", "Rule"]
+__all__ = ["SIMPLER", "Builder", "Rule", "joined"]

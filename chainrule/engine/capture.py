@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -18,11 +18,16 @@ from chainrule.graph import Graph, Node, user_code
 from chainrule.records import dataclass
 from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
 
+if TYPE_CHECKING:
+    from chainrule.engine.flattening import Flat
+
 NUMBERS = (float, int, np.ndarray, np.generic)
+G = TypeVar("G", bound="Graph | Flat", covariant=True)
+Read = Callable[[Sequence[Node], Sequence[Any]], G]  # inputs and outputs on a tape → the graph
 
 
 @dataclass(frozen=True)
-class Captured:
+class Captured(Generic[G]):
     """A traced function: its graph, and the trees of its arguments and results.
 
     Attributes:
@@ -30,7 +35,7 @@ class Captured:
         results: what puts the outputs of the graph together to the function's result.
     """
 
-    graph: Graph
+    graph: G
     results: Any
 
     def pack(self, outputs: Sequence[Any]) -> Any:
@@ -79,7 +84,7 @@ def capture(
     name: str = "args",
     probe: bool = True,
     ghosts: bool = False,
-) -> Captured:
+) -> Captured[Graph]:
     """Trace f once, with every number and array in its arguments as an input of the graph.
 
     Args:
@@ -93,16 +98,45 @@ def capture(
         BranchError: the function decides by a traced value.
         ArgumentError: it returns something that is not made of numbers.
     """
-    captured = _captured(f, leaves, spec, name, ghosts)
-    if probe:
-        _probe(f, captured.graph, leaves, spec, name)
+    captured = _captured(f, leaves, spec, name, Graph, ghosts)
+    second = _at_others(f, leaves, spec, name, Graph) if probe else None
+    if second is not None:
+        _refuse(captured.graph, second)
     return captured
 
 
-def _probe(
-    f: Callable[..., Any], graph: Graph, leaves: Sequence[Any], spec: Any, name: str
-) -> None:
-    """Trace once more at other values: what has become part of the graph must not differ.
+def capture_long(
+    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str = "args"
+) -> Captured[Graph | Flat]:
+    """The same; a graph of very many steps on single numbers is flat."""
+    captured = _captured(f, leaves, spec, name, _read)
+    second = _at_others(f, leaves, spec, name, _read)
+    if second is None or _same(captured.graph, second):
+        return captured
+    return capture(f, leaves, spec, name)  # which line is it? Nodes know that.
+
+
+def _read(inputs: Sequence[Node], outputs: Sequence[Any]) -> Graph | Flat:
+    """What a tape holds, as nodes or in rows."""
+    from chainrule.engine.flattening import flattened
+
+    return flattened(inputs, outputs) or Graph(inputs, outputs)
+
+
+def _at_others(
+    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str, read: Read[G]
+) -> G | None:
+    """The graph at other values; None where f fails there: they need not be sensible ones."""
+    others = [_other(x) if is_number(x) else x for x in leaves]
+    try:
+        with np.errstate(all="ignore"):
+            return _captured(f, others, spec, name, read).graph
+    except Exception:
+        return None
+
+
+def _refuse(one: Graph, two: Graph) -> None:
+    """What has become part of the graph must not differ at other values.
 
     A function that reads ``x.value`` puts that number into the graph as a constant; the graph
     would be wrong for all other values.
@@ -110,13 +144,7 @@ def _probe(
     Raises:
         BranchError: it does.
     """
-    others = [_other(x) if is_number(x) else x for x in leaves]
-    try:
-        with np.errstate(all="ignore"):
-            second = _captured(f, others, spec, name).graph
-    except Exception:  # these values need not be sensible ones
-        return
-    different = _difference(graph, second)
+    different = _difference(one.nodes, two.nodes)
     if different is not None:
         raise BranchError(
             "the steps of a compiled function depend on a value that was read while tracing",
@@ -128,16 +156,25 @@ def _probe(
         )
 
 
-def _difference(one: Graph, two: Graph) -> Node | None:
+def _same(one: Graph | Flat, two: Graph | Flat) -> bool:
+    """Are the graphs at two values the same?"""
+    if isinstance(one, Graph) or isinstance(two, Graph):
+        rows = isinstance(one, Graph) and isinstance(two, Graph)
+    else:
+        rows = one.has_rows_of(two)
+    return rows and _difference(one.nodes, two.nodes) is None
+
+
+def _difference(one: Sequence[Node], two: Sequence[Node]) -> Node | None:
     """The first step of a graph that another has not, in the bodies of loops and branches too."""
-    for a, b in zip(one.nodes, two.nodes, strict=False):
+    for a, b in zip(one, two, strict=False):
         if a.fn is not b.fn or not _alike(a, b):
             return a
         for inner, other in zip(_parts(a), _parts(b), strict=False):
-            found = _difference(inner, other)
+            found = _difference(inner.nodes, other.nodes)
             if found is not None:
                 return found
-    return None if len(one) == len(two) else one.nodes[-1]
+    return None if len(one) == len(two) else one[-1]
 
 
 def _parts(node: Node) -> list[Graph]:
@@ -168,8 +205,13 @@ def _floats(*values: Any) -> bool:
 
 
 def _captured(
-    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str, ghosts: bool = False
-) -> Captured:
+    f: Callable[..., Any],
+    leaves: Sequence[Any],
+    spec: Any,
+    name: str,
+    read: Read[G],
+    ghosts: bool = False,
+) -> Captured[G]:
     names = leaf_names(spec, name)
     with Trace() as trace:
         if trace.nested:
@@ -196,7 +238,7 @@ def _captured(
                     remedy="return arrays, numbers, or containers of them",
                 )
         # Not what f was given: an argument that f assigns to stands for a later node by now.
-        return Captured(Graph(trace.tape.nodes[: trace.inputs], found), results)
+        return Captured(read(trace.tape.nodes[: trace.inputs], found), results)
 
 
 def _input(trace: Trace, leaf: Any, name: str, ghosts: bool) -> Traced:
@@ -219,4 +261,4 @@ def _input(trace: Trace, leaf: Any, name: str, ghosts: bool) -> Traced:
     return trace.tape.append(None, (), params, value, None, 0)  # type: ignore[return-value]
 
 
-__all__ = ["Captured", "capture", "is_number", "without_collection"]
+__all__ = ["Captured", "capture", "capture_long", "is_number", "without_collection"]

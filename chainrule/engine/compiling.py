@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from chainrule.engine.capture import Captured, capture, is_number, without_collection
+from chainrule.engine.capture import Captured, capture, capture_long, is_number, without_collection
 from chainrule.engine.forking import Lock
 from chainrule.engine.program import Program
 from chainrule.engine.reference import Reference
 from chainrule.engine.simplifying import simplified
 from chainrule.errors import ArgumentError, code_line
-from chainrule.graph import Node, user_code
+from chainrule.graph import Graph, Node, user_code
 from chainrule.tracing import flatten, leaf_names, name_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Version:
         run: outputs from the values of the inputs.
     """
 
-    captured: Captured
+    captured: Captured[Any]
     program: Program | None
     run: Any
     _quick: Any = None  # a built-in function of the inputs, False where there is none
@@ -132,7 +132,7 @@ class Compiled:
                 print(self._reason(key), file=sys.stderr)
             f = functools.partial(self.f, **fixed) if fixed else self.f
             with without_collection():
-                captured = capture(f, leaves, spec)
+                captured = (capture_long if self._is_native() else capture)(f, leaves, spec)
                 version = self._made(captured)
             if self.explain and version.program is not None:
                 print(f"{name_of(self.f)}: {version.run.summary()}", file=sys.stderr)
@@ -147,12 +147,21 @@ class Compiled:
         if fast is not None:
             self._fast = (fast, *self._fast[: FAST - 1])
 
-    def _made(self, captured: Captured) -> Version:
-        if self.engine == "numpy" or not _has_native():
-            return Version(captured, None, Reference(captured.graph))
+    def _is_native(self) -> bool:
+        return self.engine == "native" and _has_native()
+
+    def _made(self, captured: Captured[Any]) -> Version:
+        graph = captured.graph
+        if isinstance(graph, Graph) and not self._is_native():
+            return Version(captured, None, Reference(graph))
         from chainrule.engine.native.compiler import Compiled as Native
 
-        program = simplified(captured.graph)
+        if isinstance(graph, Graph):
+            program = simplified(graph)
+        else:
+            from chainrule.engine.condensing import condensed
+
+            program = condensed(graph)
         return Version(captured, program, Native(program))
 
     def graph(self, *args: Any, **kwargs: Any) -> TracedGraph:

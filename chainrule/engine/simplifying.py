@@ -6,6 +6,7 @@ engines have to know.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,24 +26,29 @@ def simplified(graph: Graph) -> Program:
     build = Builder()
     values: list[Any] = []
     for node in graph.nodes:
-        build.node = node
         shape, dtype = getattr(node.value, "shape", ()), getattr(node.value, "dtype", None)
         if node.fn is None:
             assert dtype is not None
             values.append(Op("input", (), {"name": node.name}, shape, dtype, node))
             continue
         args = [values[a.index] if isinstance(a, Node) else build.constant(a) for a in node.args]
-        if dtype is None or dtype.kind == "c":  # several results
-            name = node.fn.name
-            values.append(Op(name, tuple(args), node.params, (), np.dtype(object), node))
-            continue
-        expand = EXPANDED.get(node.fn.name)
-        found = expand(build, args, node.params, shape, dtype) if expand is not None else None
-        if found is None:
-            found = build.op(node.fn.name, args, shape, dtype, **node.params)
-        values.append(found)
+        values.append(operation(build, node, args, shape, dtype))
     outputs = [values[y.index] if isinstance(y, Node) else y for y in graph.outputs]
     return padding.sunk(Program(values[: len(graph.inputs)], outputs), build)
 
 
-__all__ = ["simplified"]
+def operation(
+    build: Builder, node: Node, args: Sequence[Any], shape: tuple[int, ...], dtype: Any
+) -> Any:
+    """What a node does to its arguments, in simpler terms."""
+    build.node = node
+    if dtype is None or dtype.kind == "c":  # several results
+        return Op(node.fn.name, tuple(args), node.params, (), np.dtype(object), node)
+    expand = EXPANDED.get(node.fn.name)
+    found = expand(build, args, node.params, shape, dtype) if expand is not None else None
+    if found is None:
+        found = build.op(node.fn.name, args, shape, dtype, **node.params)
+    return found
+
+
+__all__ = ["operation", "simplified"]

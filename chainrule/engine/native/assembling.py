@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from chainrule.engine.native.operations import REGISTER
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC, SIMPLE, is_number
 from chainrule.engine.program import Op
 from chainrule.engine.steps import Kind, Steps
+from chainrule.records import dataclass
 
 OUTER = frozenset({"add", "subtract", "multiply", "divide", "negative"})  # may take others in
 MANY = 200  # kinds of instructions, from which on no new ones are composed

@@ -121,7 +121,13 @@ def report(compiled: Compiled, values: Sequence[Any], repeats: int = 20) -> Repo
 def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
     grouping = compiled.grouping
     first = group.ops[0]
+    line = first.node.line if first.node is not None else ""
+    steps = tuple(op.name for op in group.ops)
     work = 0
+    if first.name == "stretch":
+        made = first.params["steps"]
+        steps, line = tuple(made.names().elements()), made.line(0)
+        work = len(steps) - len(group.ops)
     touched: dict[Any, int] = {}
     stored = set(group.stored)
     for op in group.ops:
@@ -137,8 +143,6 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
                 touched[root] = min(root.size, math.prod(a.shape)) * root.dtype.itemsize
     for op in group.stored:
         touched[op] = op.size * op.dtype.itemsize
-    line = first.node.line if first.node is not None else ""
-    steps = tuple(op.name for op in group.ops)
     size = sum(touched.values())
     estimate = _least(group, compiled, work, size)
     return Kernel(group.kind, group.space, steps, line, work, size, seconds, estimate)

@@ -21,6 +21,7 @@ from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.threads import POOL
 from chainrule.errors import CompileError
+from chainrule.graph import Graph
 from chainrule.records import dataclass
 from chainrule.tracing import flatten, name_of, unflatten
 
@@ -227,7 +228,9 @@ class Stepper:
         ctypes.memmove(self._table, self._marked, len(self._marked))
 
 
-def _captured(step: Callable[..., Any], leaves: list[Any], spec: Any, known: bool) -> Captured:
+def _captured(
+    step: Callable[..., Any], leaves: list[Any], spec: Any, known: bool
+) -> Captured[Graph]:
     if known:
         with contextlib.suppress(Exception):  # what is wrong comes again below
             return capture(step, leaves, spec, "step", probe=False, ghosts=True)

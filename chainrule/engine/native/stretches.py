@@ -75,6 +75,13 @@ def named(op: Op) -> str:
 def comment(b: ir.Builder, group: Group) -> None:
     """The steps of a group with the lines that they come from, as comments in the code."""
     b.comment(f"{group.kind} {'×'.join(map(str, group.space)) or '1'}")
+    if group.ops[0].name == "stretch":
+        steps = group.ops[0].params["steps"]
+        for words in steps.words(COMMENTS):
+            b.comment(f"  {words}")
+        if len(steps) > COMMENTS:
+            b.comment(f"  and {len(steps) - COMMENTS:,} more")
+        return
     line = ""
     for op in group.ops[:COMMENTS]:
         now = op.node.line if op.node is not None else ""
