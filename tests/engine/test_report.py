@@ -84,3 +84,25 @@ def test_steps_by_numpy_are_named() -> None:
     report = cr.compile(lambda x: np.sort(x)).report(np.ones(5))
     assert report[0].estimate is None
     assert "by NumPy, for which there is no code: argsort" in report.summary
+
+
+def test_loops_are_told_by_how_they_run() -> None:
+    def summary(f: Any, *args: Any) -> str:
+        compiled = cr.compile(f)
+        compiled(*args)
+        (version,) = compiled.versions.values()
+        return str(version.run.summary())
+
+    def cumulated(x: Any) -> Any:
+        return cr.scan(lambda c, x: (np.tanh(c + x), c), 0.0, x)[1].sum()
+
+    assert "1 loop, each one native call" in summary(cumulated, np.ones(5))
+    assert "2 loops, each one native call" in summary(cr.grad(cumulated), np.ones(5))
+    assert "NumPy" not in summary(cr.grad(cumulated), np.ones(5))
+    solving = lambda a: cr.scan(lambda c, _: (np.linalg.solve(a, c), None), a[0], length=3)[0]  # noqa: E731
+    told = summary(solving, np.eye(3) + 1)
+    assert "a loop whose steps Python calls, since its body has 1 step by NumPy" in told
+    assert told.endswith("no code: solve")
+    branch = summary(lambda x: cr.cond(x > 0, np.sin, np.cos, x), 1.0)
+    assert "1 branch" in branch
+    assert "NumPy" not in branch

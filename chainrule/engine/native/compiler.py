@@ -215,7 +215,6 @@ class Compiled:
     def summary(self) -> str:
         """What it has become, and how long that took."""
         kernels = [g for g in self.grouping.groups if g.kind not in ("tape", "numpy")]
-        by_numpy = [g.name for g in self.grouping.groups if g.kind == "numpy"]
         how = "loaded" if self.code.cached else "compiled"
         words = [f"{len(kernels)} kernels {how} in {self.code.seconds:.3f} s"]
         if self.tapes:
@@ -225,10 +224,11 @@ class Compiled:
                 f"{steps:,} steps on single numbers on a tape of {count:,} instructions (compiled "
                 f"one by one they would take LLVM about {self.grouping.unrolled:.2g} s)"
             )
-        if by_numpy:
-            names = ", ".join(dict.fromkeys(by_numpy))
-            words.append(f"{len(by_numpy)} steps by NumPy, for which there is no code: {names}")
-        return "; ".join(words)
+        return "; ".join([*words, *self.rest()])
+
+    def rest(self) -> list[str]:
+        """What is not in kernels: loops, branches, steps by NumPy."""
+        return self._numpy.words()
 
     @property
     def is_native(self) -> bool:

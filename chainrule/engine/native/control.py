@@ -95,6 +95,9 @@ class LoopCode:
         loop: the loop.
         wanted: which of its results somebody reads.
         target: the processor.
+
+    Attributes:
+        step: a step of it.
     """
 
     def __init__(self, loop: Loop, wanted: frozenset[int], target: Target) -> None:
@@ -112,12 +115,17 @@ class LoopCode:
             whole = _with_condition(self._loop, condition)
         first = len(carry) + loop.consts
         ys = range(len(carry), len(body.outputs))
-        self._step = step = Compiled(
+        self.step = step = Compiled(
             _program(whole), target, donated=len(carry),
             moving=[*range(first, len(kept)), *(len(kept) + k for k in ys)],
             until=None if condition is None else len(body.outputs), backward=loop.backward,
         )  # fmt: skip
         self._repeat = step.code.function("repeat", *_REPEAT) if step.repeats else None
+
+    @property
+    def is_native(self) -> bool:
+        """Is the whole loop one call?"""
+        return self._repeat is not None
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         given = [args[k] for k in self._kept]
@@ -129,13 +137,13 @@ class LoopCode:
         return _placed(self._count, self._made, made)
 
     def _one_step(self, values: Sequence[Any]) -> Sequence[Any]:
-        return self._step(values)[: len(self._loop.body.outputs)]
+        return self.step(values)[: len(self._loop.body.outputs)]
 
     def _goes_on(self, values: Sequence[Any]) -> Any:
         return self._test(values)[0]
 
     def _natively(self, args: Sequence[Any]) -> list[Any]:
-        loop, inputs = self._loop, self._step.program.inputs
+        loop, inputs = self._loop, self.step.program.inputs
         arrays = [
             np.array(x, op.dtype, order="C")
             if k < loop.carries
@@ -156,7 +164,7 @@ class LoopCode:
     def _times(self, arrays: Sequence[np.ndarray], steps: int) -> list[np.ndarray]:
         """Do a number of steps; the ys."""
         ys = self._rows(steps)
-        run = _Run(self._step, self._repeat, arrays)
+        run = _Run(self.step, self._repeat, arrays)
         first = self._loop.carries + self._loop.consts
         moving = [*enumerate(arrays[first:], first), *zip(self._slots(), ys, strict=True)]
         for slot, x in moving:
@@ -171,9 +179,9 @@ class LoopCode:
 
     def _while_true(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Do steps until the condition does not hold; the ys."""
-        run = _Run(self._step, self._repeat, arrays)
+        run = _Run(self.step, self._repeat, arrays)
         more = np.ones((), np.bool_)
-        run.table[self._step.storage.output_slots[-1]] = address_of(more)
+        run.table[self.step.storage.output_slots[-1]] = address_of(more)
         found: list[list[np.ndarray]] = []
         for piece in _pieces():
             ys = self._rows(piece)
@@ -190,11 +198,11 @@ class LoopCode:
 
     def _rows(self, count: int) -> list[np.ndarray]:
         """Room for the ys of so many steps."""
-        ops = self._step.grouping.outputs[self._loop.carries : len(self._loop.body.outputs)]
+        ops = self.step.grouping.outputs[self._loop.carries : len(self._loop.body.outputs)]
         return [np.empty((count, *op.shape), op.dtype) for op in ops]
 
     def _slots(self) -> list[int]:
-        return self._step.storage.output_slots[self._loop.carries : len(self._loop.body.outputs)]
+        return self.step.storage.output_slots[self._loop.carries : len(self._loop.body.outputs)]
 
 
 class _Run:

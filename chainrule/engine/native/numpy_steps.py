@@ -80,6 +80,28 @@ class NumpySteps:
         else:
             step.result.array(arrays, arena)[...] = value
 
+    def words(self) -> list[str]:
+        """The loops and branches, and the steps that NumPy does."""
+        found = []
+        loops = [run for op, run in self.control.items() if op.name == "loop"]
+        native = sum(run.is_native for run in loops)  # type: ignore[attr-defined]
+        if native:
+            found.append(f"{native} {'loops' if native > 1 else 'loop'}, each one native call")
+        for run in loops:
+            if not run.is_native:  # type: ignore[attr-defined]
+                inside = "; ".join(run.step.rest())  # type: ignore[attr-defined]
+                found.append(f"a loop whose steps Python calls, since its body has {inside}")
+        branches = sum(op.name == "cond" for op in self.control)
+        if branches:
+            found.append(f"{branches} {'branches' if branches > 1 else 'branch'}")
+        names = [g.name for g in self.grouping.groups if g.kind == "numpy"]
+        names = [name for name in names if name not in ("cond", "loop", "pick")]
+        if names:
+            listed = ", ".join(dict.fromkeys(names))
+            steps = f"{len(names)} {'steps' if len(names) > 1 else 'step'}"
+            found.append(f"{steps} by NumPy, for which there is no code: {listed}")
+        return found
+
     def _prepared(self, group: Group) -> Step:
         op = group.head
         assert op is not None
