@@ -335,3 +335,9 @@ def test_lines_outside_a_terminal(verbose: Any, capsys: pytest.CaptureFixture[st
     model().fit(X, Y, epochs=2, verbose=verbose)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+
+
+@pytest.mark.parametrize("save_freq", [0, -1, "batch", 2.5])
+def test_a_model_checkpoint_is_told_when_to_save(save_freq: Any) -> None:
+    with pytest.raises(ArgumentError, match="save_freq is 'epoch' or a number of steps"):
+        ModelCheckpoint("model.safetensors", save_freq=save_freq)

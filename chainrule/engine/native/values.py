@@ -299,29 +299,3 @@ class Module:
     def __str__(self) -> str:
         head = f'; {self.name}\ntarget triple = "{self.triple}"'
         return "\n\n".join([head, *(x.write() for x in self.globals.values())])
-
-
-__all__ = [
-    "I1",
-    "POINTER",
-    "VOID",
-    "ArrayType",
-    "Block",
-    "BlockAddress",
-    "Constant",
-    "DoubleType",
-    "FloatType",
-    "Function",
-    "FunctionType",
-    "GlobalArray",
-    "IntType",
-    "Module",
-    "Phi",
-    "PhiLine",
-    "PointerType",
-    "Type",
-    "Undefined",
-    "Value",
-    "VectorType",
-    "VoidType",
-]

@@ -10,7 +10,7 @@ import dis
 import sys
 from bisect import bisect_right
 from collections.abc import Sequence
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType
 from typing import Any
 
 from chainrule.graph import Node, is_users
@@ -91,12 +91,7 @@ class Returns:
             sys.setprofile(self._happened)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if not self._idle:
             sys.setprofile(None)
 

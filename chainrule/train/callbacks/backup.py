@@ -10,10 +10,11 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from chainrule.errors import ArgumentError, ModelFileError
+from chainrule.errors import ModelFileError
 from chainrule.nn.naming import user_line
 from chainrule.tracing import flatten, unflatten
-from chainrule.train.callbacks.base import Callback, Logs
+from chainrule.train.callbacks.base import Logs
+from chainrule.train.callbacks.saving import Saving
 from chainrule.train.files import pack, sync_folder, unpack, write_whole
 from chainrule.train.step import TrainState
 
@@ -24,7 +25,7 @@ class TornCheckpointWarning(UserWarning):
     """The newest checkpoint was not whole; the one before it was used."""
 
 
-class BackupAndRestore(Callback):
+class BackupAndRestore(Saving):
     """Go on where a killed training was, to exactly the weights that it would have reached.
 
     Call the same `fit` again with a new model of the same kind: if the folder holds a checkpoint,
@@ -52,18 +53,11 @@ class BackupAndRestore(Callback):
         save_freq: Literal["epoch"] | int = "epoch",
         delete_checkpoint: bool = True,
     ) -> None:
-        if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq >= 1):
-            raise ArgumentError(
-                "save_freq is 'epoch' or a number of steps",
-                got=f"save_freq={save_freq!r}",
-                line=user_line(),
-                remedy="give save_freq='epoch', or 1 or more",
-            )
+        super().__init__(save_freq)
         self.folder = Path(backup_dir)
         self.newest = self.folder / "checkpoint"
         self.before = self.folder / "checkpoint-before"
-        self.save_freq, self.delete_checkpoint = save_freq, delete_checkpoint
-        self._steps = 0
+        self.delete_checkpoint = delete_checkpoint
         self._ready = False
         self._training: dict[str, str] = {}
 
@@ -76,19 +70,6 @@ class BackupAndRestore(Callback):
         if found is not None:
             self._restore(found)
         self._ready = True
-
-    @property
-    def hears_steps(self) -> bool:
-        return self.save_freq != "epoch"
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._steps += 1
-        if self.save_freq != "epoch" and self._steps % self.save_freq == 0:
-            self.save()
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            self.save()
 
     def settle(self) -> None:
         # What others do at the end, such as putting the best weights back, is no part of the way.
@@ -105,7 +86,7 @@ class BackupAndRestore(Callback):
 
     # The file --------------------------------------------------------------------------------
 
-    def save(self) -> None:
+    def save(self, logs: Logs = None) -> None:
         """Write a checkpoint of the training as it is after the last whole step."""
         from safetensors.numpy import save
 

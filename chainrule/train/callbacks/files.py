@@ -12,10 +12,11 @@ from chainrule.errors import ArgumentError
 from chainrule.nn.naming import user_line
 from chainrule.train.callbacks.base import Callback, Logs
 from chainrule.train.callbacks.monitor import Monitor
+from chainrule.train.callbacks.saving import Saving
 from chainrule.train.files import write_whole
 
 
-class ModelCheckpoint(Callback):
+class ModelCheckpoint(Saving):
     """Save the model after each epoch, or each time it has become better.
 
     The files are those of `Model.save`. To go on after a crash use `BackupAndRestore`.
@@ -31,6 +32,9 @@ class ModelCheckpoint(Callback):
         save_freq: "epoch", or a number of steps.
         initial_value_threshold: the value that the first file must be better than.
 
+    Raises:
+        ArgumentError: a ``save_freq`` that is neither.
+
     >>> callbacks = [ModelCheckpoint("best.safetensors", save_best_only=True)]
     """
 
@@ -45,10 +49,10 @@ class ModelCheckpoint(Callback):
         save_freq: Literal["epoch"] | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
+        super().__init__(save_freq)
         self.filepath = os.fspath(filepath)
         self.monitor, self.verbose = Monitor(monitor, mode), verbose
-        self.save_best_only, self.save_freq = save_best_only, save_freq
-        self.save_weights_only = save_weights_only
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.initial_value_threshold = initial_value_threshold
         self._restart()
 
@@ -63,20 +67,8 @@ class ModelCheckpoint(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
 
-    @property
-    def hears_steps(self) -> bool:
-        return self.save_freq != "epoch"
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._steps += 1
-        if self.save_freq != "epoch" and self._steps % self.save_freq == 0:
-            self._save(logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(logs)
-
-    def _save(self, logs: Logs) -> None:
+    def save(self, logs: Logs = None) -> None:
+        """Write the file, if the model is to be kept."""
         if self.save_best_only:
             value = self.monitor.read(self, logs)
             if value is None or not self.monitor.better(value, self.best):
