@@ -114,7 +114,6 @@ _MODEL = {
     "score": "model.evaluate(x, y)",
     "fit_generator": "model.fit(batches)",
     "predict_on_batch": "model.predict(x)",
-    "train_on_batch": "model.fit(x, y, batch_size=len(x))",
     "count_params": "model.summary()",
     "layers": "model.layer, or cr.Sequential, which has layers",
     "add": "cr.Sequential, which grows layer by layer",
