@@ -132,6 +132,8 @@ STEPS: dict[str, tuple[tuple[str, ...], Callable[[Task, int], Any]]] = {
             "chainrule.train.native",
             "chainrule.engine.native.stepping",
             "chainrule.engine.native.compiler",
+            "chainrule.engine.native.elf",
+            "chainrule.engine.native.objects",
             "chainrule.engine.simplifying",
         ),
         compile_chainrule,
