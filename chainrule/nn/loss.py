@@ -100,6 +100,13 @@ class FunctionLoss(Loss):
         if (*shape_of(y), 1) == shape_of(y_pred):
             y = np.reshape(y, shape_of(y_pred))  # (n,) with (n, 1) would broadcast to (n, n)
         found = self.function(y, y_pred)
+        if found is None:
+            raise ArgumentError(
+                "a loss returns one number, or one for each row",
+                got=f"None from {getattr(self.function, '__name__', 'the loss')}",
+                line=user_line(),
+                remedy="end it with return",
+            )
         shape, rows = shape_of(found), shape_of(y_pred)[:1]
         if shape[:1] == rows:
             return row_means(found) if len(shape) > 1 else found

@@ -207,6 +207,14 @@ def find_labels(y: Any, loss: Loss, outputs: tuple[int, ...], name: str = "y") -
     if _is_own(loss) and y.shape[1:] != outputs and (*y.shape[1:], 1) != outputs:
         return Labels("own", None, y.shape[1:])
     if kind == "numeric" or y.ndim > 2 or (y.ndim == 2 and y.shape[1] > 1):
+        if kind != "numeric" and y.dtype.kind not in "fiub":
+            raise DataError(
+                f"{name} has several labels for each row, as text",
+                got=f"{_shown(y)}",
+                line=user_line(),
+                remedy="make a column of 0 and 1 for each label, and give the last layer a unit "
+                "for each: np.array([[label in row for label in labels] for row in y])",
+            )
         return Labels(kind, None, outputs)
     flat = y.reshape(len(y))
     binary = kind == "binary"

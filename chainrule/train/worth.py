@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ChainruleError
 from chainrule.records import dataclass
 from chainrule.tracing import flatten
 from chainrule.train.compiled import Compiled
@@ -144,7 +143,7 @@ def size(compiled: Compiled, state: TrainState, row: Any) -> Size:
                 lambda params, x: compiled.network(params, state.layers, x, training=False)[0],
                 leaves, spec,
             ).graph  # fmt: skip
-    except ChainruleError:  # it will be told when the step itself is traced
+    except Exception:  # it comes again in the step itself, or NumPy can do what a trace cannot
         found.products = float(sum(np.size(p) for p in flatten(state.params)[0]))
         return found
     found.add(graph.nodes)

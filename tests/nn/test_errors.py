@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,20 @@ X = np.ones((2, 3))
 def call(layer: Any, shape: Any, x: Any, training: bool = False, rng: Any = None) -> Any:
     params, state = layer.build(0, shape)
     return layer(params, state, x, training=training, rng=rng)
+
+
+@dataclass(frozen=True)
+class Forgetful(nn.Layer):
+    def __call__(self, params: Any, state: Any, x: Any, *, training: Any, rng: Any = None) -> Any:
+        return 2 * x  # of two rows, which are not output and state
+
+
+class Undecorated(nn.Layer):
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, params: Any, state: Any, x: Any, *, training: Any, rng: Any = None) -> Any:
+        return self.factor * x, state
 
 
 CASES: list[tuple[type[ChainruleError], Callable[[], Any], list[str]]] = [
@@ -64,6 +79,16 @@ CASES: list[tuple[type[ChainruleError], Callable[[], Any], list[str]]] = [
      ["the function returns one array", "tuple of 2", "np.concatenate", "loss of your own"]),
     (ArgumentError, lambda: nn.Graph(lambda ls, x: None, {"a": nn.Dense(1)}).build(0, (1,)),
      ["the function returns one array", "None", "return what the last layer gave"]),
+    (ArgumentError, lambda: call(nn.Sequential([Forgetful()]), (3,), X),
+     ["Forgetful 'forgetful': a layer returns its output and its state", "ndarray alone",
+      "return y, state"]),
+    (ArgumentError, lambda: nn.Graph(lambda ls, x: ls.a(x), {"a": Forgetful()}).build(0, (3,)),
+     ["Forgetful 'a': a layer returns its output and its state", "return y, state"]),
+    (ArgumentError, lambda: nn.Sequential([Undecorated(2.0)]),
+     ["is a frozen dataclass of its settings", "Undecorated, which takes no name",
+      "@dataclass(frozen=True)"]),
+    (ArgumentError, lambda: nn.losses.FunctionLoss(lambda y, p: None)([1.0], [[1.0]]),
+     ["a loss returns one number", "None from <lambda>", "return"]),
     # Inputs
     (ShapeError, lambda: call(nn.Sequential([nn.Dense(4), nn.Dense(2)]), (5,), X),
      ["Dense 'dense': the input must have 5 features", "an array of shape (2, 3)",

@@ -54,3 +54,17 @@ def test_networks_that_join_gather_and_stack_are_compiled_too(kind: str) -> None
         history = model.fit(x, whole[:, 0] % 3, epochs=3, batch_size=16, verbose=0, seed=1)
         losses.append(history.history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-9)
+
+
+def test_what_a_trace_cannot_do_is_done_by_numpy() -> None:
+    """The first layer sees plain arrays in NumPy's steps, which are not traced."""
+
+    def own(x: object) -> object:
+        if type(x) is not np.ndarray:
+            raise TypeError("arrays only")
+        return x
+
+    model = cr.Model([nn.Lambda(own), nn.Dense(1)])
+    model.compile("adam", "mse")
+    rng = np.random.default_rng(0)
+    model.fit(rng.normal(size=(20, 2)), rng.normal(size=20), epochs=2, verbose=0)

@@ -224,6 +224,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         ArgumentError, "an optimizer of one's own has init, update, lookahead and learning_rate",
         "_HalfAnOptimizer without lookahead and learning_rate", "subclass of cr.optim.Optimizer",
     ),
+    "several labels as text": (
+        lambda: model("binary_crossentropy").fit(X, [["a", "b"]] * 20),
+        DataError, "y has several labels for each row, as text", "'a', 'b'", "a column of 0 and 1",
+    ),
     "several inputs for a layer of one": (
         lambda: model().fit((X, X), Y),
         ShapeError, "Dense 'dense': the input must be one array", "a tuple of 2", "nn.Graph(",

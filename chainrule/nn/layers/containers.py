@@ -50,9 +50,38 @@ def with_names(layers: Sequence[Layer]) -> tuple[Layer, ...]:
             endings = (f"_{i}" if i else "" for i in range(len(layers) + len(taken) + 1))
             name = next(kind + ending for ending in endings if kind + ending not in taken)
             taken.add(name)
-            layer = replace(layer, name=name)
+            layer = _named(layer, name)
         named.append(layer)
     return tuple(named)
+
+
+def _named(layer: Layer, name: str) -> Layer:
+    try:
+        return replace(layer, name=name)
+    except TypeError:
+        kind = type(layer).__name__
+        raise ArgumentError(
+            "a layer of one's own is a frozen dataclass of its settings",
+            got=f"{kind}, which takes no name",
+            line=user_line(),
+            remedy=f"write @dataclass(frozen=True) above class {kind}(nn.Layer), and the settings "
+            "as its fields instead of __init__",
+        ) from None
+
+
+def applied(layer: Layer, found: Any) -> tuple[Any, Tree]:
+    """What a layer returned, checked to be its output and its state.
+
+    Raises:
+        ArgumentError: it is not; two rows would be taken for the two.
+    """
+    if isinstance(found, tuple) and len(found) == 2:
+        return found
+    raise layer.wrong(
+        "a layer returns its output and its state",
+        "None" if found is None else f"a {type(found).__name__} alone",
+        "end __call__ with: return y, state",
+    )
 
 
 def _snake(name: str) -> str:
@@ -113,7 +142,7 @@ class Sequential(Layer):
         after: Tree = {}
         for i, layer in enumerate(self.layers):
             p, s = params.get(str(layer.name), {}), state.get(str(layer.name), {})
-            x, s = layer(p, s, x, training=training, rng=child(rng, i))
+            x, s = applied(layer, layer(p, s, x, training=training, rng=child(rng, i)))
             keep(after, layer, s)
         return x, after
 

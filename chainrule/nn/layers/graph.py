@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from chainrule.elementary.base import shape_of
 from chainrule.nn.layers.base import Layer, Shape, Tree, zeros
-from chainrule.nn.layers.containers import with_names
+from chainrule.nn.layers.containers import applied, with_names
 from chainrule.nn.layers.draws import Rng, child, starting
 from chainrule.records import dataclass
 
@@ -140,7 +140,7 @@ class _Run:
         rng = child(self.rng, len(self.used))
         self.used.append(name)
         p, s = self.params.get(name, {}), self.state.get(name, {})
-        y, after = layer(p, s, x, training=self.training, rng=rng)
+        y, after = applied(layer, layer(p, s, x, training=self.training, rng=rng))
         if after:
             self.state[name] = after
         return y
