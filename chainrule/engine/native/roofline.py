@@ -51,11 +51,13 @@ class Roofline:
 @functools.cache
 def roofline(target: Target | None = None) -> Roofline:
     """The limits of this processor, measured or remembered."""
-    name = cache.key("roofline", target or host())
+    if target is None:
+        return roofline(host())
+    name = cache.key("roofline", target)
     known = cache.load(name)
     if known is not None:
         return Roofline(**json.loads(known))
-    found = _measured(target or host())
+    found = _measured(target)
     cache.store(name, json.dumps(asdict(found)).encode())
     return found
 
