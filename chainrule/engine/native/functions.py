@@ -288,6 +288,17 @@ def power(b: ir.Builder, x: Value, y: Value) -> Value:
     if not is_double(x):
         wide = like(x, DOUBLE)
         return b.fptrunc(power(b, b.fpext(x, wide), b.fpext(y, wide)), x.type)
+    if isinstance(x.type, ir.VectorType):
+        return _power(b, x, y)
+    # Of single numbers, as in the step sizes of Adam, the code stands once.
+    function, is_new = b.module.shared("power", ir.FunctionType(x.type, [x.type] * 2))
+    if is_new:
+        inner = ir.Builder(function.append_basic_block())
+        inner.ret(_power(inner, *function.args))
+    return b.call(function, [x, y])
+
+
+def _power(b: ir.Builder, x: Value, y: Value) -> Value:
     zero, one, infinity = const(x, 0.0), const(x, 1.0), const(x, float("inf"))
     a = absolute(b, x)
     size = absolute(b, y)
@@ -374,7 +385,8 @@ def sigmoid_cross_entropy(b: ir.Builder, z: Value, t: Value) -> Value:
 
 
 def relu(b: ir.Builder, x: Value) -> Value:
-    return maximum(b, x, const(x, 0.0))
+    zero = const(x, 0.0)
+    return b.select(b.fcmp_unordered(">=", x, zero), x, zero)
 
 
 def leaky_relu(b: ir.Builder, x: Value, slope: Value) -> Value:

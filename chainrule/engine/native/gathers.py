@@ -158,7 +158,10 @@ def taken(
         return ir.Constant(I64 if lanes is None else ir.VectorType(I64, lanes), x)
 
     k = _inside(b, at, layout.shape[0], whole)
-    k = b.add(b.mul(k, whole(layout.strides[0])), whole(layout.offset))
+    if layout.strides[0] != 1:
+        k = b.mul(k, whole(layout.strides[0]))
+    if layout.offset:
+        k = b.add(k, whole(layout.offset))
     if lanes is None:
         x = b.load(b.gep(start, [k], source_etype=kind), typ=kind, align=size)
     else:

@@ -142,10 +142,10 @@ def _whole(b: ir.Builder, name: str, args: list[ir.Value]) -> ir.Value:
         return b.xor(x, none)
     if name == "square":
         return b.mul(x, x)
-    is_negative = b.icmp_signed("<", x, zero)
     if name == "abs":
-        return b.select(is_negative, b.neg(x), x)
+        return b.select(b.icmp_signed("<", x, zero), b.neg(x), x)
     if name == "sign":
+        is_negative = b.icmp_signed("<", x, zero)
         return b.select(is_negative, none, b.select(b.icmp_signed("==", x, zero), zero, one))
     if name in ("maximum", "minimum", "lower_bound", "upper_bound"):
         sign = ">" if name in ("maximum", "lower_bound") else "<"

@@ -52,12 +52,16 @@ class Target:
         return ir.VectorType(TYPES[dtype], self.lanes(dtype))
 
     def machine(self) -> llvm.TargetMachine:
-        """LLVM's code generator for it."""
+        """LLVM's code generator for it, at its level "less".
+
+        The next one looks once more for a better order of instructions in registers, which takes
+        an eighth of its time and gains nothing.
+        """
         import llvmlite.binding as llvm
 
         initialize()
         return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=2, reloc="pic", codemodel="small", jit=True
+            cpu=self.cpu, features=self.features, opt=1, reloc="pic", codemodel="small", jit=True
         )
 
 
