@@ -99,13 +99,31 @@ class _Correlate(Tiles):
             ranged(b, self.first, self.last, 1, row)
             return []
 
-        def static(unit: ir.Value) -> None:
-            for x in range(0, wide, high):
-                rows = min(high, wide - x)
-                self._tile(unit, index(x), x, rows, j, vectors, tail)
+        starts = range(0, wide, high)
+        inner = [x for x in starts if self._is_inside(x, high)]
 
-        ranged(b, self.first, self.last, 1, static)
+        def edges(unit: ir.Value) -> None:
+            """Tiles at the edges have code of their own; those between are alike."""
+            for x in starts:
+                if x not in inner:
+                    self._tile(unit, index(x), x, min(high, wide - x), j, vectors, tail)
+                elif x == inner[0]:
+                    counted(b, x, inner[-1] + 1, high, [], lambda x, _: between(unit, x))
+
+        def between(unit: ir.Value, x: ir.Value) -> list[ir.Value]:
+            self._tile(unit, x, None, high, j, vectors, tail)
+            return []
+
+        ranged(b, self.first, self.last, 1, edges)
         return []
+
+    def _is_inside(self, x: int, rows: int) -> bool:
+        """Do all windows of a tile lie within the line of the image?"""
+        g = self.g
+        first = x * g.stride[1] - g.lows[1]
+        last = first + (rows - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dilation[1]
+        whole = x + rows <= g.places[1]
+        return g.up[1] == 1 and whole and first >= 0 and last < g.space[1]
 
     def _tile(
         self,
@@ -180,7 +198,7 @@ class _Correlate(Tiles):
             step = g.stride[1] * g.channels
             pixels = b.add(pixels, b.mul(x, index(step)))
             if g.dilation[1] == 1:  # one run through the pixels of the window
-                places = [(r, r * step) for r in range(rows)]
+                places = [(r, r * step - g.lows[1] * g.channels) for r in range(rows)]
                 return self._run(pixels, places, weights, run, sums, vectors, tail)
         found = list(sums)
         for v in range(g.kernel[1]):
