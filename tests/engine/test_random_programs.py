@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.elementary import TABLE
 from chainrule.elementary.base import Pointwise
-from chainrule.engine.native import groups
+from chainrule.engine.native import groups, rows
 from chainrule.tracing import flatten
 
 EXAMPLES = int(os.environ.get("CHAINRULE_THOROUGH", 60))
@@ -381,6 +381,27 @@ def test_engines_agree_on_a_tape(lines: Any, which: list[int], seed: int, single
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "UNROLLED", -1.0)
         agree(lines, which, seed, single, derive=True)
+
+
+@settings(max_examples=max(EXAMPLES // 2, 1), deadline=None, derandomize=EXAMPLES == 60,
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(
+    st.lists(LINE, min_size=1, max_size=25),
+    st.lists(st.integers(0, 83), min_size=1, max_size=3),
+    st.integers(0, 5),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([0, 4, 16]),
+)
+def test_engines_agree_on_rows(
+    lines: Any, which: list[int], seed: int, single: bool, derive: bool, short: int
+) -> None:
+    """Whatever goes through the same rows is one kernel, whether or not that pays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAINRULE_CACHE", "off")
+        for name, value in {"SHORT": short, "SHORTEST": short, "FEWEST": 1, "LARGE": 0}.items():
+            patch.setattr(rows, name, value)
+        agree(lines, which, seed, single, derive)
 
 
 def test_a_step_waits_for_what_it_reads() -> None:

@@ -25,7 +25,9 @@ from chainrule.engine.native.pieces import Pieces
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.repertoire import RUNNING
-from chainrule.engine.native.sharing import Root, structure
+from chainrule.engine.native.rowloops import RowLoops
+from chainrule.engine.native.rows import gather_rows
+from chainrule.engine.native.sharing import own_functions
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, TYPES, Target, host
@@ -146,6 +148,7 @@ class Compiled:
         self.grouping = Grouping(self.program, donated)
         recompute(self.grouping, donated)
         arrange(self.grouping)
+        gather_rows(self.grouping)
         self.grouping.find_stored()
         self.stretches = stretches(self.grouping.groups, apart)
         self.donated = donated
@@ -165,9 +168,11 @@ class Compiled:
         """The LLVM IR, in modules that LLVM can compile side by side."""
         written: set[str] = set()
         self._kernels: dict[Any, str] = {}
-        self._equal = self._structures()
+        self._own = own_functions(self.grouping.groups, self.grouping.layout, self.work.is_split)
+        times = Counter(key for key, _ in self._own.values())
+        repeated = {group for group, (key, _) in self._own.items() if times[key] > 1}
         for stretch in self.stretches:
-            pieces = parts(stretch.groups, self._equal) if stretch.symbol else []
+            pieces = parts(stretch.groups, repeated) if stretch.symbol else []
             names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
             if len(pieces) == 1:
                 names = [stretch.symbol]
@@ -302,40 +307,30 @@ class Compiled:
         b.ret_void()
         entry.branch(start)
 
-    def _structures(self) -> dict[Group, tuple[Any, tuple[Root, ...]]]:
-        """The loops that are like others, with what tells them from other ones."""
-        layout = self.grouping.layout
-        found: dict[Group, tuple[Any, tuple[Root, ...]]] = {}
-        for group in self.grouping.groups:
-            if group.kind == "loop" and not self.work.is_split(group):
-                made = structure(group, layout)
-                with contextlib.suppress(TypeError):  # an array among the parameters
-                    hash(made[0])
-                    found[group] = made
-        times = Counter(key for key, _ in found.values())
-        return {group: made for group, made in found.items() if times[made[0]] > 1}
-
-    def _emit_shared(self, b: ir.Builder, group: Group, place: Place) -> None:
-        """Call the function that all loops like this one share."""
-        key, roots = self._equal[group]
+    def _emit_own(self, b: ir.Builder, group: Group, place: Place) -> None:
+        """Call the function of a loop, which all that are like it share."""
+        key, roots = self._own[group]
         name = self._kernels.setdefault(key, f"kernel_{len(self._kernels)}")
-        kind = ir.FunctionType(ir.VoidType(), [POINTER] * len(roots))
-        function, is_new = self.module.shared(name, kind)
+        part = place.part or ()
+        types = [POINTER] * len(roots) + [I64] * len(part)
+        function, is_new = self.module.shared(name, ir.FunctionType(ir.VoidType(), types))
         if is_new:
             inner = ir.Builder(function.append_basic_block())
             own = {
                 root: inner.gep(x, [ir.Constant(I64, -start)], source_etype=TYPES[root.kind])
-                for (root, start), x in zip(roots, function.args, strict=True)
+                for (root, start), x in zip(roots, function.args, strict=False)
             }
-            Loops(inner, group, self.grouping.layout, own.__getitem__, self.target).emit()
+            given = inner, group, self.grouping.layout, own.__getitem__, self.target
+            if group.kind == "rows":
+                RowLoops(*given, tuple(function.args[len(roots) :])).emit()
+            else:
+                Loops(*given).emit()
             inner.ret_void()
-        b.call(
-            function,
-            [
-                b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
-                for root, start in roots
-            ],
-        )
+        addresses = [
+            b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
+            for root, start in roots
+        ]
+        b.call(function, [*addresses, *part])
 
     def _emit_group(self, b: ir.Builder, group: Group, place: Place) -> None:
         pointer = place.pointer
@@ -353,8 +348,8 @@ class Compiled:
             move(b, op, given, pointer(op), lanes, place.part)
         elif group.kind == "tape":
             self._emit_tape(b, group, place)
-        elif group in self._equal:
-            self._emit_shared(b, group, place)
+        elif group in self._own:
+            self._emit_own(b, group, place)
         else:
             layout, part, wait = self.grouping.layout, place.part, place.wait
             if self.work.in_pieces(group):

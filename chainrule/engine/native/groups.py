@@ -87,13 +87,14 @@ class Group:
     """One kernel.
 
     Attributes:
-        kind: "loop", "product", "stack", "take", "tape" or "numpy".
+        kind: "loop", "rows", "product", "stack", "take", "tape" or "numpy".
         index: its position in the order.
         space: what it works through.
         ops: its operations, in order.
         members: the same as a set.
         head: the operation that a product or NumPy evaluates.
         stored: the operations whose results others read.
+        parts: the loops that go through each row, one after the other.
     """
 
     kind: str
@@ -103,6 +104,7 @@ class Group:
     stored: list[Op] = field(default_factory=list)
     index: int = 0
     members: set[Op] = field(default_factory=set)
+    parts: list[Group] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.members.update(self.ops)
@@ -455,8 +457,8 @@ def beside(group: Group, layout: Layout, reader: Op, k: int) -> bool:
 def in_registers(group: Group, layout: Layout, reader: Op, k: int) -> bool:
     """Has the group just computed this element when the reader needs it as argument k?"""
     root = layout.root
-    if group.kind == "tape":
-        return root in group.members and is_number(root)
+    if group.kind in ("tape", "rows"):
+        return root in group.members and (group.kind == "rows" or is_number(root))
     here = root in group.members and root.name not in REDUCTIONS
     return here and beside(group, layout, reader, k)
 
@@ -486,6 +488,7 @@ __all__ = [
     "Group",
     "Grouping",
     "Layout",
+    "Shape",
     "beside",
     "in_registers",
     "matrices_of",

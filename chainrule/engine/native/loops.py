@@ -8,6 +8,7 @@ and where all of its result fits; else in memory, row by row.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from chainrule.engine.native.repertoire import REDUCTIONS, is_gather
 from chainrule.engine.native.target import I32, I64, Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.tiles import index
+from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -35,7 +37,7 @@ from chainrule.engine.program import Op
 
 # (place, what is carried) → what is carried on
 Turn = Callable[[ir.Value, Sequence[ir.Value]], list[ir.Value]]
-BLOCK = 64  # turns of a loop whose sums are added up by themselves
+BRIEF = 2**13  # elements, below which a loop is over too soon to be unrolled
 WORK = 10  # operations in a loop's body, below which it is unrolled
 
 
@@ -62,11 +64,12 @@ class Loops(Reach):
         part: tuple[ir.Value, ir.Value] | None = None,
         wait: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(b, Nest(group, layout, target, part is not None), pointer)
+        nest = Nest(group, layout, target, part is not None)
+        super().__init__(b, nest.dims, nest.lanes, pointer)
         self.part, self.wait, self.group, self.layout, self.target = (
             part, wait, group, layout, target,
         )  # fmt: skip
-        nest = self.nest
+        self.nest = nest
         self.taps, self.masks, self.draws = nest.taps, nest.masks, nest.draws
         self.reads, self.writes, self.reductions = nest.reads, nest.writes, nest.reductions
 
@@ -173,44 +176,10 @@ class Loops(Reach):
     def _unroll(self) -> int:
         """How many vectors a turn of the innermost loop does."""
         n, lanes = self.dims[-1], self.lanes or 1
-        if len(self.group.ops) > WORK or n < 4 * lanes or self.taps or self._holds():
+        brief = math.prod(self.dims) < BRIEF
+        if brief or len(self.group.ops) > WORK or n < 4 * lanes or self.taps or self._holds():
             return 1
         return 4 if any(r.inner for r in self.reductions.values()) else 2
-
-    def _in_blocks(
-        self,
-        first: int,
-        last: int,
-        step: int,
-        sums: dict[Op, list[ir.Value]],
-        carried: list[ir.Value],
-        turn: Callable[[ir.Value, Sequence[ir.Value]], list[ir.Value]],
-    ) -> list[ir.Value]:
-        """The turns of a loop. Of many numbers blocks are summed first, and then the blocks' sums:
-        the rounding errors of a single long sum would grow with its length.
-
-        Source: Higham, *Accuracy and Stability of Numerical Algorithms* (2nd ed., SIAM 2002), 4.2.
-        """
-        b = self.b
-        ops = [op for op, parts in sums.items() for _ in parts]
-
-        def run(base: ir.Value, length: int, start: Sequence[ir.Value]) -> list[ir.Value]:
-            size = BLOCK * step
-            if not ops or length <= 2 * size:
-                return counted(b, 0, length, step, start, lambda j, own: turn(b.add(base, j), own))
-            while size * BLOCK < length:
-                size *= BLOCK
-
-            def one(j: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
-                zero = [identity(op, self.lanes) for op in ops]
-                rows = zip(ops, before, run(b.add(base, j), size, zero), strict=True)
-                return [combined(b, op, x, y) for op, x, y in rows]
-
-            whole = length // size * size
-            found = counted(b, 0, whole, size, start, one)
-            return run(b.add(base, index(whole)), length - whole, found)
-
-        return run(index(first), last - first, carried)
 
     def _holds(self) -> bool:
         return any(r.held for r in self.reductions.values())
@@ -262,7 +231,8 @@ class Loops(Reach):
             return carried
         carried = counted(b, 0, first, lanes, carried, rest)
         self.interior = True
-        carried = self._in_blocks(first, last, step, sums, carried, turn)
+        ops = [op for op, parts in sums.items() for _ in parts]
+        carried = in_blocks(b, ops, lanes, (first, last, step), carried, turn)
         self.interior = False
         return counted(b, last, self.dims[-1], lanes, carried, rest)
 
@@ -346,25 +316,9 @@ class Loops(Reach):
 
     def _finish(self, r: Reduction, offsets: dict[Access, ir.Value], parts: list[ir.Value]) -> None:
         """Combine the registers of a reduction into one number and store it."""
-        b, combine = self.b, functools.partial(combined, self.b, r.op)
-        while len(parts) > 1:
-            parts = [combine(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
-        total = parts[0]
-        while isinstance(total.type, ir.VectorType) and total.type.count > 1:
-            half = total.type.count // 2
-            halves = [
-                b.shuffle_vector(
-                    total,
-                    total,
-                    constant_lanes(I32, tuple(range(first, first + half))),
-                )
-                for first in (0, half)
-            ]
-            total = combine(*halves)
-        if isinstance(total.type, ir.VectorType):
-            total = b.extract_element(total, ir.Constant(I32, 0))
+        b, total = self.b, folded(self.b, r.op, parts)
         if r.in_memory:
-            total = combine(self._load_one(r.out, offsets[r.out]), total)
+            total = combined(b, r.op, self._load_one(r.out, offsets[r.out]), total)
         address = self._address(r.out, offsets[r.out])
         b.store(total, address, align=r.op.dtype.itemsize)
 
@@ -472,4 +426,4 @@ def _grouped(
     return {op: [next(rest) for _ in parts] for op, parts in like.items()}
 
 
-__all__ = ["BLOCK", "Loops", "Turn"]
+__all__ = ["Loops", "Turn"]

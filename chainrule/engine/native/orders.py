@@ -39,7 +39,7 @@ def arrange(grouping: Grouping) -> None:
     for source in stored:
         _take_further(grouping, source, readers)
     if stored:
-        _number(grouping)
+        number(grouping)
 
 
 def _become(grouping: Grouping, old: Op, new: Op) -> None:
@@ -151,8 +151,8 @@ def _writer(grouping: Grouping, op: Op) -> Group | None:
     return grouping.groups[place]
 
 
-def _number(grouping: Grouping) -> None:
-    """Leave out groups in which nothing is left."""
+def number(grouping: Grouping) -> None:
+    """Leave out groups in which nothing is left, and say of each where it stands."""
     grouping.groups = [group for group in grouping.groups if group.ops]
     for k, group in enumerate(grouping.groups):
         group.index = k
@@ -160,4 +160,4 @@ def _number(grouping: Grouping) -> None:
             grouping.place[op] = k
 
 
-__all__ = ["arrange"]
+__all__ = ["arrange", "number"]

@@ -12,12 +12,13 @@ from typing import Any
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.groups import Group, Layout
-from chainrule.engine.native.loops import BLOCK, Loops, Turn
+from chainrule.engine.native.loops import Loops, Turn
 from chainrule.engine.native.operations import combined, identity
 from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.native.target import I8, Target
 from chainrule.engine.native.threads import alone, share
 from chainrule.engine.native.tiles import index
+from chainrule.engine.native.totals import BLOCK
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 from chainrule.engine.program import Op
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
-from chainrule.engine.native.nests import Nest
 from chainrule.engine.native.operations import REGISTER, number
 from chainrule.engine.native.target import I1, I32, I64, TYPES
 from chainrule.engine.native.vectors import masked_load, masked_store, splat
@@ -18,7 +17,7 @@ class Reach:
 
     Args:
         b: where to write it.
-        nest: the loops.
+        dims, lanes: the lengths of the axes, and the width of the vectors along the last one.
         pointer: the address of a stored operation's first element.
 
     Attributes:
@@ -26,9 +25,14 @@ class Reach:
         interior: is the innermost axis known to be within all bounds?
     """
 
-    def __init__(self, b: ir.Builder, nest: Nest, pointer: Callable[[Op], ir.Value]) -> None:
-        self.b, self.nest, self.pointer = b, nest, pointer
-        self.dims, self.lanes = nest.dims, nest.lanes
+    def __init__(
+        self,
+        b: ir.Builder,
+        dims: Sequence[int],
+        lanes: int | None,
+        pointer: Callable[[Op], ir.Value],
+    ) -> None:
+        self.b, self.dims, self.lanes, self.pointer = b, dims, lanes, pointer
         self.inside: dict[Access, ir.Value] = {}
         self.interior = False
 

@@ -1,8 +1,9 @@
-"""Kernels that differ only in where they work: they are written once, and called."""
+"""Kernels that are functions of their own; what differs only in where it works is one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native.groups import Group, Layout, in_registers
@@ -10,6 +11,35 @@ from chainrule.engine.program import Op, key_of
 
 OUTSIDE = ("value", "kept", "name")  # parameters that the code does not depend on
 Root = tuple[Op, int]  # whose memory, and the first element that is read or written
+
+
+def own_functions(
+    groups: Sequence[Group], layout: Callable[[Op], Layout], is_split: Callable[[Group], bool]
+) -> dict[Group, tuple[Any, tuple[Root, ...]]]:
+    """The loops that are functions of their own: those like others, and all that go through rows.
+
+    Args:
+        groups: of a program.
+        layout: the layout of each operation.
+        is_split: is a group shared among threads?
+
+    Returns:
+        For each (what tells its code from that of others, where it works).
+    """
+    found: dict[Group, tuple[Any, tuple[Root, ...]]] = {}
+    for group in groups:
+        split = is_split(group)
+        if group.kind == "rows" or (group.kind == "loop" and not split):
+            key, roots = structure(group, layout)
+            try:
+                hash(key)
+            except TypeError:  # an array among the parameters
+                key = group.index
+            found[group] = (key, split), roots
+    times = Counter(key for key, _ in found.values())
+    return {
+        group: made for group, made in found.items() if group.kind == "rows" or times[made[0]] > 1
+    }
 
 
 def structure(group: Group, layout: Callable[[Op], Layout]) -> tuple[Any, tuple[Root, ...]]:
@@ -46,7 +76,8 @@ def structure(group: Group, layout: Callable[[Op], Layout]) -> tuple[Any, tuple[
         params = tuple((k, key_of(v)) for k, v in op.params.items() if k not in OUTSIDE)
         stored = layout(op).strides if op in group.stored else None
         rows.append((op.name, op.shape, op.kind, args, params, stored))
-    return (group.kind, group.space, tuple(rows)), tuple(starts.items())
+    sizes = tuple(len(part.ops) for part in group.parts)
+    return (group.kind, group.space, sizes, tuple(rows)), tuple(starts.items())
 
 
-__all__ = ["structure"]
+__all__ = ["own_functions", "structure"]

@@ -152,7 +152,8 @@ class Storage:
 
     def _predecessor(self, group: Group, y: Op, spans: Mapping[Op, Span]) -> Op | None:
         """The first owner of memory that is free for y where it is written element by element."""
-        if group.kind not in ("loop", "product") or squeezed(y.shape) != group.space:
+        part = _part(group, y)
+        if part.kind not in ("loop", "product") or squeezed(y.shape) != part.space:
             return None
         for op in group.ops:
             for a in op.sources():
@@ -177,12 +178,15 @@ class Storage:
         Loops read all that they need of some elements first, a product as its steps need it.
         """
         group = self.grouping.groups[self.grouping.place[y]]
+        own = _part(group, y)
+        later = group.parts[group.parts.index(own) + 1 :] if group.parts else ()
         written = False
         for op in group.ops:
             for k, a in enumerate(op.args):
                 if isinstance(a, Op) and self.grouping.layout(a).root is x:
                     late = written and group.kind == "product"
-                    if late or not self._same_place(group, op, k, y):
+                    late = late or any(op in part.members for part in later)
+                    if late or not self._same_place(own, op, k, y):
                         return False
             written = written or op is y
         return True
@@ -213,6 +217,11 @@ class Storage:
         """(slot of the table, bytes from there) of a stored operation."""
         slot = self.slots.get(op)
         return (slot, 0) if slot is not None else (self.arena_slot, self.offsets[op])
+
+
+def _part(group: Group, op: Op) -> Group:
+    """The loop that makes an operation: the group, or one of those that go through its rows."""
+    return next((part for part in group.parts if op in part.members), group)
 
 
 __all__ = ["Storage"]

@@ -118,14 +118,34 @@ def masked_store(b: ir.Builder, x: ir.Value, address: ir.Value, size: int, mask:
     b.call(f, [x, address, ir.Constant(I32, size), mask])
 
 
-def gathered(b: ir.Builder, addresses: ir.Value, kind: ir.VectorType, size: int) -> ir.Value:
-    """The elements at a vector of addresses."""
+def gathered(
+    b: ir.Builder,
+    addresses: ir.Value,
+    kind: ir.VectorType,
+    size: int,
+    mask: ir.Value | None = None,
+) -> ir.Value:
+    """The elements at a vector of addresses, 0 outside of the mask, whose memory is not touched."""
     lanes = kind.count
     name = f"llvm.masked.gather.v{lanes}{_suffix(kind.element)}.v{lanes}p0"
     types = [ir.VectorType(ir.PointerType(), lanes), I32, ir.VectorType(I1, lanes), kind]
     f = _declared(b.module, name, kind, types)
-    mask = ir.Constant(ir.VectorType(I1, lanes), 1)
+    if mask is None:
+        mask = ir.Constant(ir.VectorType(I1, lanes), 1)
     return b.call(f, [addresses, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
+
+
+def scattered(
+    b: ir.Builder, x: ir.Value, addresses: ir.Value, size: int, mask: ir.Value | None = None
+) -> None:
+    """Write the lanes, or those of the mask, to a vector of addresses."""
+    lanes = x.type.count
+    name = f"llvm.masked.scatter.v{lanes}{_suffix(x.type.element)}.v{lanes}p0"
+    types = [x.type, ir.VectorType(ir.PointerType(), lanes), I32, ir.VectorType(I1, lanes)]
+    f = _declared(b.module, name, ir.VoidType(), types)
+    if mask is None:
+        mask = ir.Constant(ir.VectorType(I1, lanes), 1)
+    b.call(f, [x, addresses, ir.Constant(I32, size), mask])
 
 
 def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -> ir.Function:

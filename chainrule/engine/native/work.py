@@ -9,7 +9,7 @@ from chainrule.engine.native import pieces
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
-from chainrule.engine.native.groups import Group, Grouping, matrix_of
+from chainrule.engine.native.groups import Group, Grouping, matrix_of, space_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.repertoire import SIMPLE
 from chainrule.engine.native.running import shared_rows
@@ -86,9 +86,9 @@ class Work:
         if group.kind == "take":
             op = group.ops[0]
             return size > SPLIT_LOOP and (op.name == "take" or shared_rows(op) > 1)
-        if group.kind != "loop" or size * len(group.ops) <= SPLIT_LOOP:
+        if group.kind not in ("loop", "rows") or _steps(group) <= SPLIT_LOOP:
             return False
-        return divisible(group) or pieces.pays(group)
+        return group.kind == "rows" or divisible(group) or pieces.pays(group)
 
     def seconds(self, group: Group) -> float:
         """About how long a group takes in one thread."""
@@ -98,8 +98,8 @@ class Work:
             return vectors * PRODUCT + sum(map(_step, group.ops[1:])) * group.ops[0].size
         if group.kind == "tape":
             return self.tapes[group].seconds
-        size = math.prod(group.space)
-        work = sum(map(_step, group.ops)) * size
+        size = max((math.prod(space_of(op)) for op in group.ops), default=0)
+        work = sum(_step(op) * math.prod(space_of(op)) for op in group.ops)
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
         return max(work, moved * BYTE)
@@ -108,6 +108,11 @@ class Work:
 def _step(op: Op) -> float:
     """About how long a step takes for one number."""
     return STEP if op.name in SIMPLE else FUNCTION
+
+
+def _steps(group: Group) -> int:
+    """How many elementary functions of single numbers a loop does."""
+    return sum(math.prod(space_of(op)) for op in group.ops)
 
 
 __all__ = ["Work"]
