@@ -15,7 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, spatial
 from chainrule.engine.capture import capture
-from chainrule.engine.native import groups, ir, objects, tape, threads, tiles
+from chainrule.engine.native import assembling, groups, ir, objects, tape, threads, tiles
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import Target, host
 from chainrule.engine.program import Program
@@ -135,7 +135,7 @@ def test_the_loop_of_a_tape_for_arm() -> None:
     made, _, _ = program("long")
     grouping = groups.Grouping(made.copy())
     (group,) = (g for g in grouping.groups if g.kind == "tape")
-    kinds = tape.assembled(group, grouping.layout).kinds
+    kinds = assembling.assembled(group, grouping.layout).kinds
     for bits in (32, 64):
         code = objects.compiled(str(tape._module(kinds, bits, ARM)), emulated.machine_for(ARM))
         assert struct.unpack_from("<H", code, 18)[0] == 183
