@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from chainrule.engine.native import pieces
 from chainrule.engine.native.accesses import divisible
@@ -18,10 +18,10 @@ from chainrule.engine.native.target import Target
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.program import Op
 
-SPLIT_PRODUCT, SPLIT_LOOP = 8e-6, 60_000  # seconds, operations worth splitting
-# Seconds, about: of a vector of multiplications in a product, a simple step on a number, another
-# function, and a byte that is read or written.
-PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.015e-9, 0.2e-9, 0.05e-9
+SPLIT_PRODUCT, SPLIT_LOOP, SPLIT_MOVE = 8e-6, 2e-6, 60_000  # seconds, numbers worth splitting
+# Seconds, about: of a vector of multiplications in a product, of results of a simple step, and of
+# another function, and of a byte that is read or written.
+PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.15e-9, 5e-9, 0.05e-9
 
 
 class Work:
@@ -35,6 +35,7 @@ class Work:
 
     def __init__(self, grouping: Grouping, target: Target, tapes: Mapping[Group, Tape]) -> None:
         self.layout, self.target, self.tapes = grouping.layout, target, tapes
+        self._split: dict[Group, bool] = {}
 
     def spec(self, group: Group) -> Product | Correlation | WeightCorrelation:
         """What a group of the kind "product" begins with."""
@@ -78,15 +79,20 @@ class Work:
 
     def is_split(self, group: Group) -> bool:
         """Is a group worth splitting among threads?"""
+        known = self._split.get(group)
+        if known is None:
+            known = self._split[group] = self._is_split(group)
+        return known
+
+    def _is_split(self, group: Group) -> bool:
         if group.kind == "product" and self.spec(group).parts(self.target)[0] <= 1:
             return False
         if group.kind in ("product", "stack"):
             return self.seconds(group) > SPLIT_PRODUCT
-        size = math.prod(group.space)
         if group.kind == "take":
-            op = group.ops[0]
-            return size > SPLIT_LOOP and (op.name == "take" or shared_rows(op) > 1)
-        if group.kind not in ("loop", "rows") or _steps(group) <= SPLIT_LOOP:
+            op, size = group.ops[0], math.prod(group.space)
+            return size > SPLIT_MOVE and (op.name == "take" or shared_rows(op) > 1)
+        if group.kind not in ("loop", "rows") or self._steps(group.ops) <= SPLIT_LOOP:
             return False
         return group.kind == "rows" or divisible(group) or pieces.pays(group)
 
@@ -95,24 +101,22 @@ class Work:
         if group.kind in ("product", "stack"):
             whole = self.spec(group) if group.kind == "product" else self.stack(group)
             vectors = whole.multiplications / self.target.lanes(group.ops[0].kind)
-            return vectors * PRODUCT + sum(map(_step, group.ops[1:])) * group.ops[0].size
+            return vectors * PRODUCT + self._steps(group.ops[1:])
         if group.kind == "tape":
             return self.tapes[group].seconds
         size = max((math.prod(space_of(op)) for op in group.ops), default=0)
-        work = sum(_step(op) * math.prod(space_of(op)) for op in group.ops)
+        work = self._steps(group.ops)
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
         return max(work, moved * BYTE)
 
-
-def _step(op: Op) -> float:
-    """About how long a step takes for one number."""
-    return STEP if op.name in SIMPLE else FUNCTION
-
-
-def _steps(group: Group) -> int:
-    """How many elementary functions of single numbers a loop does."""
-    return sum(math.prod(space_of(op)) for op in group.ops)
+    def _steps(self, ops: Iterable[Op]) -> float:
+        """About how long steps take that are done for each number."""
+        found = 0.0
+        for op in ops:
+            vectors = math.prod(space_of(op)) / self.target.lanes(op.kind)
+            found += vectors * (STEP if op.name in SIMPLE else FUNCTION)
+        return found
 
 
 __all__ = ["Work"]
