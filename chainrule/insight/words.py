@@ -23,7 +23,8 @@ _MATH_SIGNS = {
     "−": "-", "·": r"\cdot{}", "×": r"\times{}", "…": r"\ldots{}", "∘": r"\circ{}",
     "↦": r"\mapsto{}", "≥": r"\ge{}", "≤": r"\le{}", "≠": r"\ne{}", "∂": r"\partial{}",
     "⁻": "^{-}", "ᵀ": "^{T}", "√": r"\surd{}", "✓": r"\surd{}", "⌊": r"\lfloor{}",
-    "⌋": r"\rfloor{}", "⌈": r"\lceil{}", "⌉": r"\rceil{}",
+    "⌋": r"\rfloor{}", "⌈": r"\lceil{}", "⌉": r"\rceil{}", "⟨": r"\langle{}",
+    "⟩": r"\rangle{}",
 }  # fmt: skip
 _TEXT_SIGNS = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
