@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.engine.native import threads
+from chainrule.engine.native import compiler, threads
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(compiler, "PAYS", 0.0)  # short calls are shared too
     yield
     cr.set_threads(None)
 
@@ -110,7 +111,6 @@ def test_a_signature_is_compiled_once_by_many_threads() -> None:
 INTERRUPTS = """
 import numpy as np
 import chainrule as cr
-from chainrule.engine.native import threads
 from chainrule.engine.native import compiler
 compiler.PAYS = 0.0  # short calls: most of their time is the hand-over
 cr.set_threads(3)
@@ -149,8 +149,9 @@ FORK = """
 import os, sys
 import numpy as np
 import chainrule as cr
-from chainrule.engine.native import threads
+from chainrule.engine.native import compiler
 from tests.engine.test_threads import bits, given, loss
+compiler.PAYS = 0.0
 cr.set_threads(2)
 compiled, args = cr.compile(cr.value_and_grad(loss)), given()
 expected = bits(compiled(*args))  # the threads are running
@@ -172,7 +173,6 @@ FORKS = """
 import gc, os, sys, threading, time
 import numpy as np
 import chainrule as cr
-from chainrule.engine.native import threads
 from llvmlite.binding import ffi
 from chainrule.engine.native import objects
 from chainrule.train import plans

@@ -39,7 +39,7 @@ from chainrule.engine.program import Op, Program
 from chainrule.records import dataclass
 
 POINTER = ir.PointerType()
-PAYS = 120e-6  # seconds of work in one call from which on waking other threads pays
+PAYS = 700e-6  # seconds of work in one call from which on it pays to wake other threads
 _STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 

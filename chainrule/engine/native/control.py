@@ -25,6 +25,7 @@ from chainrule.engine.program import Op, Program
 from chainrule.engine.simplifying import simplified
 from chainrule.graph import Graph, Node
 
+SHARED = 50e-6  # seconds of a step from which on threads share it: they are woken once for many
 PIECE = 0.02  # seconds of native code after which Python looks for a Ctrl-C
 _REPEAT = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
 
@@ -217,7 +218,7 @@ class _Run:
     def __call__(self, count: int) -> None:
         """Do so many steps, or fewer where the condition ends them."""
         where = ctypes.addressof(self.table)
-        if self._step.splits:
+        if self._step.storage.threads > 1 and self._step.estimate > SHARED:
             self._step.threaded(self._repeat, where, count)
         else:
             self._repeat(where, count, 0, 1, 0)

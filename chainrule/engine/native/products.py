@@ -49,6 +49,11 @@ class Product:
     def multiplications(self) -> int:
         return self.m * self.k * self.n
 
+    @property
+    def size(self) -> int:
+        """Numbers in the three matrices."""
+        return self.m * self.k + self.k * self.n + self.m * self.n
+
     def scratch(self, target: Target) -> int:
         """The bytes of memory that a call needs for packing."""
         return scratch_bytes(self, target)

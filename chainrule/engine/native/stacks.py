@@ -39,6 +39,11 @@ class Stack:
     def multiplications(self) -> int:
         return self.count * self.product.multiplications
 
+    @property
+    def size(self) -> int:
+        """Numbers in all matrices."""
+        return self.count * self.product.size
+
     def emit(
         self,
         b: ir.Builder,

@@ -11,7 +11,7 @@ from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.groups import Group, Grouping, matrix_of, space_of
 from chainrule.engine.native.products import Product
-from chainrule.engine.native.repertoire import SIMPLE
+from chainrule.engine.native.repertoire import REDUCTIONS, SIMPLE
 from chainrule.engine.native.running import shared_rows
 from chainrule.engine.native.stacks import Stack, stack_of
 from chainrule.engine.native.target import Target
@@ -22,6 +22,7 @@ SPLIT_PRODUCT, SPLIT_LOOP, SPLIT_MOVE = 8e-6, 2e-6, 60_000  # seconds, numbers w
 # Seconds, about: of a vector of multiplications in a product, of results of a simple step, and of
 # another function, and of a byte that is read or written.
 PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.15e-9, 5e-9, 0.05e-9
+CHEAP = SIMPLE | REDUCTIONS | {"pad", "within", "take", "index_put"}
 
 
 class Work:
@@ -100,22 +101,23 @@ class Work:
         """About how long a group takes in one thread."""
         if group.kind in ("product", "stack"):
             whole = self.spec(group) if group.kind == "product" else self.stack(group)
-            vectors = whole.multiplications / self.target.lanes(group.ops[0].kind)
-            return vectors * PRODUCT + self._steps(group.ops[1:])
+            first = group.ops[0]
+            vectors = whole.multiplications / self.target.lanes(first.kind)
+            moved = whole.size * first.dtype.itemsize if isinstance(whole, (Product, Stack)) else 0
+            return max(vectors * PRODUCT, moved * BYTE) + self._steps(group.ops[1:])
         if group.kind == "tape":
             return self.tapes[group].seconds
         size = max((math.prod(space_of(op)) for op in group.ops), default=0)
-        work = self._steps(group.ops)
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
-        return max(work, moved * BYTE)
+        return max(self._steps(group.ops), moved * BYTE)
 
     def _steps(self, ops: Iterable[Op]) -> float:
         """About how long steps take that are done for each number."""
         found = 0.0
         for op in ops:
             vectors = math.prod(space_of(op)) / self.target.lanes(op.kind)
-            found += vectors * (STEP if op.name in SIMPLE else FUNCTION)
+            found += vectors * (STEP if op.name in CHEAP else FUNCTION)
         return found
 
 
