@@ -1,8 +1,9 @@
 """Several threads for one program: the same code in each, every one its share of the rows.
 
-A kernel that is worth it is split along its first axis, the others are left to the first thread;
-between them all wait for each other. The sums of a row never depend on who does it, so the
-result is the same to the last bit with any number of threads.
+A kernel that is worth it is split: along its first axis, by panels of a product, or, where that
+axis is added up, into a fixed number of pieces whose sums are put together in their order. The
+others are left to the first thread; between them all wait for each other. No sum depends on who
+does it, so the result is the same to the last bit with any number of threads.
 
 Code that runs in several threads ends with a barrier. So who has done the first share knows that
 all are done, and nothing is left to wait for in Python, where Ctrl-C could come in between.
