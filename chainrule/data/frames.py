@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.table import Column, Table, listed
-from chainrule.errors import DataError, MissingExtraError
+from chainrule.errors import DataError, MissingExtraError, code_line
+from chainrule.graph import user_code
 
 
 def from_frame(frame: Any, source: str = "the data frame") -> Table:
@@ -31,7 +32,7 @@ def from_frame(frame: Any, source: str = "the data frame") -> Table:
     """
     import narwhals as nw
 
-    found = nw.from_native(frame, pass_through=True)
+    found = as_narwhals(frame)
     if isinstance(found, nw.LazyFrame):
         found = found.collect()
     if not isinstance(found, nw.DataFrame):
@@ -46,8 +47,39 @@ def from_frame(frame: Any, source: str = "the data frame") -> Table:
             got=f"the columns {listed(list(map(str, found.columns)))}",
             remedy="give a table with rows",
         )
-    cells = {str(name): _cells(found[name], str(name), source) for name in found.columns}
+    found = with_names(found)
+    cells = {name: _cells(found[name], name, source) for name in found.columns}
     return Table(source, tuple(cells), cells, tuple(range(1, len(found) + 1)))
+
+
+def as_narwhals(frame: Any) -> Any:
+    """A data frame or series as narwhals sees it; something else as it is.
+
+    Raises:
+        DataError: two columns have the same name.
+    """
+    import narwhals as nw
+
+    try:
+        return nw.from_native(frame, allow_series=True, pass_through=True)
+    except nw.exceptions.DuplicateError:
+        names = [str(name) for name in frame.columns]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise DataError(
+            "columns of a data frame have the same name",
+            got=", ".join(twice),
+            line=code_line(*user_code(1)),
+            remedy="give each column a name of its own",
+        ) from None
+
+
+def with_names(frame: Any) -> Any:
+    """A data frame of narwhals with texts as the names of its columns; pandas takes anything."""
+    if all(isinstance(name, str) for name in frame.columns):
+        return frame
+    native = frame.to_native().copy(deep=False)
+    native.columns = [str(name) for name in native.columns]
+    return as_narwhals(native)
 
 
 def as_table(data: Any) -> Table:

@@ -16,6 +16,7 @@ from chainrule.nn.metric import (
     row_means,
     wrong_metric,
 )
+from chainrule.nn.naming import warn
 from chainrule.records import dataclass
 
 
@@ -198,10 +199,8 @@ class AUC(Metric):
 
     Exact, by ranks in O(n log n), with ties averaged; Keras interpolates between 200 thresholds.
     Any scores serve, since only their order counts. Several outputs are averaged; of classes, each
-    against all others.
-
-    Raises:
-        ArgumentError: only one of the two classes is there.
+    against all others. An output with rows of one class only has no area and is left out; where
+    none has one, it is NaN. A warning says so.
 
     >>> AUC()([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
@@ -213,16 +212,21 @@ class AUC(Metric):
     def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
         y, p = _by_class(truth, predicted)
         areas = [self._area(y[:, j] > 0.5, p[:, j], weight) for j in range(y.shape[1])]
-        return float(np.mean(areas))
+        found = [area for area in areas if area is not None]
+        if len(found) < len(areas):
+            real = np.count_nonzero(y[:, areas.index(None)] > 0.5)
+            which = f"output {areas.index(None)} has" if len(areas) > 1 else "there are"
+            warn(
+                f"AUC needs rows of both classes, and {which} {real} positive and {len(y) - real} "
+                f"negative ones: it is {'the mean of the others' if found else 'NaN'}; evaluate on "
+                "more rows, or divide them with stratify="
+            )
+        return float(np.mean(found)) if found else float("nan")
 
-    def _area(self, real: Any, score: Array, weight: Array) -> float:
+    def _area(self, real: Any, score: Array, weight: Array) -> float | None:
         positive, negative = weight * real, weight * ~real
         if not (np.sum(positive) > 0 and np.sum(negative) > 0):
-            raise wrong_metric(
-                "the area under the ROC curve needs rows of both classes",
-                f"{np.count_nonzero(real)} positive and {np.count_nonzero(~real)} negative rows",
-                "evaluate on more rows, or split with stratify=",
-            )
+            return None
         _, place = np.unique(score, return_inverse=True)
         above = np.bincount(place, weights=positive)
         equal = np.bincount(place, weights=negative)

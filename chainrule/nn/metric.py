@@ -176,7 +176,15 @@ class FunctionMetric(Metric):
     function: Callable[[Any, Any], Any]
 
     def compute(self, truth: Any, predicted: Any, weight: Array) -> float:
-        found = np.asarray(self.function(truth, predicted), float)
+        said = self.function(truth, predicted)
+        if said is None:
+            name = getattr(self.function, "__name__", "the metric")
+            raise wrong_metric(
+                "a metric returns one number, or one for each row",
+                f"None from {name}",
+                "end it with return",
+            )
+        found = np.asarray(said, float)
         if found.shape == ():
             return float(found)
         if found.shape[0] == len(weight):

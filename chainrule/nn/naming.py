@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 from chainrule.errors import ArgumentError, code_line
@@ -16,6 +19,15 @@ def user_line() -> str:
         if (code.co_filename, code.co_name) != ("<string>", "__init__"):
             return code_line(code, instruction)
     return ""
+
+
+def warn(text: str) -> None:
+    """Warn at the user's line that led here."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "chainrule":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UserWarning, stacklevel=level)
 
 
 def lookup(kind: str, name: Any, table: Mapping[str, Any], also: str = "") -> Any:

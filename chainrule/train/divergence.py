@@ -27,6 +27,7 @@ from chainrule.insight.origins import (
     range_of,
 )
 from chainrule.nn.layers import BatchNormalization, Embedding, Normalization
+from chainrule.nn.naming import user_line
 from chainrule.nn.recording import Note, recorded
 from chainrule.records import dataclass
 from chainrule.running import Quiet
@@ -90,11 +91,27 @@ def explainer(
             f"the training diverged in epoch {run.epoch + 1}, step {run.step + 1}: its {what} no "
             "longer a finite number",
             got=f"{number}; {where}",
-            line=found.line,
+            line=found.line or user_line(),
             remedy=_remedy(found, first=run.epoch == run.step == 0),
         )
 
     return explain
+
+
+def not_validated(
+    epoch: int, loss: float, feed: Any, columns: Sequence[str] | None
+) -> DivergenceError:
+    """The error for a loss that is finite on what is learnt and not on what is validated on."""
+    bad = _bad_rows(feed, columns)
+    return DivergenceError(
+        f"the validation loss after epoch {epoch + 1} is no finite number, that of the training is",
+        got=f"a loss of {loss}" + (f"; of the validation data {bad}" if bad else ""),
+        line=user_line(),
+        remedy="look at those rows of the validation data"
+        if bad
+        else "choose a smaller learning rate if the training loss is large too; otherwise compare "
+        "the scale of validation_data with that of the training data: np.abs(x).max()",
+    )
 
 
 def _remedy(found: Found, first: bool) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.errors import ArgumentError, DivergenceError, ShapeError
-from chainrule.nn.naming import user_line
+from chainrule.nn.naming import user_line, warn
 from chainrule.records import dataclass
 from chainrule.train.callbacks.base import Callback, CallbackList
 from chainrule.train.callbacks.history import History
@@ -155,6 +155,10 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
             given = None if measured is None else measured(run, listeners.hears_test_batches)
             look = None if single is None else single.look
             found = measure(model, validation, listeners, given=given, look=look)
+            if not isfinite(found["loss"]):
+                from chainrule.train.divergence import not_validated
+
+                raise not_validated(run.epoch, found["loss"], validation, model.columns)
             scores |= {f"val_{name}": value for name, value in found.items()}
         return scores
 
@@ -276,7 +280,7 @@ def _warn_of_new_classes(model: Model, feed: Any, validation: Any, split: bool) 
             f"validation_data has rows of class {names}, and the training data have none: what "
             f"is not learnt cannot be right there. Divide the rows by {divide}"
         )
-    warnings.warn(what, UserWarning, stacklevel=4)
+    warn(what)
 
 
 def _balanced(model: Model, encoded: Any, class_weight: str) -> Mapping[Any, float]:
@@ -325,6 +329,14 @@ def _stream(model: Model, source: Any, options: Options) -> Stream:
         )
     first = stream.first()
     x, y, _ = parts_of(first)
+    if not np.ndim(y) and not isinstance(x, (dict, tuple)):
+        raise ShapeError(
+            "the source gives examples one by one, and batches are wanted",
+            got=f"x of shape {np.shape(x)} with one target, {y!r}",
+            line=user_line(),
+            remedy="put the rows together, fit(np.stack(xs), np.array(ys), batch_size=32), or "
+            "yield batches, arrays with rows first",
+        )
     x, columns = as_inputs(x, columns=model.columns)
     rows_of(x)
     learn(model, x, y, columns, options.seed)
@@ -378,6 +390,13 @@ def _validation(model: Model, held_out: Any, options: Options) -> Rows | Stream 
         x, y, *weight = data
         return evaluation_feed(
             model, x, y, weight[0] if weight else None, size, options.validation_steps
+        )
+    if not is_stream(data, None):
+        raise ArgumentError(
+            "validation_data needs the targets",
+            got=f"{type(data).__name__}, which is one thing alone",
+            line=user_line(),
+            remedy="give validation_data=(x_val, y_val)",
         )
     feed = evaluation_feed(model, data, None, None, size, options.validation_steps)
     if isinstance(feed, Stream) and feed.once is not None and options.epochs > 1:

@@ -74,7 +74,9 @@ def _frame(x: Any) -> Any:
         return None
     import narwhals as nw
 
-    found = nw.from_native(x, allow_series=True, pass_through=True)
+    from chainrule.data.frames import as_narwhals
+
+    found = as_narwhals(x)
     if isinstance(found, nw.LazyFrame):
         return found.collect()
     return found if isinstance(found, (nw.DataFrame, nw.Series)) else None
@@ -84,14 +86,17 @@ def _columns(frame: Any, name: str, columns: Columns) -> tuple[Any, Columns]:
     """The numbers of a data frame, shape (rows, columns)."""
     import narwhals as nw
 
+    from chainrule.data.frames import with_names
+
     if isinstance(frame, nw.Series):
         frame = frame.to_frame()
+    frame = with_names(frame)
     if columns is not None:
         missing = [c for c in columns if c not in frame.columns]
         if missing:
             raise DataError(
                 f"{name} lacks columns that the model was trained with",
-                got=f"no {', '.join(missing)} among {', '.join(map(str, frame.columns))}",
+                got=f"no {', '.join(missing)} among {', '.join(frame.columns)}",
                 line=user_line(),
                 remedy="give a data frame with the same columns, in any order",
             )
@@ -117,7 +122,7 @@ def _columns(frame: Any, name: str, columns: Columns) -> tuple[Any, Columns]:
     frame = frame.with_columns(nw.col(*truths).cast(nw.Int8)) if truths else frame
     # Rows together in memory, as in the arrays of others: products then round alike.
     numbers = np.ascontiguousarray(frame.to_numpy())
-    return _numbers(numbers, name), tuple(str(c) for c in frame.columns)
+    return _numbers(numbers, name), tuple(frame.columns)
 
 
 def _numbers(x: np.ndarray, name: str) -> np.ndarray:

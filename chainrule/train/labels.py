@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ class Labels:
     kind: str
     classes: tuple[Any, ...] | None
     outputs: tuple[int, ...]
+
+    @property
+    def several(self) -> bool:
+        """Has each row several labels, each of them 0 or 1?"""
+        return self.kind == "binary" and prod(self.outputs) > 1
 
     def encode(self, y: Any, name: str = "y", dtype: Any = np.float64) -> Any:
         """Targets for the loss, rows first.
@@ -75,16 +81,40 @@ class Labels:
             return np.argmax(y, axis=-1) if hot else self._whole(y, name)
         if y.shape[1:] != self.outputs:
             if (*y.shape[1:], 1) != self.outputs:
-                raise ShapeError(
-                    f"{name} does not fit the outputs of the model",
-                    got=f"{name} of shape {y.shape}, outputs of shape (rows, "
-                    f"{', '.join(map(str, self.outputs))})",
-                    line=user_line(),
-                    remedy="give the last layer one unit for each target, or the model one target "
-                    "for each unit",
-                )
+                raise self._misfit(y, name)
             y = y.reshape(len(y), *self.outputs)
         return y.astype(dtype)
+
+    def _misfit(self, y: np.ndarray, name: str) -> ShapeError:
+        """The error for targets of another shape than the outputs."""
+        whole = y.dtype.kind != "f" or bool(np.all(y == np.floor(y)))
+        if self.kind == "binary" and y.ndim == 1:
+            remedy = (
+                "two classes need one unit: nn.Dense(1, 'sigmoid'); or a unit for each class: "
+                "'softmax' and the loss sparse_categorical_crossentropy"
+            )
+        elif y.ndim == 1 and whole:
+            remedy = (
+                "for numbers give the last layer one unit; for classes use the loss "
+                "sparse_categorical_crossentropy"
+            )
+        elif y.ndim == 2 and self.outputs == (1,) and np.all(np.sum(y == 1, axis=1) == 1):
+            remedy = (
+                "the rows are one-hot: give np.argmax(y, axis=1), or the last layer "
+                f"{y.shape[1]} units, 'softmax' and the loss categorical_crossentropy"
+            )
+        else:
+            remedy = (
+                "give the last layer one unit for each target, or the model one target for each "
+                "unit"
+            )
+        outputs = ", ".join(map(str, self.outputs))
+        return ShapeError(
+            f"{name} does not fit the outputs of the model",
+            got=f"{name} of shape {y.shape}, outputs of shape (rows, {outputs})",
+            line=user_line(),
+            remedy=remedy,
+        )
 
     def _as_trained(self, y: np.ndarray, name: str, dtype: Any) -> np.ndarray:
         """Targets for a loss of the user's; whole numbers stay, as they may be used to index."""
@@ -98,13 +128,25 @@ class Labels:
         return y.astype(dtype if y.dtype.kind == "f" else np.int64)
 
     def decode(self, scores: Any, threshold: float) -> Any:
-        """The class of each row, in the labels that the targets had.
+        """The class of each row, in the labels that the targets had; of several labels 0 or 1 each.
 
         Args:
             scores: one for each class; or one, which is above the threshold for the second class.
+
+        Raises:
+            DataError: scores are NaN.
         """
+        bad = np.flatnonzero(np.isnan(scores).reshape(len(scores), -1).any(axis=1))
+        if bad.size:
+            raise DataError(
+                "a row has no class: what the network says of it is not a number",
+                got=f"NaN for row {bad[0]}; {len(bad):,} of {len(scores):,} rows are so",
+                line=user_line(),
+                remedy="look at those rows of the inputs, np.isnan(x).any(axis=1)",
+            )
         if self.kind == "binary":
-            codes = (scores[:, 0] > threshold).astype(np.intp)
+            codes = (scores > threshold).astype(np.intp)
+            codes = codes if self.several else codes[:, 0]
         else:
             codes = np.argmax(scores, axis=-1)
         return codes if self.classes is None else np.asarray(self.classes)[codes]
@@ -137,8 +179,8 @@ class Labels:
         return dict(zip(names, shares.tolist(), strict=True))
 
     def present(self, encoded: Any) -> set[Any]:
-        """The classes that occur, by name; none of numbers."""
-        if self.kind in ("numeric", "own"):
+        """The classes that occur, by name; none of numbers, and of several labels."""
+        if self.kind in ("numeric", "own") or self.several:
             return set()
         codes = np.unique(self._class_of(encoded, None)).tolist()
         return {self.classes[c] if self.classes is not None else c for c in codes}
@@ -151,6 +193,14 @@ class Labels:
                 got=f"class_weight={class_weight!r}",
                 line=user_line(),
                 remedy="give sample_weight, one number for each row",
+            )
+        if self.several:
+            raise ArgumentError(
+                "class_weight needs one class for each row, and the targets have several labels",
+                got=f"class_weight={class_weight!r} with targets of shape {encoded.shape}",
+                line=user_line(),
+                remedy="give sample_weight, one number for each row; labels are weighed by a loss "
+                "of your own: np.mean(w * cr.sigmoid_cross_entropy(z, y), axis=-1) of logits z",
             )
         if self.kind == "binary":
             return (encoded.reshape(len(encoded), -1)[:, 0] > 0.5).astype(np.intp)
@@ -219,7 +269,7 @@ def find_labels(y: Any, loss: Loss, outputs: tuple[int, ...], name: str = "y") -
     flat = y.reshape(len(y))
     binary = kind == "binary"
     if binary and outputs != (1,):
-        return Labels("numeric" if flat.dtype.kind in "fiub" else kind, None, outputs)
+        raise Labels(kind, None, outputs)._misfit(flat, name)
     if flat.dtype.kind in "fiub" and not _needs_codes(flat, loss, outputs[-1]):
         return Labels(kind, None, outputs)
     found = sorted(set(flat.tolist()))
@@ -227,15 +277,27 @@ def find_labels(y: Any, loss: Loss, outputs: tuple[int, ...], name: str = "y") -
     if len(found) != count:
         raise DataError(
             f"the labels in {name} do not fit the loss and the last layer",
-            got=f"{len(found)} different labels ({_shown(np.array(found))}) for "
-            + ("binary_crossentropy" if binary else f"{count} outputs"),
+            got=f"{len(found)} different label{'s' * (len(found) != 1)} "
+            f"({_shown(np.array(found))}) for "
+            + ("binary_crossentropy" if binary else f"{count} output{'s' * (count != 1)}"),
             line=user_line(),
-            remedy="binary_crossentropy separates two classes; for more use "
-            "sparse_categorical_crossentropy and a last layer with a unit for each class"
-            if binary
-            else f"give the last layer {len(found)} units, one for each class",
+            remedy=_other_count(len(found), count, binary),
         )
     return Labels(kind, tuple(found), outputs)
+
+
+def _other_count(found: int, count: int, binary: bool) -> str:
+    """What to do about another number of labels than that of classes."""
+    if found < count:
+        first = f"the first targets must have all {count} classes, by which the labels are known; "
+        return first + f"or give the numbers from 0 to {count - 1}"
+    if binary:
+        return (
+            "binary_crossentropy separates two classes; for more use "
+            "sparse_categorical_crossentropy and a last layer with a unit for each class"
+        )
+    units = f"give the last layer {found} units, one for each class"
+    return units + (", or one unit, 'sigmoid' and binary_crossentropy" if found == 2 else "")
 
 
 def _kind(loss: Loss) -> str:

@@ -239,9 +239,8 @@ def _epoch(
         )
     record = {"epoch": epoch + 1, **run.means()}
     record |= evaluate(run) if evaluate is not None else {}
-    for name in ("loss", "val_loss"):
-        if not isfinite(record.get(name, 0.0)):
-            raise diverged(epoch + 1, record[name])
+    if not isfinite(record.get("loss", 0.0)):
+        raise diverged(epoch + 1, record["loss"])
     with interrupts.held():
         run.history.append(record)
         run.epoch, run.step, run.sums, run.kept = epoch + 1, 0, {}, []

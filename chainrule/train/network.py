@@ -35,6 +35,9 @@ class Network:
         run: the state, and how far a training has got.
     """
 
+    # Whether somebody outside has the parameters, and may put other arrays into their dicts.
+    shared = False
+
     def __init__(
         self, layers: Layer | Sequence[Layer], *, dtype: DTypeLike | None, name: str
     ) -> None:
@@ -49,7 +52,8 @@ class Network:
     def __repr__(self) -> str:
         size = "no parameters yet"
         if self.built:
-            size = f"{sum(np.size(leaf) for leaf in flatten(self.params)[0]):,} parameters"
+            leaves = flatten(self.run.state.params)[0]
+            size = f"{sum(np.size(leaf) for leaf in leaves):,} parameters"
         return f"<{type(self).__name__} {self.name!r}: {size}>"
 
     if not TYPE_CHECKING:  # who would take every name to exist
@@ -86,11 +90,13 @@ class Network:
     @property
     def params(self) -> Any:
         """The parameters, a dict of each layer's."""
+        self.shared = True
         return self.training_state("params").params
 
     @property
     def state(self) -> Any:
         """What layers keep beside the parameters, such as running averages."""
+        self.shared = True
         return self.training_state("state").layers
 
     def training_state(self, wanted: str) -> TrainState:

@@ -42,7 +42,7 @@ class Predictor:
         choice = model.jit_compile
         if type(x) is not np.ndarray or x.dtype != model.dtype or choice is False:
             return None
-        if model.run.state is not self._state:
+        if model.run.state is not self._state or model.shared:
             self._read(model.run.state)
         key = (id(network), x.shape, model.columns)
         found = self.functions.get(key)

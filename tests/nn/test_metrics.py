@@ -115,3 +115,12 @@ def test_classes_by_number_are_classes_one_hot() -> None:
         assert metric(labels, scores) == metric(np.eye(3)[labels], scores)
     with pytest.raises(ArgumentError, match="a label is not a class"):
         F1Score()(np.full(40, 3), scores)
+
+
+def test_an_area_without_both_classes_is_none_and_said() -> None:
+    with pytest.warns(UserWarning, match="there are 2 positive and 0 negative ones: it is NaN"):
+        assert np.isnan(AUC()([1, 1], [0.1, 0.2]))
+    truth, scores = np.array([[0, 0], [1, 0]]), np.array([[0.1, 0.2], [0.3, 0.4]])
+    with pytest.warns(UserWarning, match="output 1 has 0 positive") as caught:
+        assert AUC()(truth, scores) == 1.0
+    assert caught[0].filename == __file__

@@ -131,5 +131,7 @@ def test_both_engines_say_the_same(native: bool) -> None:
 def test_a_validation_loss_that_is_not_finite() -> None:
     model = cr.Model([nn.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(DivergenceError, match=r"epoch 1: its loss"):
+    with pytest.raises(DivergenceError, match=r"validation loss after epoch 1") as caught:
         model.fit(X, Y, validation_data=(X, np.full_like(Y, np.inf)), verbose=0)
+    assert "of the validation data y[0, 0] is inf" in caught.value.got
+    assert "fit(X, Y, validation_data" in caught.value.line

@@ -153,6 +153,21 @@ def test_data_frames(library: str) -> None:
         trained(frames.DataFrame({"s": ["u"] * 23}), target)
 
 
+def test_data_frames_whose_columns_have_no_names() -> None:
+    """pandas numbers them, and takes the same name twice."""
+    import pandas
+
+    frame = pandas.DataFrame(X)
+    same(trained(frame, Y, batch_size=5), trained(X, Y, batch_size=5))
+    model = cr.Model([nn.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(frame, Y, verbose=0)
+    np.testing.assert_array_equal(model.predict(frame[[2, 0, 1]]), model.predict(X))
+    np.testing.assert_array_equal(cr.data.from_frame(frame).numbers("2"), X[:, 2])
+    with pytest.raises(DataError, match="columns of a data frame have the same name"):
+        model.predict(pandas.DataFrame(X, columns=["a", "a", "b"]))
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_truth_values_beside_numbers_are_0_and_1(library: str) -> None:
     frames = importlib.import_module(library)

@@ -141,6 +141,16 @@ def test_hinge_separates_at_zero(names: tuple[Any, Any]) -> None:
         model.predict_proba(X)
 
 
+def test_each_of_several_labels_is_predicted() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    model = cr.Model([nn.Dense(3, "sigmoid")])
+    model.compile(cr.optim.Adam(0.1), "binary_crossentropy")
+    model.fit(x, x > 0, epochs=20)
+    found = model.predict_classes(x)
+    np.testing.assert_array_equal(found, model.predict(x) > 0.5)
+    assert np.mean(found == (x > 0)) > 0.95
+
+
 def test_the_same_seed_gives_the_same_bits() -> None:
     def run(seed: int) -> list[bytes]:
         model = cr.Model([nn.Dense(8, "relu"), nn.Dropout(0.5), nn.Dense(1)])

@@ -228,6 +228,34 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model("binary_crossentropy").fit(X, [["a", "b"]] * 20),
         DataError, "y has several labels for each row, as text", "'a', 'b'", "a column of 0 and 1",
     ),
+    "a unit for each of two classes": (
+        lambda: model("binary_crossentropy", 2).fit(X, Y > 0),
+        ShapeError, "y does not fit the outputs", "(20,)", "two classes need one unit",
+    ),
+    "two columns for one unit": (
+        lambda: model("binary_crossentropy").fit(X, np.eye(2)[(Y > 0).astype(int)]),
+        ShapeError, "y does not fit the outputs", "(20, 2)", "one-hot: give np.argmax(y, axis=1)",
+    ),
+    "a class alone in the first batch": (
+        lambda: model("binary_crossentropy").train_on_batch(X, ["a"] * 20),
+        DataError, "the labels in y do not fit", "1 different label ('a')", "must have all 2",
+    ),
+    "a weight for one of several labels": (
+        lambda: model("binary_crossentropy", 3).fit(X, X > 0, class_weight={0: 1.0}),
+        ArgumentError, "the targets have several labels", "(20, 3)", "sample_weight",
+    ),
+    "the class of NaN": (
+        lambda: _two_classes().predict_classes(np.where(X.max() == X, np.nan, X)),
+        DataError, "a row has no class", "1 of 20 rows", "np.isnan(x)",
+    ),
+    "examples in place of batches": (
+        lambda: model().fit(zip(X, Y, strict=True)),
+        ShapeError, "examples one by one", "x of shape (3,)", "np.stack(xs)",
+    ),
+    "validation data without targets": (
+        lambda: model().fit(X, Y, validation_data=X),
+        ArgumentError, "validation_data needs the targets", "ndarray", "(x_val, y_val)",
+    ),
     "several inputs for a layer of one": (
         lambda: model().fit((X, X), Y),
         ShapeError, "Dense 'dense': the input must be one array", "a tuple of 2", "nn.Graph(",

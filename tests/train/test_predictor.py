@@ -55,6 +55,9 @@ def test_new_parameters_are_used() -> None:
     model.set_weights([w * 0.5 for w in model.get_weights()])
     np.testing.assert_allclose(model.predict(X[:3]), by_hand(model, X[:3]), rtol=1e-5)
     assert len(model.predictor.functions) == 1
+    for layer in model.params:  # other arrays in the dicts
+        model.params[layer]["bias"] = model.params[layer]["bias"] + 1.0
+    np.testing.assert_allclose(model.predict(X[:3]), by_hand(model, X[:3]), rtol=1e-5)
 
 
 def test_batch_normalization_as_in_inference() -> None:

@@ -161,10 +161,13 @@ class Layer(ABC):
         """The shape of one example, checked to have that many axes."""
         shape = tuple(input_shape)
         if len(shape) != axes:
+            hint = "reshape the data, or put a layer such as Flatten or Reshape before"
+            if len(shape) == axes - 1 >= 1:
+                hint = f"x[..., None] adds a channel axis, nn.Reshape({(*shape, 1)}) too"
             raise self.misfit(
                 f"one example must have {axes} {'axis' if axes == 1 else 'axes'}, {meaning}",
                 f"an input shape of {shape} (without the batch axis)",
-                "reshape the data, or put a layer such as Flatten or Reshape before",
+                hint,
             )
         return shape
 

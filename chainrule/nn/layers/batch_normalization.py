@@ -156,6 +156,7 @@ class BatchNormalization(Layer):
                 "training needs at least two values of each unit: with one, its variance is 0 and "
                 "the output is β whatever the input",
                 f"an array of shape {shape}",
-                "use a larger batch_size (the last batch of an epoch may be short), or "
-                "training=False to predict with the running averages",
+                "use another batch_size, since the last batch of an epoch may be short, or "
+                "steps_per_epoch=len(x) // batch_size, which leaves it out (each epoch has another "
+                "order); training=False predicts with the running averages",
             )
