@@ -75,11 +75,15 @@ class Block:
         self.done: int | None = 0
         self._began = 0
 
-    def begin(self) -> int:
-        """Go on from the state that the memory holds now; after how many calls that is."""
+    def begin(self, state: Any = None) -> int:
+        """Go on from the state that the memory holds now; after how many calls that is.
+
+        Args:
+            state: the same, if the memory was given it just now.
+        """
         assert self.done is not None
         self._began = self.done
-        self.memory.keep()
+        self.memory.keep(state)
         for part in self.parts:
             part.stepper.mark()
         return self._began
@@ -177,10 +181,10 @@ class After:
         """A block goes on from here, after so many calls, in the same memory."""
         self.block, self.calls = block, calls
 
-    def make(self) -> Any:
-        """The state, in arrays of its own."""
+    def make(self, last: bool = False) -> Any:
+        """The state, in arrays of its own; after the last step in those of the memory."""
         self.stand()
-        return self.block.memory.state()
+        return self.block.memory.state(copy=not last)
 
 
 __all__ = ["After", "Block", "Done", "Part", "first_not_finite"]

@@ -48,8 +48,8 @@ class Report(NamedTuple):
 class Later(Protocol):
     """A state that is put together only where somebody reads it."""
 
-    def make(self) -> Any:
-        """The state, in arrays of its own."""
+    def make(self, last: bool = False) -> Any:
+        """The state, in arrays of its own, which no step will change."""
 
 
 @dataclass
@@ -84,10 +84,14 @@ class Run:
     def state(self, state: Any) -> None:
         self.latest = state
 
-    def settle(self) -> None:
-        """Have the state at hand, not a promise of it."""
+    def settle(self, last: bool = False) -> None:
+        """Have the state at hand, not a promise of it.
+
+        Args:
+            last: no step follows in this training.
+        """
         if hasattr(self.latest, "make"):
-            self.latest = self.latest.make()
+            self.latest = self.latest.make(last)
 
     def __getstate__(self) -> Any:
         self.settle()  # a copy is one of numbers, not of compiled steps
@@ -180,7 +184,7 @@ def run_epochs(
                         _epoch(run, pieces, callbacks, evaluate, explain, interrupts)
             except KeyboardInterrupt:
                 run.interrupted = True
-            run.settle()
+            run.settle(last=True)
             callbacks.settle()
             callbacks.on_train_end(_values(run.history[-1]) if run.history else None)
         finally:

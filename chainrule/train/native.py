@@ -214,9 +214,11 @@ class NativeSteps:
         """The next steps from where a training stands, about so many."""
         began = time.perf_counter()
         block = self._standing(run, max(most, 1))
-        first = block.begin()
         if isinstance(run.latest, After):
+            first = block.begin()
             run.latest.begins(block, first)
+        else:
+            first = block.begin(run.latest)
         last = min(first + self._calls(run, block), block.count)
         block.go(last)
         done = block.steps(first, last)

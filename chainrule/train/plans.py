@@ -30,8 +30,10 @@ def recipe(x: Any) -> Any:
     """
     if isinstance(x, float):
         return type(x), x.hex()  # the sign of a zero counts, and NaN equals itself
-    if x is None or isinstance(x, (bool, int, str, np.dtype)):
+    if x is None or isinstance(x, (bool, int, str)):
         return type(x), x
+    if isinstance(x, np.dtype):
+        return np.dtype, x.str
     if isinstance(x, (tuple, list)):
         return type(x), tuple(map(recipe, x))
     if isinstance(x, dict):
@@ -46,9 +48,13 @@ def signature(tree: Any) -> Any:
     """The structure, shapes and dtypes of a tree, and the values of what is not traced."""
     leaves, spec = flatten(tree)
     return spec, tuple(
-        (type(x), np.shape(x), getattr(x, "dtype", None)) if is_number(x) else (type(x), x)
-        for x in leaves
+        (type(x), np.shape(x), _dtype(x)) if is_number(x) else (type(x), x) for x in leaves
     )
+
+
+def _dtype(x: Any) -> str | None:
+    """As text, which is quick to compare and to write down."""
+    return x.dtype.str if hasattr(x, "dtype") else None
 
 
 def plan_for(parts: Any, trees: Any, make: Callable[[bool], Any]) -> Any:

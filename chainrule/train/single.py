@@ -35,10 +35,14 @@ class SingleSteps:
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
-        self.needed, self._embeds = False, embeds(compiled.network)
+        self.needed = False
         self.counts: dict[Any, int] = {}
         # For each kind of batch: was it compiled?
         self._kinds: dict[str, dict[Any, bool]] = {"step": {}, "look": {}}
+
+    @cached_property
+    def _embeds(self) -> bool:
+        return embeds(self.compiled.network)
 
     @cached_property
     def _run(self) -> Any:

@@ -61,11 +61,12 @@ def test_steppers_of_two_shapes_change_the_same_memory() -> None:
     np.testing.assert_array_equal(large.memory.views["sum"], found[-1])
 
 
-def test_a_memory_returns_to_what_it_kept_and_a_stepper_to_its_first_step() -> None:
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_memory_returns_to_what_it_kept_and_a_stepper_to_its_first_step(copied: bool) -> None:
     step, xs = stepper(4), inputs(5, 4)
     start = {"sum": np.ones(3), "steps": 3}
     step.memory.load(start)
-    step.memory.keep()
+    step.memory.keep(None if copied else start)
     found = step.begin(xs, 5)[0]
     step.go(5)
     once = found.copy()

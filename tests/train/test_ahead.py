@@ -122,6 +122,15 @@ class Interrupts(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_the_arrays_that_a_training_leaves_are_not_changed_by_the_next() -> None:
+    model = made()
+    fit(model)
+    left, before = model.run.state, bits(model)
+    fit(model)
+    assert [np.asarray(leaf).tobytes() for leaf in cr.tracing.flatten(left)[0]] == before
+    assert bits(model) != before
+
+
 @pytest.mark.parametrize("most", [4, 6, 17, 10**6])
 def test_nothing_is_done_ahead_of_who_is_not_known_or_of_an_evaluation(
     most: int, together: Any, monkeypatch: pytest.MonkeyPatch

@@ -28,6 +28,8 @@ LIMIT = 256 * 2**20  # bytes in the folder
 TIDY = "0"  # an entry whose name ends so, one in sixteen, lets the folder be looked through
 MAGIC = b"chainrule\n"
 NEW = ".new-"  # what the names of files begin with that are not yet written to the end
+# Packages that no step of a function or of a training is made of.
+APART = frozenset({"cli", "data", "diagnose", "formula", "insight", "plot", "report"})
 ABANDONED = 3600  # seconds after which nobody writes to such a file any more
 
 
@@ -56,12 +58,12 @@ def version() -> str:
     with suppress(OSError):  # no folder, where Python imports from an archive
         while waiting:
             for entry in os.scandir(waiting.pop()):
-                if entry.is_dir(follow_symlinks=False):
+                if entry.name.endswith(".py"):
+                    found, path = entry.stat(), entry.path[len(root) :]
+                    rows.append(f"{path} {found.st_size} {found.st_mtime_ns}")
+                elif entry.is_dir(follow_symlinks=False) and entry.name not in APART:
                     waiting.append(entry.path)
-                elif entry.name.endswith(".py"):
-                    found = entry.stat()
-                    rows.append((entry.path[len(root) :], found.st_size, found.st_mtime_ns))
-    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 
 def key(text: str, target: Target) -> str:

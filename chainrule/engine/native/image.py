@@ -15,7 +15,6 @@ import mmap
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from chainrule.records import dataclass
 
@@ -81,7 +80,7 @@ class Loaded:
         self._memory.write(code)
         self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         # It can be written to or run, never both.
-        if _protect()(self._start, len(code), mmap.PROT_READ | mmap.PROT_EXEC):
+        if _protect(self._start, len(code), mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         self._exports = image.exports
 
@@ -91,15 +90,20 @@ class Loaded:
 
 
 @functools.cache
-def _protect() -> Any:
-    found = ctypes.CDLL(None, use_errno=True).mprotect
-    found.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    return found
+def _process() -> ctypes.CDLL:
+    """What the process has loaded."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _protect(start: int, size: int, protection: int) -> int:
+    protect = _process().mprotect
+    protect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    return int(protect(start, size, protection))
 
 
 def _of_process(name: str) -> int:
     try:
-        function = getattr(ctypes.CDLL(None), name)
+        function = getattr(_process(), name)
     except AttributeError:
         raise LookupError(f"the process has no {name}") from None
     return ctypes.cast(function, ctypes.c_void_p).value or 0

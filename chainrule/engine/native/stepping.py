@@ -116,7 +116,8 @@ class Memory:
         starts = [0, *itertools.accumulate(-(-x.nbytes // ALIGNMENT) * ALIGNMENT for x in given)]
         whole = np.empty(starts[-1] + ALIGNMENT, np.uint8)
         self._bytes = whole[-address_of(whole) % ALIGNMENT :]
-        self._kept: Any = None
+        self._kept: Any = None  # what is remembered: a copy of the bytes
+        self._given: Any = None  # or a state that was loaded
         self.arrays = [
             self._bytes[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
             for start, x in zip(starts, given, strict=False)
@@ -128,19 +129,30 @@ class Memory:
         for mine, x in zip(self.arrays, _numbers(state), strict=True):
             np.copyto(mine, x)
 
-    def state(self) -> Any:
-        """The state now, in arrays of its own."""
-        return self._tree(lambda x, leaf: x.copy() if x.ndim else _typed(x[()], leaf))
+    def state(self, copy: bool = True) -> Any:
+        """The state now, in arrays of its own; or in these, where no step follows."""
+        return self._tree(
+            lambda x, leaf: (x.copy() if copy else x) if x.ndim else _typed(x[()], leaf)
+        )
 
-    def keep(self) -> None:
-        """Remember the state now, in the place of the one before."""
-        if self._kept is None:
-            self._kept = np.empty_like(self._bytes)
-        np.copyto(self._kept, self._bytes)
+    def keep(self, state: Any = None) -> None:
+        """Remember the state now, in the place of the one before.
+
+        Args:
+            state: the same, if it was loaded just now: it needs no copy.
+        """
+        self._given = state
+        if state is None:
+            if self._kept is None:
+                self._kept = np.empty_like(self._bytes)
+            np.copyto(self._kept, self._bytes)
 
     def back(self) -> None:
         """Return to the state that is remembered."""
-        np.copyto(self._bytes, self._kept)
+        if self._given is None:
+            np.copyto(self._bytes, self._kept)
+        else:
+            self.load(self._given)
 
     def _tree(self, of: Callable[[np.ndarray, Any], Any]) -> Any:
         leaves = self._leaves.copy()
