@@ -27,7 +27,8 @@ _LAYERS = {
     "Dropout2d": "cr.nn.Dropout",
     "Rescaling": "cr.nn.Normalization",
     "Identity": "cr.nn.Activation('linear')",
-    "Input": "model.build(input_shape), or nothing: the shape comes from the data",
+    "Input": "cr.nn.Graph(function, {name: layer}) for the functional API; otherwise nothing: the "
+    "shape comes from the data, or from model.build(input_shape)",
     "InputLayer": "model.build(input_shape), or nothing: the shape comes from the data",
     "Add": "cr.nn.Residual, or cr.nn.Graph with +",
     "Concatenate": "cr.nn.Graph with np.concatenate",
@@ -95,6 +96,35 @@ _ROOT = {
     "random": "np.random; draws of layers have the seed of fit and build",
     "manual_seed": "model.fit(x, y, seed=0)",
 }
+_SHAPE = "leave it out: the shape comes from the data, or from model.build(input_shape)"
+_PENALTY = "penalties are the optimizer's: cr.optim.Adam(l2=0.01, penalize=cr.optim.kernels_only)"
+_SETTINGS = {  # what settings of layers and optimizers are called here
+    "chainrule.nn": {
+        "input_shape": _SHAPE, "input_dim": _SHAPE, "in_features": _SHAPE, "in_channels": _SHAPE,
+        "batch_input_shape": _SHAPE,
+        "kernel_regularizer": _PENALTY, "bias_regularizer": _PENALTY,
+        "activity_regularizer": "add it to a loss of your own",
+        "trainable": "use cr.nn.Frozen(layer)",
+        "dtype": "use cr.Model(layers, dtype=…)",
+        "out_features": "use units", "out_channels": "use filters", "bias": "use use_bias",
+        "p": "use rate", "eps": "use epsilon", "stride": "use strides", "dilation": "use "
+        "dilation_rate", "num_embeddings": "use input_dim", "embedding_dim": "use output_dim",
+        "affine": "use center and scale",
+    },
+    "chainrule.optim": {
+        "lr": "use learning_rate",
+        "clipnorm": "use cr.optim.Clipped(optimizer, by_norm=…)",
+        "global_clipnorm": "use cr.optim.Clipped(optimizer, by_global_norm=…)",
+        "clipvalue": "use cr.optim.Clipped(optimizer, by_value=…)",
+        "beta_1": "use rho1", "beta1": "use rho1", "b1": "use rho1",
+        "beta_2": "use rho2", "beta2": "use rho2", "b2": "use rho2",
+        "betas": "use rho1 and rho2",
+        "epsilon": "use delta", "eps": "use delta", "alpha": "use rho",
+        "momentum": "use cr.optim.Momentum",
+        "nesterov": "use cr.optim.NesterovReformulated",
+        "amsgrad": "use cr.optim.AMSGrad",
+    },
+}  # fmt: skip
 _MODEL = {
     "parameters": "model.params",
     "weights": "model.params, or model.get_weights()",
@@ -114,6 +144,11 @@ _MODEL = {
     "score": "model.evaluate(x, y)",
     "fit_generator": "model.fit(batches)",
     "predict_on_batch": "model.predict(x)",
+    "test_on_batch": "model.evaluate(x, y)",
+    "get_layer": "model.params[name], or model.layer",
+    "metrics_names": "model.evaluate(x, y, return_dict=True)",
+    "to_json": "model.save(path)",
+    "get_config": "model.save(path)",
     "count_params": "model.summary()",
     "layers": "model.layer, or cr.Sequential, which has layers",
     "add": "cr.Sequential, which grows layer by layer",
@@ -155,6 +190,26 @@ inputs comes from the data
     return AttributeError(text, name=name, obj=owner)
 
 
+def unexpected(kind: type, name: str) -> TypeError:
+    """The error for a setting that a layer, a loss, a metric or an optimizer does not have.
+
+    >>> from chainrule.nn import Dense
+    >>> print(unexpected(Dense, "in_features"))
+    Dense() got an unexpected keyword argument 'in_features'; leave it out: the shape comes from \
+the data, or from model.build(input_shape)
+    """
+    import difflib
+
+    package = ".".join(kind.__module__.split(".")[:2])
+    answer = _SETTINGS.get(package, {}).get(name, "")
+    fields = getattr(kind, "__dataclass_fields__", {})
+    near = difflib.get_close_matches(name, fields, 1, cutoff=0.6)
+    if not answer and near:
+        answer = f"did you mean {near[0]!r}?"
+    text = f"{kind.__name__}() got an unexpected keyword argument {name!r}"
+    return TypeError(f"{text}; {answer}" if answer else text)
+
+
 def _here(module: str, name: str) -> str:
     """What a name is called here, or nothing."""
     table = _TABLES.get(module, {})
@@ -170,4 +225,4 @@ def _here(module: str, name: str) -> str:
     return next((_TABLES[p][name] for p in packages if name in _TABLES.get(p, {})), "")
 
 
-__all__ = ["missing"]
+__all__ = ["missing", "unexpected"]

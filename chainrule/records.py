@@ -94,7 +94,7 @@ def _init(cls: Any) -> Callable[..., None]:
             or not kwargs.keys().isdisjoint(names[: len(args)])
             or not kwargs.keys() >= required.difference(names[: len(args)])
         ):
-            _standard(cls)(*args, **kwargs)  # which says what is wrong
+            _refuse(cls, args, kwargs, defaults)
         for name, make in made:
             if values.get(name, MISSING) is MISSING:
                 values[name] = make()
@@ -104,6 +104,16 @@ def _init(cls: Any) -> Callable[..., None]:
 
     __init__.__qualname__ = f"{cls.__qualname__}.__init__"
     return __init__
+
+
+def _refuse(cls: Any, args: Any, kwargs: Any, known: Any) -> None:
+    """Say what is wrong with the arguments, as Python does, or what a setting is called here."""
+    unknown = next((name for name in kwargs if name not in known), None)
+    if unknown is not None and cls.__module__.startswith(("chainrule.nn.", "chainrule.optim.")):
+        from chainrule.elsewhere import unexpected
+
+        raise unexpected(cls, unknown)
+    _standard(cls)(*args, **kwargs)
 
 
 @functools.cache
@@ -178,7 +188,8 @@ def _hashed(cls: Any) -> tuple[str, ...]:
 
 def _set(self: Any, name: str, value: Any) -> None:
     if _held(self, name):
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        hint = "; cr.nn.Frozen(layer) keeps its parameters as they are" * (name == "trainable")
+        raise FrozenInstanceError(f"cannot assign to field {name!r}{hint}")
     object.__setattr__(self, name, value)
 
 

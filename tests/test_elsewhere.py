@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -40,10 +41,29 @@ def test_a_name_of_another_library(owner: Any, name: str, answer: str) -> None:
     assert not hasattr(owner, name)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "answer"),
+    [
+        (nn.Dense, "input_shape", "the shape comes from the data"),
+        (nn.Dense, "kernel_regularizer", "penalize=cr.optim.kernels_only"),
+        (nn.Dense, "unit", "did you mean 'units'?"),
+        (optim.Adam, "lr", "use learning_rate"),
+        (optim.Adam, "clipnorm", "cr.optim.Clipped(optimizer, by_norm=…)"),
+    ],
+)
+def test_a_setting_of_another_library(kind: Any, name: str, answer: str) -> None:
+    args = (3,) if kind is nn.Dense else ()
+    unknown = rf"{kind.__name__}\(\) got an unexpected keyword argument '{name}'"
+    with pytest.raises(TypeError, match=f"{unknown}.*{re.escape(answer)}"):
+        kind(*args, **{name: 1})
+    assert all(p.kind != p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values())
+    assert "params" in inspect.signature(nn.Dense(3)).parameters  # a layer is called
+
+
 def test_all_names_in_the_answers_exist() -> None:
     model = cr.Model([nn.Dense(1)]).build((1,))
     model.compile(loss="mse")
-    for table in elsewhere._TABLES.values():
+    for table in (*elsewhere._TABLES.values(), *elsewhere._SETTINGS.values()):
         for answer in table.values():
             for root, path in re.findall(r"\b(cr|model)\.(\w+(?:\.\w+)*)", answer):
                 attrgetter(path)({"cr": cr, "model": model}[root])

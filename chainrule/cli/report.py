@@ -99,6 +99,13 @@ def show_scores(
     if not study.target.classes:
         console.print(f"RMSE and MAE are in the unit of {study.target.name}.", style="dim")
     console.print()
+    lost = [m.name for m in models if m.train["loss"] > baseline.train["loss"]]
+    if lost and study.settings.class_weight == "none":
+        note = (
+            f"{' and '.join(lost)}: worse in training than the {baseline.name}; a smaller "
+            "--learning-rate, or more --epochs; see the training in report.html"
+        )
+        _print_facts(console, [("note", note)])
 
 
 def show_row(console: Console, study: Study, row: OneWeight, model: str, noun: str) -> None:

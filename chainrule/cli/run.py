@@ -94,8 +94,9 @@ def _with_target(settings: Settings, table: Table) -> Settings:
         return settings
     if settings.data in BUNDLED:
         return replace(settings, target=BUNDLED[settings.data].target)
+    data = f'"{settings.data}"' if " " in settings.data else settings.data
     raise ArgumentError(
         "which column is to be predicted?",
         got=f"{settings.data} with the columns {', '.join(table.names)}",
-        remedy=f"name one: chainrule train {settings.data} --target {word(table.names[-1])}",
+        remedy=f"name one: chainrule train {data} --target {word(table.names[-1])}",
     )

@@ -37,7 +37,8 @@ def mean(values: ArrayLike) -> Estimate:
 
 
 def _error(x: Array) -> float:
-    return float(x.std(ddof=1) / sqrt(len(x))) if len(x) > 1 else float("nan")
+    with np.errstate(over="ignore"):  # losses of a training that ran away
+        return float(x.std(ddof=1) / sqrt(len(x))) if len(x) > 1 else float("nan")
 
 
 # Classes ------------------------------------------------------------------------------------------

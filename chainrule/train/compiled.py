@@ -9,13 +9,14 @@ import numpy as np
 
 from chainrule.errors import ArgumentError
 from chainrule.nn.classification import BinaryAccuracy
-from chainrule.nn.folding import fold_activation, probabilities
+from chainrule.nn.folding import fold_activation, last_activation, probabilities
+from chainrule.nn.layers import Dense, Sequential
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.loss import Loss
 from chainrule.nn.losses import Hinge, get_loss
 from chainrule.nn.metric import FunctionMetric, Metric, RowMetric, weighted_means
 from chainrule.nn.metrics import get_metric, metric_name
-from chainrule.nn.naming import lookup, user_line
+from chainrule.nn.naming import lookup, user_line, warn
 from chainrule.optim.clipping import Clipped
 from chainrule.optim.names import OPTIMIZERS
 from chainrule.records import dataclass
@@ -161,6 +162,7 @@ def compiled(
             "'sparse_categorical_crossentropy' for more",
         )
     chosen = get_loss(loss)
+    _warn_of_one_class(layer)
     network, objective = fold_activation(layer, chosen)
     rule = find_optimizer(optimizer)
     table, weighted = {}, set()
@@ -179,6 +181,18 @@ def compiled(
             if isinstance(chosen, Hinge) and m in ("accuracy", "acc", "binary_accuracy"):
                 table[name] = BinaryAccuracy(0.0)
     return Compiled(rule, chosen, network, objective, table, frozenset(weighted))
+
+
+def _warn_of_one_class(layer: Layer) -> None:
+    """The softmax of one number is 1, whatever it is, and learns nothing."""
+    last = layer
+    while isinstance(last, Sequential) and last.layers:
+        last = last.layers[-1]
+    if isinstance(last, Dense) and last.units == 1 and last_activation(last) == "softmax":
+        warn(
+            f"{last.label} has one unit and softmax, which is always 1: use 'sigmoid', or a unit "
+            "for each class"
+        )
 
 
 def find_optimizer(optimizer: Any) -> Any:

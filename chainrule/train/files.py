@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ArgumentError
+from chainrule.nn.naming import user_line
 
 # What safetensors and these files can hold.
 _DTYPES = ("float64", "float32", "float16", "int64", "int32", "int16", "int8",
@@ -44,6 +45,7 @@ def write_whole(path: Path, content: bytes) -> None:
         raise ArgumentError(
             f"{path} cannot be written",
             got=error.strerror or type(error).__name__,
+            line=user_line(),
             remedy="make room there, or choose another place",
         ) from None
 

@@ -111,17 +111,33 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     listeners = CallbackList([*callbacks, *_display(options)])
     model.listeners = listeners
     listeners.set_model(model)
-    listeners.set_params(
-        {"epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
-         "batch_size": options.batch_size or 32, "seed": options.seed, "rows": feed.rows,
-         "shuffle": options.shuffle, "sample": lambda rows: sample_of(feed, rows, options.seed),
-         "digest": feed.digest,
-         "validates_later": validation is not None and options.validation_freq > 1}
-    )  # fmt: skip
+    params = {
+        "epochs": options.epochs, "steps": feed.steps, "verbose": options.verbose,
+        "batch_size": options.batch_size or 32, "seed": options.seed, "rows": feed.rows,
+        "shuffle": options.shuffle,
+        "validates_later": validation is not None and options.validation_freq > 1,
+    }  # fmt: skip
+    data = {"sample": lambda rows: sample_of(feed, rows, options.seed), "digest": feed.digest}
+    listeners.set_params({**params, **data})
+    model.run = Run(model.run.state, epoch=options.initial_epoch)
+    try:
+        _train(model, feed, validation, options, listeners)
+    finally:
+        listeners.set_params(params)  # callbacks outlive the training, and need not keep its data
+    history.interrupted = model.run.interrupted
+    return history
 
-    compiled = model.compiled("fit")
+
+def _train(
+    model: Model,
+    feed: Rows | Stream,
+    validation: Rows | Stream | None,
+    options: Options,
+    listeners: CallbackList,
+) -> None:
+    """Compile the step where that pays, and go through the epochs."""
+    compiled, run = model.compiled("fit"), model.run
     update = compiled.step
-    run = model.run = Run(model.run.state, epoch=options.initial_epoch)
 
     def step(state: TrainState, batch: Batch, epoch: int, number: int) -> tuple[Any, Report]:
         key = (options.seed, STEP, epoch, number)
@@ -131,16 +147,20 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
     def explain(run: Run, batch: Any, report: Report) -> DivergenceError | None:
         from chainrule.train.divergence import explainer  # which brings much along
 
-        look = explainer(compiled, options.seed, callbacks, feed, model.columns)
+        look = explainer(compiled, options.seed, listeners.members, feed, model.columns)
         return look(run, batch, report)
 
     from chainrule.train.native import native_steps
 
-    native = native_steps(
-        compiled, feed, run, options.epochs, listeners.members, model.jit_compile,
-        lambda: model.override, 0 if validation is None else options.validation_freq,
-        model.single,
-    )  # fmt: skip
+    try:
+        native = native_steps(
+            compiled, feed, run, options.epochs, listeners.members, model.jit_compile,
+            lambda: model.override, 0 if validation is None else options.validation_freq,
+            model.single,
+        )  # fmt: skip
+    except KeyboardInterrupt:  # Ctrl-C ends a training before its first step as after it
+        run.interrupted = True
+        return
     several, single = (None, native) if isinstance(native, SingleSteps) else (native, None)
     measured = None
     if validation is not None and several is not None:
@@ -166,8 +186,6 @@ def fit_model(model: Model, x: Any, y: Any, options: Options) -> History:
         run, step, feed, epochs=options.epochs, callbacks=listeners, evaluate=evaluate,
         explain=explain, several=several,
     )  # fmt: skip
-    history.interrupted = run.interrupted
-    return history
 
 
 def feed_of(model: Model, x: Any, y: Any, options: Options) -> tuple[Rows | Stream, Any]:

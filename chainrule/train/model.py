@@ -201,7 +201,8 @@ class Model(Network):
         """Train, in Keras's terms.
 
         The same data, settings and seed give the same weights to the last bit: every random
-        number comes from (seed, epoch, step). Ctrl-C ends the training and keeps the last step.
+        number comes from (seed, epoch, step). Ctrl-C ends the training, also while its step is
+        compiled, and keeps the last step; the history says that it was interrupted.
 
         Args:
             x: inputs: an array (rows first, memory-mapped too), a data frame of numbers, a dict or

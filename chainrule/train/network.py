@@ -13,7 +13,7 @@ from chainrule.errors import ArgumentError
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.layers.containers import Sequential
 from chainrule.nn.naming import user_line
-from chainrule.tracing import flatten, unflatten
+from chainrule.tracing import flatten, paths_of, unflatten
 from chainrule.train.feed import START
 from chainrule.train.loop import Run
 from chainrule.train.step import TrainState
@@ -89,9 +89,36 @@ class Network:
 
     @property
     def params(self) -> Any:
-        """The parameters, a dict of each layer's."""
+        """The parameters, a dict of each layer's. Others of the same shapes can be put in.
+
+        >>> from chainrule import Model, nn
+        >>> model = Model([nn.Dense(1, kernel_initializer="ones")]).build((2,))
+        >>> model.params = {"dense": {"kernel": 2 * np.ones((2, 1)), "bias": np.zeros(1)}}
+        >>> model.predict([[1.0, 1.0]])
+        array([[4.]])
+        """
         self.shared = True
         return self.training_state("params").params
+
+    @params.setter
+    def params(self, params: Any) -> None:
+        state = self.training_state("params")
+        leaves, spec = flatten(state.params)
+        new, shape = flatten(params)
+        if shape != spec or [np.shape(p) for p in new] != [np.shape(p) for p in leaves]:
+            paths = paths_of(state.params, "params")
+            wanted = ", ".join(f"{p} {np.shape(v)}" for p, v in zip(paths, leaves, strict=True))
+            raise ArgumentError(
+                "the parameters are not those of this model",
+                got=", ".join(
+                    f"{p} {np.shape(v)}"
+                    for p, v in zip(paths_of(params, "params"), new, strict=True)
+                ),
+                line=user_line(),
+                remedy=f"give a tree such as model.params: {wanted}",
+            )
+        cast = [np.array(p, old.dtype) for p, old in zip(new, leaves, strict=True)]
+        self.run.state = state._replace(params=unflatten(spec, cast))
 
     @property
     def state(self) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.errors import ArgumentError, ChainruleError, ModelFileError
 from chainrule.nn.layers.base import Layer, zeros
+from chainrule.nn.naming import user_line
 from chainrule.tracing import flatten, unflatten
 from chainrule.train.architecture import describe, restore
 from chainrule.train.files import write_whole
@@ -157,7 +158,7 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise ModelFileError(
-            "there is no such model file", got=str(path), remedy="check the path"
+            "there is no such model file", got=str(path), line=user_line(), remedy="check the path"
         ) from None
     except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
         raise _damaged(path, str(error)) from None
@@ -165,6 +166,7 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
         raise ModelFileError(
             f"{path} is a safetensors file, but not a model of chainrule",
             got=f"{len(tensors)} tensors and no description of a network",
+            line=user_line(),
             remedy="build the network yourself and put the tensors in with set_weights",
         )
     import json
@@ -179,6 +181,7 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
         raise ModelFileError(
             f"{path} has a format that this version of chainrule does not know",
             got=f"format version {version!r}, known is {VERSION}",
+            line=user_line(),
             remedy="use the version of chainrule that wrote it, or a newer one",
         )
     if not whole:
@@ -190,6 +193,7 @@ def _damaged(path: Any, reason: str) -> ModelFileError:
     return ModelFileError(
         f"{path} is not a whole model file",
         got=reason[:300],
+        line=user_line(),
         remedy="use a file that model.save has written; it is damaged, cut off, or something else",
     )
 

@@ -113,6 +113,7 @@ def test_units_of_very_different_size_are_no_copies() -> None:
     assert cr.gradient_health(network([layers[0], last]), X, Y)["dense"].copies == 2
 
 
+@pytest.mark.filterwarnings("ignore:Dense 'dense_1' has one unit and softmax")
 @pytest.mark.parametrize(
     "last", [[nn.Dense(1, "softmax")], [nn.Dense(1), nn.Activation("softmax")]]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -341,3 +342,16 @@ def test_lines_outside_a_terminal(verbose: Any, capsys: pytest.CaptureFixture[st
 def test_a_model_checkpoint_is_told_when_to_save(save_freq: Any) -> None:
     with pytest.raises(ArgumentError, match="save_freq is 'epoch' or a number of steps"):
         ModelCheckpoint("model.safetensors", save_freq=save_freq)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_callbacks_do_not_keep_the_data_when_the_training_is_over(native: bool) -> None:
+    x = np.random.default_rng(0).standard_normal((8, 2))
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=native)
+    callback = EarlyStopping()
+    model.fit(x, x[:, 0], validation_data=(x, x[:, 0]), callbacks=callback, verbose=0)
+    kept = weakref.ref(x)
+    del x
+    assert kept() is None
+    assert callback.params["epochs"] == 1

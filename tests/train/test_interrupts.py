@@ -102,3 +102,14 @@ def test_other_data_are_no_data_to_go_on_with(tmp_path):
     changed[5, 2] += 1e-9
     with pytest.raises(ModelFileError, match="is of another training\n  received: data: "):
         run(changed, False)
+
+
+def test_an_interrupt_while_the_step_is_compiled_ends_the_training(monkeypatch):
+    model = cr.Model([nn.Dense(1)])
+    model.compile("sgd", "mse")
+    with monkeypatch.context() as patch:
+        patch.setattr("chainrule.train.native.native_steps", lambda *args: ctrl_c() or args)
+        history = model.fit(X, Y, epochs=3, verbose=0)
+    assert history.interrupted
+    assert not history.history
+    assert len(model.fit(X, Y, epochs=3, verbose=0).history["loss"]) == 3

@@ -277,6 +277,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         ShapeError, "validation_data does not fit the network: Dense 'dense': the input must have",
         "examples of shape (1,)", "in the same way",
     ),
+    "parameters of another shape": (
+        lambda: setattr(fitted(), "params", {"dense": {"kernel": np.ones((3, 1))}}),
+        ArgumentError, "the parameters are not those of this model",
+        "params['dense']['kernel'] (3, 1)", "params['dense_1']['kernel'] (4, 1)",
+    ),
     "learning rate": (
         lambda: setattr(fitted(), "learning_rate", -1.0),
         ArgumentError, "a learning rate is a number of 0 or more", "-1.0", "0.01",
