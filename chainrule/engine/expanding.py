@@ -12,6 +12,7 @@ from chainrule.engine import (
     convolutions,
     counting,
     filters,
+    matrices,
     rearranging,
     searching,
 )
@@ -108,6 +109,7 @@ EXPANDED: dict[str, Rule] = {
     **convolutions.RULES,
     **counting.RULES,
     **filters.RULES,
+    **matrices.RULES,
     **rearranging.RULES,
     **searching.RULES,
     "round": _round,

@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.engine import padding
 from chainrule.engine.building import Builder
 from chainrule.engine.expanding import EXPANDED
+from chainrule.engine.matrices import several
 from chainrule.engine.program import Op, Program
 from chainrule.graph import Graph, Node
 
@@ -40,14 +41,19 @@ def simplified(graph: Graph) -> Program:
 def operation(
     build: Builder, node: Node, args: Sequence[Any], shape: tuple[int, ...], dtype: Any
 ) -> Any:
-    """What a node does to its arguments, in simpler terms."""
+    """What a node does to its arguments, in simpler terms; a list where there are several."""
     build.node = node
+    name = node.fn.name
+    if name == "pick" and isinstance(args[0], list):
+        return args[0][node.params["k"]]
+    if dtype is None and (found := several(build, name, args)) is not None:
+        return found
     if dtype is None or dtype.kind == "c":  # several results
-        return Op(node.fn.name, tuple(args), node.params, (), np.dtype(object), node)
-    expand = EXPANDED.get(node.fn.name)
+        return Op(name, tuple(args), node.params, (), np.dtype(object), node)
+    expand = EXPANDED.get(name)
     found = expand(build, args, node.params, shape, dtype) if expand is not None else None
     if found is None:
-        found = build.op(node.fn.name, args, shape, dtype, **node.params)
+        found = build.op(name, args, shape, dtype, **node.params)
     return found
 
 

@@ -220,9 +220,15 @@ class NativeSteps:
         else:
             first = block.begin(run.latest)
         last = min(first + self._calls(run, block), block.count)
-        block.go(last)
         done = block.steps(first, last)
         count = sum(len(steps.orders) for steps in done)
+        try:
+            block.go(last)
+        except np.linalg.LinAlgError:
+            if count == 1:
+                raise
+            self._block = None  # less, until the step that fails is by itself
+            return self._pieces(run, count // 2)
         bad = first_not_finite(done, max((last - first) // len(block.calls), 1))
         if bad is not None and count > 1:  # up to that step, which comes by itself
             self._block = None

@@ -100,10 +100,10 @@ def test_loops_are_told_by_how_they_run() -> None:
     assert "1 loop, each one native call" in summary(cumulated, np.ones(5))
     assert "2 loops, each one native call" in summary(cr.grad(cumulated), np.ones(5))
     assert "NumPy" not in summary(cr.grad(cumulated), np.ones(5))
-    solving = lambda a: cr.scan(lambda c, _: (np.linalg.solve(a, c), None), a[0], length=3)[0]  # noqa: E731
-    told = summary(solving, np.eye(3) + 1)
+    sorting = lambda a: cr.scan(lambda c, _: (np.sort(c - a), None), a, length=3)[0]  # noqa: E731
+    told = summary(sorting, np.eye(3) + 1)
     assert "a loop whose steps Python calls, since its body has 1 step by NumPy" in told
-    assert told.endswith("no code: solve")
+    assert told.endswith("no code: argsort")
     branch = summary(lambda x: cr.cond(x > 0, np.sin, np.cos, x), 1.0)
     assert "1 branch" in branch
     assert "NumPy" not in branch

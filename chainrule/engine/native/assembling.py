@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native.groups import Group, Layout
+from chainrule.engine.native.groups import Group
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import REGISTER
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC, SIMPLE, is_number
 from chainrule.engine.program import Op

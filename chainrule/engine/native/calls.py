@@ -1,9 +1,10 @@
 """Calls of a fraction of a microsecond: a program as a built-in function of Python.
 
-Its code takes Python floats and NumPy arrays apart and puts the results together by itself, and
-answers NotImplemented to anything else than what the program was compiled for. Everything that it
-needs of the process (types, functions, constants) is in a table of addresses that Python hands to
-it with each call, so that the code itself can be kept on disk.
+Its code takes Python floats and NumPy arrays apart and puts the results together by itself. It
+answers NotImplemented to anything else than what the program was compiled for, and where a step
+fails: the slower way has the words for it. Everything that it needs of the process (types,
+functions, constants) is in a table of addresses that Python hands to it with each call, so that the
+code itself can be kept on disk.
 """
 
 from __future__ import annotations
@@ -148,7 +149,8 @@ class _Writer:
         results = [(y.kind, y.shape) for y in made.grouping.outputs]
         where = self.storage
         places = where.output_slots, where.constant_slots, where.arena_slot, where.arena_size
-        return f"call {self.kinds} {self.shape} {results} {places} {made.estimate < BRIEF}"
+        fails = bool(where.failures)
+        return f"call {self.kinds} {self.shape} {results} {places} {made.estimate < BRIEF} {fails}"
 
     # The table -------------------------------------------------------------------------------
 
@@ -215,7 +217,7 @@ class _Writer:
         self.table = self._field(own, _DATA)
         self.other = function.append_basic_block("other")
         numbers = b.alloca(DOUBLE, size=len(self.leaves) + len(self.storage.output_slots) + 1)
-        slots = b.alloca(POINTER, size=self.storage.arena_slot + 1)
+        slots = b.alloca(POINTER, size=self.storage.arena_slot + 2)
         self._require(self._is(count, len(self.leaves)))
         self._arguments(args, numbers, slots)
         made = self._results(numbers, slots)
@@ -295,10 +297,13 @@ class _Writer:
         """Go on, or hand on that there is no memory: the error is set, or ``error`` sets it."""
         b, null = self.b, ir.Constant(POINTER, None)
         with b.if_then(b.icmp_unsigned("==", x, null), likely=False):
-            for a in made:
-                if a is not None:
-                    self._call("Py_DecRef", a)
+            self._drop(made)
             b.ret(null if error is None else self._call(error))
+
+    def _drop(self, made: list[ir.Value | None]) -> None:
+        for a in made:
+            if a is not None:
+                self._call("Py_DecRef", a)
 
     def _run(self, slots: ir.Value, made: list[ir.Value | None]) -> None:
         b, size = self.b, self.storage.arena_size
@@ -312,6 +317,9 @@ class _Writer:
             up = b.add(b.ptrtoint(block, I64), _i(ALIGNMENT - 1))
             arena = b.inttoptr(b.and_(up, _i(-ALIGNMENT)), POINTER)
         self._point(slots, self.storage.arena_slot, arena)
+        fails = bool(self.storage.failures)
+        if fails:
+            self._point(slots, self.storage.arena_slot + 1, ir.Constant(POINTER, None))
         brief = self.compiled.estimate < BRIEF
         state = None if brief else self._call("PyEval_SaveThread")
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
@@ -320,6 +328,11 @@ class _Writer:
             self._call("PyEval_RestoreThread", state)
         if block is not None:
             self._call("PyMem_RawFree", block)
+        if fails:
+            number = b.load(b.gep(slots, [_i(self.storage.arena_slot + 1)], POINTER), typ=I64)
+            with b.if_then(b.icmp_signed("!=", number, _i(0)), likely=False):
+                self._drop(made)
+                b.branch(self.other)
 
     def _packed(self, part: Any, made: list[ir.Value | None], numbers: ir.Value) -> ir.Value:
         if isinstance(part, int):

@@ -7,63 +7,35 @@ import ctypes
 import functools
 import itertools
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import gathered, gathers, ir, machine, running, sweeps, tape
+from chainrule.engine.native import gathered, ir, machine, ufuncs
 from chainrule.engine.native.assembling import assembled
+from chainrule.engine.native.frames import Frame
 from chainrule.engine.native.groups import Group, Grouping
-from chainrule.engine.native.loops import Loops
+from chainrule.engine.native.kernels import Kernels, Place
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.numpy_steps import NumpySteps
 from chainrule.engine.native.orders import arrange
-from chainrule.engine.native.pieces import Pieces
 from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
-from chainrule.engine.native.repertoire import RUNNING
-from chainrule.engine.native.rowloops import RowLoops
 from chainrule.engine.native.rows import gather_rows
-from chainrule.engine.native.sharing import own_functions
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
-from chainrule.engine.native.target import I8, I64, TYPES, Target, host
-from chainrule.engine.native.threads import MOST, POOL, alone, barrier, share, worth
+from chainrule.engine.native.target import I8, I64, Target, host
+from chainrule.engine.native.threads import MOST, POOL, barrier, worth
 from chainrule.engine.native.vectors import copy_bytes
-from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, Program
-from chainrule.records import dataclass
 
 POINTER = ir.PointerType()
 PAYS = 700e-6  # seconds of work in one call from which on it pays to wake other threads
 _STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
 _SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the code of a group finds what it needs.
-
-    Attributes:
-        pointer: the address of a stored operation.
-        table, slot, arena: the table of addresses, the address in a slot of it, the address so
-            many bytes from the start of the arena.
-        scratch: the thread's own memory for a group, or what all have in common.
-        part: (thread, threads) where the group is split.
-        wait: writes a barrier.
-    """
-
-    pointer: Callable[[Op], ir.Value]
-    table: ir.Value
-    slot: Callable[[int], ir.Value]
-    arena: Callable[[int], ir.Value]
-    scratch: Callable[[Group], ir.Value]
-    part: tuple[ir.Value, ir.Value] | None
-    wait: Callable[[], None]
 
 
 class Compiled:
@@ -167,12 +139,9 @@ class Compiled:
     def emit(self) -> Iterator[ir.Module]:
         """The LLVM IR, in modules that LLVM can compile side by side."""
         written: set[str] = set()
-        self._kernels: dict[Any, str] = {}
-        self._own = own_functions(self.grouping.groups, self.grouping.layout, self.work.is_split)
-        times = Counter(key for key, _ in self._own.values())
-        repeated = {group for group, (key, _) in self._own.items() if times[key] > 1}
+        self._kernels = Kernels(self.storage, self.work, self.tapes, self.target, self.runners)
         for stretch in self.stretches:
-            pieces = parts(stretch.groups, repeated) if stretch.symbol else []
+            pieces = parts(stretch.groups, self._kernels.repeated) if stretch.symbol else []
             names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
             if len(pieces) == 1:
                 names = [stretch.symbol]
@@ -195,7 +164,13 @@ class Compiled:
         if self.repeats:
             slots = self.storage.output_slots
             until = None if self.until is None else slots[self.until]
-            emit_repeat(self.module, symbol, self._moves(), until)
+            failed = self.storage.arena_slot + 1 if self.storage.failures else None
+            emit_repeat(self.module, symbol, self._moves(), until, failed)
+
+    @functools.cached_property
+    def frame(self) -> Frame:
+        """What a caller has to know."""
+        return self.storage.frame()
 
     def _moves(self) -> list[tuple[int, int]]:
         """(slot, bytes) of what moves on after each step."""
@@ -290,14 +265,14 @@ class Compiled:
         for split, found in itertools.groupby(groups, self.work.is_split):
             if split:
                 for group in found:
-                    self._emit_group(b, group, place)
+                    self._emit(b, group, place)
                     wait()
                 continue
             alone = replace(place, part=None)
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
             with b.if_then(first) if self.storage.threads > 1 else contextlib.nullcontext():
                 for group in found:
-                    self._emit_group(b, group, alone)
+                    self._emit(b, group, alone)
             wait()
         if copies:
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
@@ -307,128 +282,10 @@ class Compiled:
         b.ret_void()
         entry.branch(start)
 
-    def _emit_own(self, b: ir.Builder, group: Group, place: Place) -> None:
-        """Call the function of a loop, which all that are like it share."""
-        key, roots = self._own[group]
-        name = self._kernels.setdefault(key, f"kernel_{len(self._kernels)}")
-        part = place.part or ()
-        types = [POINTER] * len(roots) + [I64] * len(part)
-        function, is_new = self.module.shared(name, ir.FunctionType(ir.VoidType(), types))
-        if is_new:
-            inner = ir.Builder(function.append_basic_block())
-            own = {
-                root: inner.gep(x, [ir.Constant(I64, -start)], source_etype=TYPES[root.kind])
-                for (root, start), x in zip(roots, function.args, strict=False)
-            }
-            given = inner, group, self.grouping.layout, own.__getitem__, self.target
-            if group.kind == "rows":
-                RowLoops(*given, tuple(function.args[len(roots) :])).emit()
-            else:
-                Loops(*given).emit()
-            inner.ret_void()
-        addresses = [
-            b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
-            for root, start in roots
-        ]
-        b.call(function, [*addresses, *part])
-
-    def _emit_group(self, b: ir.Builder, group: Group, place: Place) -> None:
-        pointer = place.pointer
+    def _emit(self, b: ir.Builder, group: Group, place: Place) -> None:
         if self._comments:
             comment(b, group)
-        if group.kind == "product":
-            self._emit_product(b, group, place)
-        elif group.kind == "stack":
-            self._emit_stack(b, group, place)
-        elif group.kind == "take":
-            op = group.ops[0]
-            given = [pointer(self.grouping.layout(a).root) for a in op.args]
-            lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
-            move = running.run if op.name in RUNNING else gathers.move
-            move(b, op, given, pointer(op), lanes, place.part)
-        elif group.kind == "tape":
-            self._emit_tape(b, group, place)
-        elif group in self._own:
-            self._emit_own(b, group, place)
-        else:
-            layout, part, wait = self.grouping.layout, place.part, place.wait
-            if self.work.in_pieces(group):
-                scratch = place.scratch(group)
-                Pieces(b, group, layout, pointer, self.target, part, wait, scratch).emit()
-            else:
-                Loops(b, group, layout, pointer, self.target, part, wait).emit()
-
-    def _emit_product(self, b: ir.Builder, group: Group, place: Place) -> None:
-        from chainrule.engine.native.epilogues import Epilogue
-
-        head = group.head
-        assert head is not None
-        layout, pointer = self.grouping.layout, place.pointer
-        spec = self.work.spec(group)
-        epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
-        operands = [pointer(op) for op in epilogue.operands] if epilogue else []
-        begin = [pointer(layout(a).root) for a in head.args[2:]]  # of gathered rows
-        extra = [POINTER] * len(begin + operands)
-        scratch = place.scratch(group)
-        out = pointer(head) if head in group.stored else scratch
-        begins = next((s for s in self.storage.sweeps if s.first is group), None)
-        ends = next((s for s in self.storage.sweeps if s.second is group), None)
-        if ends is not None:
-            function = sweeps.emit_end(self.module, ends, self.target, epilogue, extra)
-            sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
-            b.call(function, [sums, sums, out, none, none, scratch, *operands])
-            return
-        function = spec.emit(self.module, f"product_{group.index}", self.target, epilogue, extra)
-
-        given = [self._address(b, a, place) for a in head.args[:2]]
-
-        def run(first: ir.Value, last: ir.Value) -> None:
-            b.call(function, [*given, out, first, last, scratch, *begin, *operands])
-
-        if begins is not None:
-            sums = place.arena(self.storage.sums[begins])
-            others = pointer(begins.r), self._address(b, begins.x, place), sums
-            sweeps.emit_sweep(b, begins, self.target, run, others, place.part)
-            return
-        parts, unit, whole = spec.parts(self.target)
-        if place.part is None:
-            run(ir.Constant(I64, 0), ir.Constant(I64, whole))
-        else:
-            first, last = share(b, parts, *place.part)
-            end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
-            last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
-            run(b.mul(first, ir.Constant(I64, unit)), last)
-        if isinstance(spec, WeightCorrelation) and self.work.in_pieces(group):
-            name = f"product_{group.index}_end"
-            function = spec.emit_end(self.module, name, self.target, epilogue, extra)
-            with alone(b, place.part, place.wait):
-                run(ir.Constant(I64, 0), ir.Constant(I64, 0))
-
-    def _emit_stack(self, b: ir.Builder, group: Group, place: Place) -> None:
-        head, layout = group.ops[0], self.grouping.layout
-        operands = [self._address(b, a, place) for a in head.args]
-        given = operands[0], operands[1], place.pointer(layout(head).root)
-        name = f"product_{group.index}"
-        stack = self.work.stack(group)
-        stack.emit(b, name, self.target, given, place.scratch(group), place.part)
-
-    def _address(self, b: ir.Builder, a: Op, place: Place) -> ir.Value:
-        """Of the first element of an operand."""
-        layout = self.grouping.layout(a)
-        offset = ir.Constant(I64, layout.offset * a.dtype.itemsize)
-        return b.gep(place.pointer(layout.root), [offset], source_etype=I8)
-
-    def _emit_tape(self, b: ir.Builder, group: Group, place: Place) -> None:
-        made, at = self.tapes[group], self.storage.tape_slots[group]
-        registers = place.arena(self.storage.registers[group])
-        if made.pool.size:
-            copy_bytes(b, place.slot(at + 1), registers, made.pool.size)
-        words = self.storage.constants[self.storage.constant_slots.index(at)]
-        name = f"tape_{group.index}"
-        kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
-        run = self.module.declared(name, kind)
-        self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
-        b.call(run, [place.slot(at), registers, place.table])
+        self._kernels.emit(b, group, place)
 
     # Running ---------------------------------------------------------------------------------
 
@@ -454,29 +311,32 @@ class Compiled:
             outputs.append(y)
         arrays += self.storage.constants
         start = -address_of(arena) % ALIGNMENT
-        pointers = (*map(address_of, arrays), address_of(arena) + start)
+        pointers = (*map(address_of, arrays), address_of(arena) + start, 0)
         table = (ctypes.c_uint64 * len(pointers))(*pointers)
         where = ctypes.addressof(table)
         if around is None and self.is_native and not self.splits:
             self._functions[0](where, 0, 1, 0)
+            if table[-1]:
+                self._check(table)
         else:
             with np.errstate(all="ignore"):
-                self._stretch_by_stretch(where, arrays, arena[start:], around)
+                self._stretch_by_stretch(table, arrays, arena[start:], around)
         self._arenas.append(arena)
         return [x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in outputs]
 
     def _stretch_by_stretch(
         self,
-        table: int,
+        table: Any,
         arrays: list[np.ndarray],
         arena: np.ndarray,
         around: Callable[[int, Any], None] | None,
     ) -> None:
         results: dict[Op, Any] = {}
+        where = ctypes.addressof(table)
         rows = zip(self.stretches, self._functions, self._shares, strict=True)
         for number, (stretch, function, threads) in enumerate(rows):
             if function is not None:
-                run = functools.partial(self.threaded, function, table, most=threads)
+                run = functools.partial(self.threaded, function, where, most=threads)
             else:
                 group = stretch.groups[0]
                 run = functools.partial(self._numpy.run, group, arrays, arena, results)
@@ -484,6 +344,14 @@ class Compiled:
                 run()
             else:
                 around(number, run)
+            if table[-1]:
+                self._check(table)
+
+    def _check(self, table: Any) -> None:
+        """Raise what NumPy raises where a step has failed, whose number is the last word."""
+        for op, number in self.storage.failures.items():
+            if number == table[-1]:
+                raise ufuncs.error_of(op)
 
     def threaded(self, function: Any, *given: int, most: int = MOST) -> None:
         """Run a function of (…, thread, threads, barrier) in as many threads as pay."""

@@ -211,7 +211,7 @@ class _Run:
 
     def __init__(self, step: Compiled, repeat: Any, arrays: Sequence[np.ndarray]) -> None:
         self._step, self._repeat, self._arrays = step, repeat, arrays
-        self.table, self._arena = step.storage.frame().table()
+        self.table, self._arena = step.frame.table()
         for k, x in enumerate(arrays):
             self.table[k] = address_of(x)
 
@@ -222,6 +222,7 @@ class _Run:
             self._step.threaded(self._repeat, where, count)
         else:
             self._repeat(where, count, 0, 1, 0)
+        self._step.frame.check(self.table)
 
 
 def _pieces() -> Iterator[int]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir, randoms
-from chainrule.engine.native.groups import Group, Layout, in_registers, read_by
+from chainrule.engine.native.groups import Group, in_registers, read_by
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.repertoire import DRAWS
 from chainrule.engine.native.target import I1, I32, I64, TYPES, Target

@@ -30,6 +30,8 @@ class Frame:
         constants, constant_slots: arrays that the code reads, and where their addresses stand.
         arena_slot, arena_size: the place of the arena's address, the last in the table; its bytes.
         threads: at most so many threads may run the code.
+        failures: what is said where a step fails. If there are any, the table has one word more:
+            the number of the first step that has failed, from 1 on.
     """
 
     inputs: tuple[Given, ...]
@@ -39,15 +41,25 @@ class Frame:
     arena_slot: int
     arena_size: int
     threads: int
+    failures: tuple[str, ...]
 
     def table(self) -> tuple[Any, np.ndarray]:
         """A table that has the constants and a new arena, and that arena, which is to be kept."""
         arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
-        table = (ctypes.c_uint64 * (self.arena_slot + 1))()
+        table = (ctypes.c_uint64 * (self.arena_slot + 1 + bool(self.failures)))()
         for slot, x in zip(self.constant_slots, self.constants, strict=True):
             table[slot] = address_of(x)
         table[self.arena_slot] = -(-address_of(arena) // ALIGNMENT) * ALIGNMENT
         return table, arena
+
+    def check(self, table: Any) -> None:
+        """Raise what NumPy raises where a step has failed.
+
+        Raises:
+            LinAlgError: it has.
+        """
+        if self.failures and table[self.arena_slot + 1]:
+            raise np.linalg.LinAlgError(self.failures[table[self.arena_slot + 1] - 1])
 
 
 __all__ = ["Frame", "Given"]

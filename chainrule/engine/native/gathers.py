@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.groups import Layout
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.target import I1, I64, TYPES
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import copy_bytes, counted, gathered, ranged

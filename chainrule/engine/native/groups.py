@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from chainrule.engine.native import ufuncs
+from chainrule.engine.native.layouts import Layout, Shape, matrices_of, squeezed
 from chainrule.engine.native.repertoire import (
     CORRELATIONS,
     DTYPES,
@@ -35,7 +37,6 @@ from chainrule.engine.native.repertoire import (
 from chainrule.engine.program import RECORDS, Op, Program, as_ranges, contiguous
 from chainrule.records import dataclass
 
-Shape = tuple[int, ...]
 VIEWS = frozenset(
     {"reshape", "transpose", "broadcast_to", "getitem", "flip", "diagonal", "windows"}
 )
@@ -44,50 +45,12 @@ MOST = 60  # operations in one loop
 UNROLLED = 0.2  # seconds of compiling steps on single numbers, above which they go to a tape
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a value lies in memory: the operation whose memory it is, the first element, the strides.
-
-    Attributes:
-        root: the operation that is stored, with its elements in C order.
-        offset: the position of the first element.
-        shape, strides: as NumPy's, with strides counted in elements.
-    """
-
-    root: Op
-    offset: int
-    shape: Shape
-    strides: tuple[int, ...]
-
-    def broadcast(self, shape: Shape) -> Layout:
-        if shape == self.shape and 1 not in shape:
-            return self
-        missing = len(shape) - len(self.shape)
-        strides = (0,) * missing + tuple(
-            0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)
-        )
-        return Layout(self.root, self.offset, shape, strides)
-
-    def is_flat(self) -> bool:
-        """Is it the root from the first element to the last, in order?"""
-        step = 1
-        for n, s in zip(reversed(self.shape), reversed(self.strides), strict=True):
-            if n > 1 and s != step:
-                return False
-            step *= n
-        return self.offset == 0 and step == self.root.size
-
-
-def squeezed(shape: Shape) -> Shape:
-    return tuple(n for n in shape if n != 1)
-
-
 @dataclass(eq=False)
 class Group:
     """One kernel.
 
     Attributes:
-        kind: "loop", "rows", "product", "stack", "take", "tape" or "numpy".
+        kind: "loop", "rows", "product", "stack", "take", "tape", "ufunc" or "numpy".
         index: its position in the order.
         space: what it works through.
         ops: its operations, in order.
@@ -219,6 +182,8 @@ class Grouping:
             self.place[op] = group.index
         elif is_list(op):
             self._on_tape(op)
+        elif "ufunc" in op.params:
+            self._ufunc(op)
         elif supported(op):
             if op.name == "matmul":
                 self._product(op)
@@ -290,6 +255,18 @@ class Grouping:
     def _take(self, op: Op) -> None:
         op.args = tuple(self._flat(a) for a in op.args)
         self._alone(op, "take")
+
+    def _ufunc(self, op: Op) -> None:
+        terms = ufuncs.core(op.params["ufunc"])
+        in_place = op.params["ufunc"] == ufuncs.IN_PLACE
+        op.args = tuple(
+            self._flat(a) if in_place or self._stack(a, len(term)) is None else a
+            for a, term in zip(op.args, terms, strict=False)
+        )
+        self._alone(op, "ufunc")
+
+    def _stack(self, a: Op, inner: int) -> Any:
+        return ufuncs.strides_of(a.shape, self.layouts[a].strides, inner)
 
     def _product(self, op: Op) -> None:
         pair = [
@@ -463,23 +440,6 @@ def in_registers(group: Group, layout: Layout, reader: Op, k: int) -> bool:
     return here and beside(group, layout, reader, k)
 
 
-def matrix_of(layout: Layout) -> tuple[bool, int] | None:
-    """(transposed, leading dimension) of a matrix that a product can read as it lies, or None."""
-    if len(layout.shape) != 2:
-        return None
-    (m, n), (s, t) = layout.shape, layout.strides
-    if (t == 1 or n == 1) and (s == n or m == 1):
-        return False, n
-    if (s == 1 or m == 1) and (t == m or n == 1):
-        return True, m
-    return None
-
-
-def matrices_of(layout: Layout) -> tuple[bool, int] | None:
-    """The same of each matrix of a stack; they may lie anywhere."""
-    return matrix_of(Layout(layout.root, 0, layout.shape[-2:], layout.strides[-2:]))
-
-
 def _params(op: Op) -> dict[str, Any]:
     return {"shape": op.shape} if op.name == "broadcast_to" else op.params
 
@@ -487,13 +447,8 @@ def _params(op: Op) -> dict[str, Any]:
 __all__ = [
     "Group",
     "Grouping",
-    "Layout",
-    "Shape",
     "beside",
     "in_registers",
-    "matrices_of",
-    "matrix_of",
     "read_by",
     "space_of",
-    "squeezed",
 ]

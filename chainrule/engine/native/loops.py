@@ -15,10 +15,8 @@ from typing import Any
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.accesses import Access, Reduction
 from chainrule.engine.native.gathers import taken
-from chainrule.engine.native.groups import (
-    Group,
-    Layout,
-)
+from chainrule.engine.native.groups import Group
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.nests import Nest
 from chainrule.engine.native.operations import combined, compute, identity, number
 from chainrule.engine.native.reaching import Reach

@@ -9,14 +9,8 @@ from typing import Any
 
 from chainrule.engine.native import randoms
 from chainrule.engine.native.accesses import Access, Reduction, bounds_of
-from chainrule.engine.native.groups import (
-    Group,
-    Layout,
-    in_registers,
-    read_by,
-    space_of,
-    squeezed,
-)
+from chainrule.engine.native.groups import Group, in_registers, read_by, space_of
+from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS, reads_beside
 from chainrule.engine.native.target import Target
 from chainrule.engine.program import Op, contiguous

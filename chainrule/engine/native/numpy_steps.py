@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine.native.groups import Group, Grouping, Layout
+from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.program import RECORDS, Op
+from chainrule.graph import evaluation_error
 
 
 class Place(NamedTuple):
@@ -71,10 +73,17 @@ class NumpySteps:
         step = self._steps.get(group)
         if step is None:
             step = self._steps[group] = self._prepared(group)
-        value = step.function([
+        args = [
             a.array(arrays, arena) if type(a) is Place else results[a] if type(a) is Op else a
             for a in step.args
-        ])  # fmt: skip
+        ]
+        try:
+            value = step.function(args)
+        except np.linalg.LinAlgError as error:
+            node = step.op.node
+            if node is None:
+                raise
+            raise evaluation_error(node.fn, args, error, node.code, node.lasti) from error
         if step.result is None:
             results[step.op] = value
         else:

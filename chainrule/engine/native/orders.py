@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chainrule.engine.native.groups import Group, Grouping, Layout, squeezed
+from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.recomputing import CHEAP, GROUP
 from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.program import Op, contiguous

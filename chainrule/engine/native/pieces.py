@@ -11,7 +11,8 @@ from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
-from chainrule.engine.native.groups import Group, Layout
+from chainrule.engine.native.groups import Group
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.loops import Loops, Turn
 from chainrule.engine.native.operations import combined, identity
 from chainrule.engine.native.repertoire import REDUCTIONS

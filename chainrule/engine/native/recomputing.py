@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from chainrule.engine.native.groups import Group, Grouping, Layout, beside, in_registers, squeezed
+from chainrule.engine.native.groups import Group, Grouping, beside, in_registers
+from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.repertoire import COMPARISONS, LOGIC
 from chainrule.engine.program import Op, contiguous
 

@@ -12,7 +12,11 @@ POINTER = ir.PointerType()
 
 
 def emit_repeat(
-    module: ir.Module, step: str, moves: Sequence[tuple[int, int]], until: int | None
+    module: ir.Module,
+    step: str,
+    moves: Sequence[tuple[int, int]],
+    until: int | None,
+    failed: int | None,
 ) -> None:
     """``void repeat(table, count, thread, threads, sync)``: steps, each with what comes next.
 
@@ -21,6 +25,7 @@ def emit_repeat(
         step: the name of the function that does one step.
         moves: (slot, bytes) of the addresses in the table that move on after each step.
         until: the slot of a truth value that lets it go on, or None.
+        failed: the slot that is not 0 once a step has failed, which ends it, or None.
     """
     kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER])
     function = ir.Function(module, kind, "repeat")
@@ -42,6 +47,9 @@ def emit_repeat(
     if until is not None:
         truth = b.load(b.load(_place(b, table, until), typ=POINTER), typ=I8)
         goes_on = b.icmp_unsigned("!=", truth, ir.Constant(I8, 0))
+    if failed is not None:
+        number = b.load(_place(b, table, failed), typ=I64)
+        goes_on = b.and_(goes_on, b.icmp_signed("==", number, ir.Constant(I64, 0)))
     b.call(wait, [sync, threads])
     following = b.add(i, ir.Constant(I64, 1))
     i.add_incoming(ir.Constant(I64, 0), entry)

@@ -22,7 +22,7 @@ class Kernel:
     """One kernel.
 
     Attributes:
-        kind: "product", "loop", "take" or "numpy".
+        kind: "product", "loop", "take", "ufunc" (a loop of NumPy's) or "numpy".
         space: what it works through.
         steps: the elementary functions in it.
         line: the user's line that its first step comes from.
@@ -30,7 +30,8 @@ class Kernel:
         bytes: what it reads and writes.
         seconds: how long it takes, measured in one thread or as many as it is split among.
         estimate: the least time that one thread needs, by the processor's roofline; for a tape
-            what its instructions take; None for NumPy's steps.
+            what its instructions take, for a loop of NumPy's about what it takes; None for steps
+            that NumPy does.
     """
 
     kind: str
@@ -152,8 +153,8 @@ def _least(group: Group, compiled: Compiled, work: int, size: int) -> float | No
     """The least time for a kernel. A function counts for as many operations as its polynomial."""
     if group.kind == "numpy":
         return None
-    if group.kind == "tape":
-        return compiled.tapes[group].seconds
+    if group.kind in ("tape", "ufunc"):
+        return compiled.work.seconds(group)
     extra = sum(math.prod(space_of(op)) for op in group.ops[1:] if op.name not in SIMPLE)
     narrow = all(op.kind != "float64" for op in group.ops)
     dtype = "float32" if narrow else "float64"

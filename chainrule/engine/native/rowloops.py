@@ -15,7 +15,8 @@ from typing import Any
 from chainrule.engine.native import ir, rows
 from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.gathers import taken
-from chainrule.engine.native.groups import Group, Layout, read_by, space_of
+from chainrule.engine.native.groups import Group, read_by, space_of
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.reaching import Reach
 from chainrule.engine.native.repertoire import REDUCTIONS, is_gather

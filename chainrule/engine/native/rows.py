@@ -14,7 +14,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from chainrule.engine.native.groups import Group, Grouping, Shape, read_by, space_of, squeezed
+from chainrule.engine.native.groups import Group, Grouping, read_by, space_of
+from chainrule.engine.native.layouts import Shape, squeezed
 from chainrule.engine.native.orders import number
 from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS, SIMPLE
 from chainrule.engine.program import Op

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.engine.native.groups import Group, Layout, in_registers
+from chainrule.engine.native.groups import Group, in_registers
+from chainrule.engine.native.layouts import Layout
 from chainrule.engine.program import Op, key_of
 
 OUTSIDE = ("value", "kept", "name")  # parameters that the code does not depend on

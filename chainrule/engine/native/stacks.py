@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.groups import Layout, matrices_of
+from chainrule.engine.native.layouts import Layout, matrices_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.target import I8, I64, Target
 from chainrule.engine.native.threads import share

@@ -230,6 +230,7 @@ class Stepper:
     def go(self, count: int) -> None:
         """Do the next ``count`` steps of those that were begun."""
         POOL.run(partial(self._work, count), self.plan.frame.threads)
+        self.plan.frame.check(self._table)
 
     def mark(self) -> None:
         """Remember which step is the next."""

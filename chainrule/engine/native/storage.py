@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import sweeps
+from chainrule.engine.native import sweeps, ufuncs
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.frames import Frame, Given
-from chainrule.engine.native.groups import Group, Grouping, Layout, beside, space_of, squeezed
+from chainrule.engine.native.groups import Group, Grouping, beside, space_of
+from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.memory import Span, place, rounded
 from chainrule.engine.native.repertoire import REDUCTIONS
 from chainrule.engine.native.threads import most
@@ -36,6 +37,9 @@ class Storage:
         copies: (output, input) where the output is to be copied to the input at the end.
         constants, constant_slots: arrays that the code reads, and their slots.
         tape_slots: of the instructions of a tape; its constants come next.
+        loop_slots: of the loops of NumPy's functions.
+        failures: the steps that may fail, with their numbers from 1 on. If there are any, the word
+            behind the arena's is the number of the first that has failed, or 0, as it was given.
         arena_slot, arena_size: of the arena, which is the last in the table; its bytes.
         offsets, registers, sums: places in the arena: of operations, of the registers of tapes, of
             the sums of sweeps.
@@ -57,6 +61,13 @@ class Storage:
         self.constants: list[np.ndarray] = []
         self.constant_slots: list[int] = []
         self.tape_slots: dict[Group, int] = {}
+        self.loop_slots: dict[str, int] = {}
+        fallible = [
+            group.ops[0]
+            for group in grouping.groups
+            if group.kind == "ufunc" and ufuncs.may_fail(group.ops[0])
+        ]
+        self.failures = {op: number for number, op in enumerate(fallible, 1)}
         self.heirs: dict[Op, Op] = {}
         count = self._give_slots(donated)
         count = self._give_constants(tapes, count)
@@ -105,6 +116,12 @@ class Storage:
             self.constant_slots += [count, count + 1]
             self.constants += [made.words, made.pool]
             count += 2
+        names = [g.ops[0].params["ufunc"] for g in self.grouping.groups if g.kind == "ufunc"]
+        for name in dict.fromkeys(names):
+            self.loop_slots[name] = count
+            self.constant_slots.append(count)
+            self.constants.append(ufuncs.loop(name))
+            count += 1
         return count
 
     def _give_places(self, tapes: Mapping[Group, Tape], work: Work) -> None:
@@ -211,6 +228,7 @@ class Storage:
             tuple(Given(k, y.shape, y.dtype) if k >= 0 else y for y, k in outputs),
             tuple(self.constants), tuple(self.constant_slots),
             self.arena_slot, self.arena_size, self.threads,
+            tuple(str(ufuncs.error_of(op)) for op in self.failures),
         )  # fmt: skip
 
     def where(self, op: Op) -> tuple[int, int]:

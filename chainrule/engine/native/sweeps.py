@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.groups import Group, Grouping, matrix_of
+from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.layouts import matrix_of
 from chainrule.engine.native.target import I64, Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from chainrule.engine.native import pieces
+from chainrule.engine.native import pieces, ufuncs
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
-from chainrule.engine.native.groups import Group, Grouping, matrix_of, space_of
+from chainrule.engine.native.groups import Group, Grouping, space_of
+from chainrule.engine.native.layouts import matrix_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.repertoire import REDUCTIONS, SIMPLE
 from chainrule.engine.native.running import shared_rows
@@ -107,6 +108,8 @@ class Work:
             return max(vectors * PRODUCT, moved * BYTE) + self._steps(group.ops[1:])
         if group.kind == "tape":
             return self.tapes[group].seconds
+        if group.kind == "ufunc":
+            return ufuncs.seconds(group.ops[0])
         size = max((math.prod(space_of(op)) for op in group.ops), default=0)
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])

@@ -1,0 +1,219 @@
+"""The code of each kernel, which is written where it stands in its function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.engine.native import gathers, ir, machine, running, sweeps, tape, ufuncs
+from chainrule.engine.native.assembling import Tape
+from chainrule.engine.native.groups import Group
+from chainrule.engine.native.loops import Loops
+from chainrule.engine.native.pieces import Pieces
+from chainrule.engine.native.repertoire import RUNNING
+from chainrule.engine.native.rowloops import RowLoops
+from chainrule.engine.native.sharing import own_functions
+from chainrule.engine.native.storage import Storage
+from chainrule.engine.native.target import I8, I64, TYPES, Target
+from chainrule.engine.native.threads import alone, share
+from chainrule.engine.native.vectors import copy_bytes
+from chainrule.engine.native.weight_correlations import WeightCorrelation
+from chainrule.engine.native.work import Work
+from chainrule.engine.program import Op
+from chainrule.records import dataclass
+
+POINTER = ir.PointerType()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the code of a group finds what it needs.
+
+    Attributes:
+        pointer: the address of a stored operation.
+        table, slot, arena: the table of addresses, the address in a slot of it, the address so
+            many bytes from the start of the arena.
+        scratch: the thread's own memory for a group, or what all have in common.
+        part: (thread, threads) where the group is split.
+        wait: writes a barrier.
+    """
+
+    pointer: Callable[[Op], ir.Value]
+    table: ir.Value
+    slot: Callable[[int], ir.Value]
+    arena: Callable[[int], ir.Value]
+    scratch: Callable[[Group], ir.Value]
+    part: tuple[ir.Value, ir.Value] | None
+    wait: Callable[[], None]
+
+
+class Kernels:
+    """Writes the code of the groups of a program.
+
+    Args:
+        storage: where the values lie.
+        work: what the groups have to do.
+        tapes: the instructions of groups of single numbers.
+        target: the processor.
+        runners: gets the code that tapes call, by the names under which they do.
+
+    Attributes:
+        repeated: groups that share a function with others.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        work: Work,
+        tapes: Mapping[Group, Tape],
+        target: Target,
+        runners: dict[str, machine.Code],
+    ) -> None:
+        self.storage, self.work, self.tapes = storage, work, tapes
+        self.target, self.runners = target, runners
+        self.grouping = storage.grouping
+        self._own = own_functions(self.grouping.groups, self.grouping.layout, work.is_split)
+        times = Counter(key for key, _ in self._own.values())
+        self.repeated = {group for group, (key, _) in self._own.items() if times[key] > 1}
+        self._names: dict[Any, str] = {}  # of functions that are written already
+
+    def emit(self, b: ir.Builder, group: Group, place: Place) -> None:
+        """Write the code of a group."""
+        pointer = place.pointer
+        if group.kind == "product":
+            self._emit_product(b, group, place)
+        elif group.kind == "stack":
+            self._emit_stack(b, group, place)
+        elif group.kind == "take":
+            op = group.ops[0]
+            given = [pointer(self.grouping.layout(a).root) for a in op.args]
+            lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
+            move = running.run if op.name in RUNNING else gathers.move
+            move(b, op, given, pointer(op), lanes, place.part)
+        elif group.kind == "tape":
+            self._emit_tape(b, group, place)
+        elif group.kind == "ufunc":
+            self._emit_ufunc(b, group.ops[0], place)
+        elif group in self._own:
+            self._emit_own(b, group, place)
+        else:
+            layout, part, wait = self.grouping.layout, place.part, place.wait
+            if self.work.in_pieces(group):
+                scratch = place.scratch(group)
+                Pieces(b, group, layout, pointer, self.target, part, wait, scratch).emit()
+            else:
+                Loops(b, group, layout, pointer, self.target, part, wait).emit()
+
+    def _emit_own(self, b: ir.Builder, group: Group, place: Place) -> None:
+        """Call the function of a loop, which all that are like it share."""
+        key, roots = self._own[group]
+        name = self._names.setdefault(key, f"kernel_{len(self._names)}")
+        part = place.part or ()
+        types = [POINTER] * len(roots) + [I64] * len(part)
+        function, is_new = b.module.shared(name, ir.FunctionType(ir.VoidType(), types))
+        if is_new:
+            inner = ir.Builder(function.append_basic_block())
+            own = {
+                root: inner.gep(x, [ir.Constant(I64, -start)], source_etype=TYPES[root.kind])
+                for (root, start), x in zip(roots, function.args, strict=False)
+            }
+            given = inner, group, self.grouping.layout, own.__getitem__, self.target
+            if group.kind == "rows":
+                RowLoops(*given, tuple(function.args[len(roots) :])).emit()
+            else:
+                Loops(*given).emit()
+            inner.ret_void()
+        addresses = [
+            b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
+            for root, start in roots
+        ]
+        b.call(function, [*addresses, *part])
+
+    def _emit_product(self, b: ir.Builder, group: Group, place: Place) -> None:
+        from chainrule.engine.native.epilogues import Epilogue
+
+        head = group.head
+        assert head is not None
+        layout, pointer = self.grouping.layout, place.pointer
+        spec = self.work.spec(group)
+        epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
+        operands = [pointer(op) for op in epilogue.operands] if epilogue else []
+        begin = [pointer(layout(a).root) for a in head.args[2:]]  # of gathered rows
+        extra = [POINTER] * len(begin + operands)
+        scratch = place.scratch(group)
+        out = pointer(head) if head in group.stored else scratch
+        begins = next((s for s in self.storage.sweeps if s.first is group), None)
+        ends = next((s for s in self.storage.sweeps if s.second is group), None)
+        if ends is not None:
+            function = sweeps.emit_end(b.module, ends, self.target, epilogue, extra)
+            sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
+            b.call(function, [sums, sums, out, none, none, scratch, *operands])
+            return
+        function = spec.emit(b.module, f"product_{group.index}", self.target, epilogue, extra)
+
+        given = [self._address(b, a, place) for a in head.args[:2]]
+
+        def run(first: ir.Value, last: ir.Value) -> None:
+            b.call(function, [*given, out, first, last, scratch, *begin, *operands])
+
+        if begins is not None:
+            sums = place.arena(self.storage.sums[begins])
+            others = pointer(begins.r), self._address(b, begins.x, place), sums
+            sweeps.emit_sweep(b, begins, self.target, run, others, place.part)
+            return
+        parts, unit, whole = spec.parts(self.target)
+        if place.part is None:
+            run(ir.Constant(I64, 0), ir.Constant(I64, whole))
+        else:
+            first, last = share(b, parts, *place.part)
+            end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
+            last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
+            run(b.mul(first, ir.Constant(I64, unit)), last)
+        if isinstance(spec, WeightCorrelation) and self.work.in_pieces(group):
+            name = f"product_{group.index}_end"
+            function = spec.emit_end(b.module, name, self.target, epilogue, extra)
+            with alone(b, place.part, place.wait):
+                run(ir.Constant(I64, 0), ir.Constant(I64, 0))
+
+    def _emit_stack(self, b: ir.Builder, group: Group, place: Place) -> None:
+        head, layout = group.ops[0], self.grouping.layout
+        operands = [self._address(b, a, place) for a in head.args]
+        given = operands[0], operands[1], place.pointer(layout(head).root)
+        name = f"product_{group.index}"
+        stack = self.work.stack(group)
+        stack.emit(b, name, self.target, given, place.scratch(group), place.part)
+
+    def _address(self, b: ir.Builder, a: Op, place: Place) -> ir.Value:
+        """Of the first element of an operand."""
+        layout = self.grouping.layout(a)
+        offset = ir.Constant(I64, layout.offset * a.dtype.itemsize)
+        return b.gep(place.pointer(layout.root), [offset], source_etype=I8)
+
+    def _emit_ufunc(self, b: ir.Builder, op: Op, place: Place) -> None:
+        storage, status = self.storage, None
+        if op in storage.failures:
+            slot = ir.Constant(I64, storage.arena_slot + 1)
+            status = b.gep(place.table, [slot], source_etype=POINTER), storage.failures[op]
+        given = []
+        for a, term in zip(op.args, ufuncs.core(op.params["ufunc"]), strict=False):
+            strides = ufuncs.strides_of(a.shape, self.grouping.layout(a).strides, len(term))
+            size = a.dtype.itemsize
+            given.append((self._address(b, a, place), tuple(s * size for s in strides)))
+        cell = place.slot(storage.loop_slots[op.params["ufunc"]])
+        ufuncs.call(b, op, given, place.pointer(op), cell, status, self._names)
+
+    def _emit_tape(self, b: ir.Builder, group: Group, place: Place) -> None:
+        made, at = self.tapes[group], self.storage.tape_slots[group]
+        registers = place.arena(self.storage.registers[group])
+        if made.pool.size:
+            copy_bytes(b, place.slot(at + 1), registers, made.pool.size)
+        words = self.storage.constants[self.storage.constant_slots.index(at)]
+        name = f"tape_{group.index}"
+        kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
+        run = b.module.declared(name, kind)
+        self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
+        b.call(run, [place.slot(at), registers, place.table])
+
+
+__all__ = ["Kernels", "Place"]
