@@ -89,3 +89,28 @@ def test_a_program_of_thousands_of_kernels_compiles() -> None:
     expected = cr.value_and_grad(f)(u)
     np.testing.assert_allclose(value, expected[0], rtol=1e-12)
     np.testing.assert_allclose(gradient, expected[1], rtol=1e-11)
+
+
+def test_equal_products_are_written_once() -> None:
+    """Rows of the data are read at different places by what follows the product."""
+
+    def f(w: Any, xs: Any) -> Any:
+        h = xs[0]
+        for x in xs[1:]:
+            h = np.tanh(h @ w + x)
+        return np.sum(h * h)
+
+    rng = np.random.default_rng(4)
+    w, xs = rng.standard_normal((5, 5)), rng.standard_normal((30, 4, 5))
+    written = []
+    for count in (10, 30):
+        compiled = cr.compile(cr.value_and_grad(f, (0, 1)))
+        value, gradients = compiled(w, xs[:count])
+        expected = cr.value_and_grad(f, (0, 1))(w, xs[:count])
+        np.testing.assert_allclose(value, expected[0], rtol=1e-12)
+        for mine, other in zip(gradients, expected[1], strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-11, atol=1e-13)
+        source = compiled.source()
+        written.append(source.count('define void @"product_'))
+        assert source.count('call void @"product_') >= 3 * (count - 2)
+    assert written[0] == written[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir, randoms
@@ -25,14 +25,21 @@ class Epilogue:
         group: a product group.
         layout: the layout of each operation.
         target: the processor.
+        starts: so many elements of an operation lie before the address that is given for it.
 
     Attributes:
         operands: the stored operations whose addresses the code takes as extra arguments.
         weight: how many operations there are.
     """
 
-    def __init__(self, group: Group, layout: Callable[[Op], Layout], target: Target) -> None:
-        self.group, self.layout, self.target = group, layout, target
+    def __init__(
+        self,
+        group: Group,
+        layout: Callable[[Op], Layout],
+        target: Target,
+        starts: Mapping[Op, int],
+    ) -> None:
+        self.group, self.layout, self.target, self.starts = group, layout, target, starts
         assert group.head is not None
         m, n = group.head.shape
         # The one column of a matrix product is written along its rows.
@@ -72,7 +79,10 @@ class Epilogue:
     ) -> None:
         """Compute and store for the elements from (row, column) on."""
         extra = function.args[len(function.args) - len(self.operands) :]
-        address = dict(zip(self.operands, extra, strict=True))
+        address = {
+            op: b.gep(x, [ir.Constant(I64, -self.starts.get(op, 0))], source_etype=TYPES[op.kind])
+            for op, x in zip(self.operands, extra, strict=True)
+        }
         lanes = vector.type.count if isinstance(vector.type, ir.VectorType) else None
         loaded: dict[Place, ir.Value] = {}
         values: dict[Op, ir.Value] = {self.group.ops[0]: vector}

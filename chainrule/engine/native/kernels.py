@@ -73,9 +73,12 @@ class Kernels:
         self.storage, self.work, self.tapes = storage, work, tapes
         self.target, self.runners = target, runners
         self.grouping = storage.grouping
-        self._own = own_functions(self.grouping.groups, self.grouping.layout, work.is_split)
+        swept = {group for s in storage.sweeps for group in (s.first, s.second)}
+        groups = [group for group in self.grouping.groups if group not in swept]
+        self._own = own_functions(groups, self.grouping.layout, work.is_split)
         times = Counter(key for key, _ in self._own.values())
         self.repeated = {group for group, (key, _) in self._own.items() if times[key] > 1}
+        self._products: dict[Any, tuple[str, ir.FunctionType]] = {}
         self._names: dict[Any, str] = {}  # of functions that are written already
 
     def emit(self, b: ir.Builder, group: Group, place: Place) -> None:
@@ -137,8 +140,13 @@ class Kernels:
         assert head is not None
         layout, pointer = self.grouping.layout, place.pointer
         spec = self.work.spec(group)
-        epilogue = Epilogue(group, layout, self.target) if len(group.ops) > 1 else None
-        operands = [pointer(op) for op in epilogue.operands] if epilogue else []
+        key, roots = self._own.get(group, (None, ()))
+        starts = dict(roots)
+        epilogue = Epilogue(group, layout, self.target, starts) if len(group.ops) > 1 else None
+        operands = [
+            b.gep(pointer(op), [ir.Constant(I64, starts.get(op, 0))], source_etype=TYPES[op.kind])
+            for op in (epilogue.operands if epilogue else ())
+        ]
         begin = [pointer(layout(a).root) for a in head.args[2:]]  # of gathered rows
         extra = [POINTER] * len(begin + operands)
         scratch = place.scratch(group)
@@ -150,7 +158,14 @@ class Kernels:
             sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
             b.call(function, [sums, sums, out, none, none, scratch, *operands])
             return
-        function = spec.emit(b.module, f"product_{group.index}", self.target, epilogue, extra)
+        known = None if key is None else self._products.get(key)
+        if known is None:
+            name = f"product_{group.index}"
+            function = spec.emit(b.module, name, self.target, epilogue, extra)
+            if key is not None:
+                self._products[key] = name, function.kind
+        else:
+            function = b.module.declared(*known)
 
         given = [self._address(b, a, place) for a in head.args[:2]]
 

@@ -17,7 +17,7 @@ Root = tuple[Op, int]  # whose memory, and the first element that is read or wri
 def own_functions(
     groups: Sequence[Group], layout: Callable[[Op], Layout], is_split: Callable[[Group], bool]
 ) -> dict[Group, tuple[Any, tuple[Root, ...]]]:
-    """The loops that are functions of their own: those like others, and all that go through rows.
+    """What is a function of its own: loops and products like others, and all that go through rows.
 
     Args:
         groups: of a program.
@@ -30,13 +30,14 @@ def own_functions(
     found: dict[Group, tuple[Any, tuple[Root, ...]]] = {}
     for group in groups:
         split = is_split(group)
-        if group.kind == "rows" or (group.kind == "loop" and not split):
+        product = group.kind == "product" and group.ops[0].name == "matmul"
+        if group.kind == "rows" or product or (group.kind == "loop" and not split):
             key, roots = structure(group, layout)
             try:
                 hash(key)
             except TypeError:  # an array among the parameters
                 key = group.index
-            found[group] = (key, split), roots
+            found[group] = (key, split and not product), roots
     times = Counter(key for key, _ in found.values())
     return {
         group: made for group, made in found.items() if group.kind == "rows" or times[made[0]] > 1
