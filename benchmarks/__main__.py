@@ -25,6 +25,7 @@ WORKS: dict[str, Callable[[], Iterator[Row | list[Row]]]] = {
     "wide": lambda: iter([training.wide()]),
     "adam": lambda: iter([functions.adam()]),
     "hessian": lambda: iter([functions.hessian()]),
+    "filter": lambda: iter([functions.kalman_filter()]),
     "predict": lambda: (using.predict(rows) for rows in (1, 10_000)),
     "compile": lambda: iter([using.compiling()]),
     "start": lambda: iter([using.start()]),

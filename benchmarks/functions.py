@@ -322,6 +322,42 @@ def hessian() -> list[Row]:
     return rows
 
 
+def kalman_filter(steps: int = 200) -> Row:
+    """Likelihood of the noises of a Kalman filter and its gradient: 4 states, 2 measured."""
+    rng = np.random.default_rng(0)
+    motion, measured = np.eye(4) + 0.1 * np.eye(4, k=2), np.eye(2, 4)
+    track = rng.standard_normal((steps, 2)).cumsum(axis=0)
+    given = np.array([-1.0, -0.5]), track, motion, measured
+
+    def likelihood(lib: Any, scan: Any) -> Callable[..., Any]:
+        def negative(noises: Any, track: Any, f: Any, h: Any) -> Any:
+            q, r = lib.exp(noises[0]) * np.eye(4), lib.exp(noises[1]) * np.eye(2)
+
+            def step(carry: Any, y: Any) -> Any:
+                x, p, total = carry
+                x, p = f @ x, f @ p @ f.T + q
+                e, s = y - h @ x, h @ p @ h.T + r
+                gain = lib.linalg.solve(s, h @ p).T
+                total = total + lib.linalg.slogdet(s)[1] + e @ lib.linalg.solve(s, e)
+                return (x + gain @ e, p - gain @ h @ p, total), None
+
+            return scan(step, (0.0 * f[0], 1.0 * lib.eye(4), 0.0 * noises[0]), track)[0][2] / 2
+
+        return negative
+
+    own = cr.compile(cr.value_and_grad(likelihood(np, cr.scan)))
+    contestants: Contestants = {"chainrule": lambda: own(*given)}
+    if available("jax"):
+        jax = peers.jax(double=True)
+        peer = jax.jit(jax.value_and_grad(likelihood(jax.numpy, jax.lax.scan)))
+        device = tuple(map(jax.numpy.asarray, given))
+        contestants["JAX scan"] = lambda: jax.block_until_ready(peer(*device))
+    agree(contestants)
+    row = Row(f"Kalman filter of {steps} steps, value and gradient", "ms", 1e3, 1.0, 1.0)
+    row.seconds = measure(contestants)
+    return row
+
+
 def adam(n: int = 10_000_000) -> Row:
     """One step of Adam on n parameters in float32, the gradient given."""
     from chainrule import optim
