@@ -1,4 +1,7 @@
-"""What names of other libraries are called here, for the errors of names that do not exist."""
+"""What names of other libraries are called here, for the errors of names that do not exist.
+
+Of modules, of models, of arrays while a function is traced, and of keywords.
+"""
 
 from __future__ import annotations
 
@@ -155,13 +158,79 @@ _MODEL = {
     "lr": "model.learning_rate",
     "plot": "model.draw()",
 }
+_ARRAY = {
+    "detach": "cr.stop_gradient(x)",
+    "numpy": "x itself, which behaves like an array of NumPy; x.value for printing or a decision",
+    "at": "an assignment, x[i] = v or x[i] += v, after x = x.copy() where x is still needed",
+    "grad": "cr.grad(f)(x)",
+    "backward": "cr.grad(f)(x)",
+    "requires_grad": "cr.grad(f)(x), which differentiates what argnums=… names",
+    "requires_grad_": "cr.grad(f)(x), which differentiates what argnums=… names",
+    "retain_grad": "cr.intermediates(f)(x)",
+    "register_hook": "cr.intermediates(f)(x)",
+    "clone": "x.copy()",
+    "contiguous": "x itself",
+    "to": "x.astype(dtype); there are no devices",
+    "cpu": "x itself; there are no devices",
+    "cuda": "x itself; there are no devices",
+    "block_until_ready": "x itself: results are there at once",
+    "float": "x.astype(np.float32)",
+    "double": "x.astype(np.float64)",
+    "dim": "x.ndim",
+    "numel": "x.size",
+    "view": "x.reshape(shape)",
+    "permute": "x.transpose(axes)",
+    "t": "x.T",
+    "unsqueeze": "np.expand_dims(x, axis)",
+    "expand": "np.broadcast_to(x, shape)",
+    "pow": "x**n",
+    "mm": "x @ y",
+    "mv": "x @ y",
+    "bmm": "x @ y",
+    "add_": "x += y",
+    "mul_": "x *= y",
+    "fill_": "x.fill(value)",
+    "zero_": "x.fill(0.0)",
+    "values": "x itself, which behaves like an array of NumPy",
+    "to_numpy": "x itself, which behaves like an array of NumPy",
+    "iloc": "x[i]",
+    "loc": "x[i]",
+}
 _TRAIN = {"load_model": "cr.load", "DataLoader": "model.fit(x, y, batch_size=32), or batches"}
 # In the order in which a name that is written without its package is looked for.
 _PACKAGES = ("chainrule.nn", "chainrule.optim", "chainrule.train", "chainrule.data")
 _TABLES = {
     "chainrule": _ROOT, "chainrule.nn": _LAYERS, "chainrule.optim": _OPTIMIZERS,
-    "chainrule.train": _TRAIN, "Model": _MODEL,
+    "chainrule.train": _TRAIN, "Model": _MODEL, "Traced": _ARRAY,
 }  # fmt: skip
+_SCIPY = "scipy.optimize.minimize(cr.value_and_grad(f), x0, jac=True, …)"
+_KEYWORDS = {
+    "minimize": {
+        "method": "optimizer='l-bfgs', or another name in lower case",
+        "jac": "nothing: the gradient is taken of f",
+        "hess": "nothing: f is differentiated twice where the optimizer asks for it",
+        "hessp": "nothing: f is differentiated twice where the optimizer asks for it",
+        "bounds": _SCIPY,
+        "constraints": _SCIPY,
+        "args": "cr.minimize(lambda x: f(x, a), x0)",
+        "tol": "tolerance=1e-6",
+        "options": "steps=1000 and tolerance=1e-6",
+        "maxiter": "steps=1000",
+        "max_iter": "steps=1000",
+        "epochs": "steps=1000",
+        "lr": "learning_rate=0.01",
+        "callback": "record=True, and the path of the result",
+        "verbose": "record=True, and the path of the result",
+        "jit": "jit_compile=True",
+    },
+    "compile": {
+        "static_argnums": "static_argnames=('n',)",
+        "backend": "engine='native' or engine='numpy'",
+        "donate_argnums": "nothing: memory is reused by itself",
+        "fullgraph": "nothing: a function is compiled whole",
+        "nopython": "nothing: a function is compiled whole",
+    },
+}
 
 
 def missing(owner: Any, name: str) -> AttributeError:
@@ -170,7 +239,7 @@ def missing(owner: Any, name: str) -> AttributeError:
     It says what the name of another library is called here; otherwise Python adds the nearest name.
 
     Args:
-        owner: the name of the module, or a model.
+        owner: the name of the module, a model, or a traced array.
         name: that was asked for.
 
     >>> print(missing("chainrule.nn", "Linear"))
@@ -183,31 +252,56 @@ inputs comes from the data
         subject, answer = f"module {owner!r}", _here(owner, name)
         owner = sys.modules[owner]
     else:
-        subject, answer = f"{type(owner).__name__!r} object", _MODEL.get(name, "")
+        traced = type(owner).__name__ == "Traced"
+        subject = "a traced value" if traced else f"{type(owner).__name__!r} object"
+        answer = _of_array(name) if traced else _MODEL.get(name, "")
     text = f"{subject} has no attribute {name!r}"
     if answer:
         return AttributeError(f"{text}; use {answer}", name=name)
     return AttributeError(text, name=name, obj=owner)
 
 
-def unexpected(kind: type, name: str) -> TypeError:
-    """The error for a setting that a layer, a loss, a metric or an optimizer does not have.
+def unexpected(kind: Any, name: str) -> TypeError:
+    """The error for a keyword that a layer, a loss, an optimizer or a function does not have.
 
+    Args:
+        kind: the class or the function.
+        name: of the keyword.
+
+    >>> from chainrule import minimize
     >>> from chainrule.nn import Dense
     >>> print(unexpected(Dense, "in_features"))
     Dense() got an unexpected keyword argument 'in_features'; leave it out: the shape comes from \
 the data, or from model.build(input_shape)
+    >>> print(unexpected(minimize, "tol"))
+    minimize() got an unexpected keyword argument 'tol'; use tolerance=1e-6
     """
     import difflib
+    import inspect
 
     package = ".".join(kind.__module__.split(".")[:2])
     answer = _SETTINGS.get(package, {}).get(name, "")
-    fields = getattr(kind, "__dataclass_fields__", {})
+    if kind.__name__ in _KEYWORDS and name in _KEYWORDS[kind.__name__]:
+        answer = f"use {_KEYWORDS[kind.__name__][name]}"
+    fields = getattr(kind, "__dataclass_fields__", None) or inspect.signature(kind).parameters
     near = difflib.get_close_matches(name, fields, 1, cutoff=0.6)
     if not answer and near:
         answer = f"did you mean {near[0]!r}?"
     text = f"{kind.__name__}() got an unexpected keyword argument {name!r}"
     return TypeError(f"{text}; {answer}" if answer else text)
+
+
+def _of_array(name: str) -> str:
+    """What the attribute of an array is called here, or nothing."""
+    if name in _ARRAY or name.startswith("_"):
+        return _ARRAY.get(name, "")
+    root = importlib.import_module("chainrule")
+    known = root.supported()
+    for prefix, module in (("np", "numpy"), ("np.linalg", "numpy.linalg")):
+        if f"{module}.{name}" in known:
+            return f"{prefix}.{name}(x)"
+    functions = importlib.import_module("chainrule.functions")
+    return f"cr.{name}(x)" if name in root.__all__ and hasattr(functions, name) else ""
 
 
 def _here(module: str, name: str) -> str:

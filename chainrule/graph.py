@@ -73,8 +73,12 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The name of an input, the name of the function otherwise."""
-        return self.params.get("name", "input") if self.fn is None else self.fn.name
+        """The name of an input, the name of the function otherwise; of which output it is one."""
+        if self.fn is None:
+            return self.params.get("name", "input")  # type: ignore[no-any-return]
+        if self.fn.name == "pick":
+            return f"{self.args[0].name}[{self.params['k']}]"
+        return self.fn.name  # type: ignore[no-any-return]
 
 
 class Tape:

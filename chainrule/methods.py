@@ -81,6 +81,11 @@ class ArrayMethods(Node):
     def flat(self) -> Any:
         return iter(self.ravel())
 
+    def __getattr__(self, name: str) -> Any:
+        from chainrule.elsewhere import missing
+
+        raise missing(self, name)
+
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len() of unsized object")
@@ -276,6 +281,9 @@ class ArrayMethods(Node):
         return selection.choose(self, choices, out, mode)
 
     def conj(self) -> Any:
+        return self
+
+    def conjugate(self) -> Any:
         return self
 
     def astype(self, dtype: Any, **kw: Any) -> Any:

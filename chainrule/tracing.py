@@ -76,8 +76,10 @@ class Trace:
             self.tape.close()
             if self._collecting:
                 gc.enable()
-        if isinstance(error, ValueError) and isinstance(error.__cause__, LostTraceError):
-            raise error.__cause__ from None  # NumPy hides it behind "setting an array element"
+        hidden = isinstance(error, (ValueError, SystemError))
+        if hidden and isinstance(error.__cause__, LostTraceError):  # type: ignore[union-attr]
+            # NumPy hides it behind "setting an array element", SciPy's solvers behind no words.
+            raise error.__cause__ from None  # type: ignore[union-attr]
         if isinstance(error, ValueError) and "read-only" in str(error):
             raise AssignmentError(
                 "an array that the traced function has used is changed afterwards",
@@ -320,7 +322,7 @@ def no_dependence(f: Any, trace: Trace, output: Any, name: str) -> NoDependenceE
     step = _step_on_the_way(trace, output) if is_traced(output) else None
     if step is not None:
         return NoDependenceError(
-            f"the output of {name_of(f)} depends on '{name}' only through {step.fn.name}, "
+            f"the output of {name_of(f)} depends on '{name}' only through {step.name}, "
             "which has no derivative (it is constant between its jumps)",
             got=f"an output made by '{output.name}'",
             line=step.line,
@@ -350,9 +352,14 @@ def _step_on_the_way(trace: Trace, output: Node) -> Node | None:
                 reached[position - start] = True
                 if a.index in step_of:
                     step_of[position] = step_of[a.index]
-                elif is_step(node.fn):
+                elif is_step(node.fn) or _is_step_of(node, a):
                     step_of[position] = node
     return step_of.get(output.index)
+
+
+def _is_step_of(node: Node, a: Node) -> bool:
+    """Is a node one of the outputs of a function that have no derivative?"""
+    return node.fn.name == "pick" and node.params["k"] in getattr(a.fn, "steps", ())
 
 
 def has_constant_derivative(trace: Trace) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import elsewhere, nn, optim, train
+from chainrule.array import Traced
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,31 @@ def test_a_setting_of_another_library(kind: Any, name: str, answer: str) -> None
     assert "params" in inspect.signature(nn.Dense(3)).parameters  # a layer is called
 
 
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("detach", "a traced value has no attribute 'detach'; use cr.stop_gradient(x)"),
+        ("at", "use an assignment, x[i] = v"),
+        ("exp", "use np.exp(x)"),
+        ("det", "use np.linalg.det(x)"),
+        ("relu", "use cr.relu(x)"),
+        ("spam", "a traced value has no attribute 'spam'"),
+    ],
+)
+def test_an_attribute_of_another_librarys_arrays(name: str, answer: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(answer)):
+        cr.grad(attrgetter(name))(1.0)
+
+
+def test_a_keyword_of_another_library() -> None:
+    with pytest.raises(TypeError, match="argument 'method'; use optimizer='l-bfgs'"):
+        cr.minimize(abs, 1.0, method="BFGS")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="argument 'static_argnums'; use static_argnames="):
+        cr.compile(abs, static_argnums=0)  # type: ignore[arg-type]
+    for name, keywords in elsewhere._KEYWORDS.items():
+        assert not keywords.keys() & inspect.signature(getattr(cr, name)).parameters.keys()
+
+
 def test_all_names_in_the_answers_exist() -> None:
     model = cr.Model([nn.Dense(1)]).build((1,))
     model.compile(loss="mse")
@@ -72,7 +98,7 @@ def test_all_names_in_the_answers_exist() -> None:
 def test_no_name_that_exists_is_said_to_be_elsewhere() -> None:
     owners = {
         "chainrule": cr, "chainrule.nn": nn, "chainrule.optim": optim, "chainrule.train": train,
-        "Model": cr.Model,
+        "Model": cr.Model, "Traced": Traced,
     }  # fmt: skip
     for owner, table in elsewhere._TABLES.items():
         assert not table.keys() & set(dir(owners[owner]))

@@ -93,6 +93,9 @@ class TestOutputs:
         error = refusal(NoDependenceError, cr.grad(lambda x: np.argmax(x)), np.ones(2))
         assert "argmax" in error.cause
 
+        error = refusal(NoDependenceError, cr.grad(lambda a: np.linalg.slogdet(a)[0]), np.eye(2))
+        assert "only through slogdet[0]" in error.cause
+
     def test_a_step_beside_a_path_is_no_error(self) -> None:
         # x[argmax(x)] is the maximum; x·floor(x) has the slope floor(x) between the jumps
         x = np.array([1.5, 3.5])
@@ -224,6 +227,15 @@ class TestLostTraces:
         error = refusal(LostTraceError, cr.grad(f), np.ones(2))
         assert "would lose the derivative" in error.cause
         assert "a traced value" in error.got
+
+    def test_a_solver_in_c_does_not_hide_it(self) -> None:
+        def f(x: Any) -> Any:
+            try:
+                return float(x)
+            except LostTraceError as error:  # as Python does when C code overlooks an error
+                raise SystemError("returned a result with an exception set") from error
+
+        refusal(LostTraceError, cr.grad(f), 2.0)
 
     def test_inside_a_library_the_users_line_is_named(self) -> None:
         from scipy.special import logsumexp

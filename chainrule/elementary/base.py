@@ -164,10 +164,11 @@ class General(Elementary):
         vjp: ``lambda g, y, *args, **params``: a tuple with the cotangent of each argument. Where
             the function returns several arrays, y and g are tuples and members of g may be None.
         symbols: the derivative as tables print it.
+        steps: which of several outputs have no derivative.
     """
 
     kind = "general"
-    __slots__ = ("jvp", "outputs", "symbols", "vjp")
+    __slots__ = ("jvp", "outputs", "steps", "symbols", "vjp")
 
     def __init__(
         self,
@@ -180,6 +181,7 @@ class General(Elementary):
         examples: Examples,
         formula: str = "",
         outputs: int = 1,
+        steps: tuple[int, ...] = (),
     ) -> None:
         letters = "abcd"[: len(symbols)]
         formula = formula or f"{name}({', '.join(letters)})"
@@ -188,6 +190,7 @@ class General(Elementary):
         self.vjp = vjp
         self.symbols = symbols
         self.outputs = outputs
+        self.steps = steps
 
 
 class Step(Elementary):

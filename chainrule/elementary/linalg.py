@@ -162,7 +162,7 @@ def _slogdet_vjp(g: Any, y: Any, a: Any) -> Any:
 
 _slogdet = General(
     "slogdet", lambda a: tuple(np.linalg.slogdet(a)), jvp=_slogdet_jvp, vjp=_slogdet_vjp,
-    symbols=("g a⁻ᵀ",), examples=_SQUARE, outputs=2,
+    symbols=("g a⁻ᵀ",), examples=_SQUARE, outputs=2, steps=(0,),
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import Pointwise
+from chainrule.elementary.shaping import where
 
 _SPLITTER = 134217729.0  # 2²⁷ + 1
 
@@ -107,8 +108,13 @@ def _erfc(a: Any) -> Any:
     return value[()]
 
 
+def _falling(y: Any, a: Any) -> Any:
+    """a·y of a density y at a, and 0 where it is 0, at ±∞ too."""
+    return where(y == 0, 0.0, a) * y
+
+
 gaussian = Pointwise(
-    "gaussian", exp_of_minus_square, lambda y, a: -2.0 * a * y,
+    "gaussian", exp_of_minus_square, lambda y, a: -2.0 * _falling(y, a),
     formula="exp(-a**2)", symbols=("-2*a*exp(-a**2)",), domain=((-25.0, 25.0),),
 )  # fmt: skip
 erf = Pointwise(
@@ -145,7 +151,7 @@ def _norm_cdf(a: Any) -> Any:
 
 norm_pdf = Pointwise(
     "norm_pdf", lambda a: exp_of_minus_square(a, 0.5) * (1.0 / math.sqrt(2.0 * math.pi)),
-    lambda y, a: -a * y, formula="exp(-a**2/2)/sqrt(2*pi)",
+    lambda y, a: -_falling(y, a), formula="exp(-a**2/2)/sqrt(2*pi)",
     symbols=("-a*exp(-a**2/2)/sqrt(2*pi)",), domain=((-35.0, 35.0),),
 )  # fmt: skip
 norm_cdf = Pointwise(

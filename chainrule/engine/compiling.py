@@ -10,7 +10,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import numpy as np
 
@@ -112,6 +113,10 @@ class Compiled:
             return self(*given[0], **given[1])
         numbers = [x for x in leaves if is_number(x)]
         return version.captured.pack(version.outputs(numbers))
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """As a method it gets the object as its first argument."""
+        return self if owner is None else MethodType(self, owner)
 
     def __reduce__(self) -> Any:
         """By name, as functions are: its own where it is a decorated one, or that of the other.
@@ -335,6 +340,7 @@ def compile(
     static_argnames: Sequence[str] | str = (),
     engine: EngineName = "native",
     explain: bool = False,
+    **other: Never,
 ) -> Any:
     """The function as native code: traced once for each signature, run without Python after that.
 
@@ -342,7 +348,8 @@ def compile(
     containers they are in, and the values of truth values, texts and static arguments. The
     result is what the function itself returns, within rounding; NaN and infinities are as in
     NumPy. What the function assigns to an argument's elements counts inside; the caller's array
-    stays. Functions of derivatives compile like any others:
+    stays. What it reads without being given it (global variables, attributes of an object that is
+    no dataclass) is what it was at the first call. Functions of derivatives compile like others:
 
     >>> import numpy as np, chainrule as cr
     >>> slope = cr.compile(cr.value_and_grad(lambda w: np.log(1 + np.exp(-3 * w))))
@@ -364,6 +371,10 @@ def compile(
         BranchError: the function decides by a traced value (``if x > 0``); np.where chooses.
         ArgumentError: it returns something that is not made of numbers.
     """
+    if other:
+        from chainrule.elsewhere import unexpected
+
+        raise unexpected(compile, next(iter(other)))
     if engine not in _ENGINES:
         raise ArgumentError(
             "there is no such engine",

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary import TABLE as RECORDS
 from chainrule.elementary import arithmetic as ar
 from chainrule.elementary import exponential as ex
 from chainrule.elementary import logic as lo
@@ -19,7 +18,7 @@ from chainrule.elementary.products import matmul
 from chainrule.elementary.shaping import where
 from chainrule.errors import UnsupportedFunctionError, code_line
 from chainrule.graph import Node, user_code
-from chainrule.numpy_api import joining, reduce, shapes
+from chainrule.numpy_api import joining, reduce, shapes, specials
 from chainrule.numpy_api.common import array_of, full, plain, plain_key, plain_target, stored
 from chainrule.numpy_api.lookup import nearest
 from chainrule.numpy_api.positions import added, has_late
@@ -79,23 +78,6 @@ COMPOSED: dict[Any, Any] = {
     np.conjugate: lambda a: a,
 }
 
-# SciPy's ufuncs are known by name, so that SciPy need not be imported to recognise them.
-_SPECIAL = {
-    "erf": "erf", "erfc": "erfc", "gammaln": "gammaln", "psi": "digamma", "xlogy": "xlogy",
-    "expit": "sigmoid", "log_expit": "log_sigmoid", "ndtr": "norm_cdf", "log1p": "log1p",
-    "expm1": "expm1", "exp2": "exp2", "cbrt": "cbrt",
-}  # fmt: skip
-
-
-def _special(ufunc: Any) -> Any:
-    if _SPECIAL.get(ufunc.__name__) is None:
-        return None
-    from scipy import special
-
-    known = getattr(special, ufunc.__name__, None) is ufunc
-    return RECORDS[_SPECIAL[ufunc.__name__]] if known else None
-
-
 _REDUCE: dict[Any, Any] = {
     np.add: reduce.sum,
     np.multiply: reduce.prod,
@@ -114,10 +96,10 @@ _ACCUMULATE: dict[Any, Any] = {
 
 
 def _rule(ufunc: Any) -> Any:
-    rule = TABLE.get(ufunc) or COMPOSED.get(ufunc) or _special(ufunc)
+    rule = TABLE.get(ufunc) or COMPOSED.get(ufunc) or specials.rule_of(ufunc)
     if rule is None:
         raise UnsupportedFunctionError(
-            f"numpy.{ufunc.__name__} has no derivative record",
+            f"{specials.name_of(ufunc)} has no derivative record",
             got="a traced value as an argument",
             line=code_line(*user_code(3)),
             remedy=nearest(ufunc.__name__),
@@ -127,7 +109,7 @@ def _rule(ufunc: Any) -> Any:
 
 def _unsupported(ufunc: Any, method: str) -> UnsupportedFunctionError:
     return UnsupportedFunctionError(
-        f"numpy.{ufunc.__name__}.{method} has no derivative record",
+        f"{specials.name_of(ufunc)}.{method} has no derivative record",
         got="a traced value as an argument",
         line=code_line(*user_code(3)),
         remedy="write it with np.sum, np.prod, np.max, np.cumsum or a loop",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
+from chainrule.elsewhere import unexpected
 from chainrule.errors import ArgumentError
 from chainrule.optim import checks, full_batch
 from chainrule.optim.base import Optimizer
@@ -38,6 +39,7 @@ def minimize(
     seed: int = 0,
     record: bool = False,
     jit_compile: Choice = "auto",
+    **other: Never,
 ) -> MinimizeResult:
     """Find x that makes f(x) small, from x0 downhill.
 
@@ -84,6 +86,8 @@ def minimize(
     Source: Goodfellow et al., *Deep Learning*, chapter 8; Nocedal & Wright, *Numerical
     Optimization* (2nd ed., 2006).
     """
+    if other:
+        raise unexpected(minimize, next(iter(other)))
     _check(f, x0, steps, tolerance, restarts, spread, jit_compile)
     method = _method(optimizer, learning_rate)
     x0 = _floats(x0)

@@ -85,7 +85,7 @@ class Size:
             if loop is not None:
                 self.add(loop.body.nodes, times * (loop.length or 1))
             elif node.fn is not None:
-                made = times * float(np.size(node.value)) if node.name != "pick" else 0.0
+                made = times * float(np.size(node.value)) if node.fn.name != "pick" else 0.0
                 self.numbers, self.steps, self.nodes = (
                     self.numbers + made, self.steps + times, self.nodes + 1,
                 )  # fmt: skip

@@ -59,3 +59,11 @@ def test_known_limits(x: float) -> None:
     arctan, arcsinh = cr.grad(cr.grad(np.arctan))(x), cr.grad(cr.grad(np.arcsinh))(x)
     assert arctan == pytest.approx(-2 * x / (1 + x * x) ** 2, rel=1e-12, abs=0)
     assert arcsinh == pytest.approx(-x * (1 + x * x) ** -1.5, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("x", [-np.inf, np.inf])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softplus", "erf", "erfc"])
+def test_at_infinity(name: str, x: float) -> None:
+    """The outer classes of an ordinal model have such bounds."""
+    first = cr.grad(FLAT[name])
+    assert cr.grad(first)(x) == cr.grad(cr.grad(first))(x) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,19 @@ import pytest
 import chainrule as cr
 
 X = np.arange(1.0, 6.0)
+
+
+@dataclass
+class Decay:
+    rates: Any
+
+    @cr.compile
+    def after(self, t: Any) -> Any:
+        return self.rates * t
+
+    @cr.compile(static_argnames="n")
+    def repeated(self, t: Any, n: int) -> Any:
+        return self.rates**n * t
 
 
 @pytest.mark.parametrize(
@@ -51,3 +65,11 @@ def test_numbers_that_numpy_draws_are_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(cr.errors.BranchError, match="numbers that NumPy draws: draw them before"):
         cr.compile(lambda x: x * rng.normal())(1.0)
+
+
+def test_methods_are_compiled_for_their_object() -> None:
+    first, second = Decay(np.array([1.0, 2.0])), Decay(np.array([3.0, 4.0]))
+    np.testing.assert_array_equal(first.after(2.0), [2.0, 4.0])
+    np.testing.assert_array_equal(second.after(2.0), [6.0, 8.0])  # the fields are arguments
+    assert len(Decay.after.versions) == 1
+    np.testing.assert_array_equal(first.repeated(1.0, n=3), [1.0, 8.0])

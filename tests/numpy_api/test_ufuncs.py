@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special
 
 import chainrule as cr
-from chainrule.numpy_api import ufuncs
+from chainrule.numpy_api import specials, ufuncs
 from tests.differences import check
 from tests.numpy_api.cases import MASK, M, R, S, T, V, W, case, check_case, marked, same_value
 
@@ -92,14 +93,25 @@ def test_composed(u: Any) -> None:
         check_case(lambda a: u([0.1, 0.2, 0.3, 0.4], a), (V,))
 
 
-@pytest.mark.parametrize("name", list(ufuncs._SPECIAL))
+@pytest.mark.parametrize("name", specials.NAMES)
 def test_scipy_special(name: str) -> None:
     u = getattr(scipy.special, name)
-    x = (V, POSITIVE) if u.nin == 2 else (POSITIVE,)
+    x = (V if name.startswith("xlog") else POSITIVE[::-1], POSITIVE) if u.nin == 2 else (POSITIVE,)
+    x = (POSITIVE / 4.0,) if name == "logit" else x
     plain = [u(*x)]
     traced = cr.vjp(lambda *a: u(*a), *x)[0]
     np.testing.assert_allclose(traced, plain[0], rtol=1e-13)
     check(lambda *a: u(*a), *x)
+
+
+def test_the_logarithm_of_the_normal_distribution_function_in_the_tails() -> None:
+    x = np.array([-1e10, -200.0, -37.5, -36.5, -1.0, 0.0, 1.0, 9.0, 40.0])
+    value, slope = cr.jvp(scipy.special.log_ndtr, (x,), (np.ones(9),))
+    with mpmath.workdps(60):
+        true = [mpmath.log(mpmath.erfc(-mpmath.mpf(a) / mpmath.sqrt(2)) / 2) for a in x]
+        by_x = [mpmath.npdf(a) / mpmath.exp(y) for a, y in zip(x, true, strict=True)]
+    np.testing.assert_allclose(value, np.array(true, float), rtol=1e-14)
+    np.testing.assert_allclose(slope, np.array(by_x, float), rtol=1e-13)
 
 
 def test_a_ufunc_of_the_same_name_is_not_mistaken() -> None:
