@@ -196,7 +196,12 @@ _ARRAY = {
     "iloc": "x[i]",
     "loc": "x[i]",
 }
-_TRAIN = {"load_model": "cr.load", "DataLoader": "model.fit(x, y, batch_size=32), or batches"}
+_TRAIN = {
+    "MLPClassifier": "cr.train.Classifier",
+    "MLPRegressor": "cr.train.Regressor",
+    "load_model": "cr.load",
+    "DataLoader": "model.fit(x, y, batch_size=32), or batches",
+}
 # In the order in which a name that is written without its package is looked for.
 _PACKAGES = ("chainrule.nn", "chainrule.optim", "chainrule.train", "chainrule.data")
 _TABLES = {

@@ -26,6 +26,7 @@ from chainrule.train.sequential import Sequential
 from chainrule.train.step import Batch, TrainState, training_step
 
 if TYPE_CHECKING:
+    from chainrule.train.estimators import Classifier, Regressor
     from chainrule.train.tabular import (
         Settings,
         Study,
@@ -40,6 +41,7 @@ __all__ = [
     "Batch",
     "CSVLogger",
     "Callback",
+    "Classifier",
     "DivergenceError",
     "EarlyStopping",
     "History",
@@ -49,6 +51,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "Regressor",
     "Sequential",
     "Settings",
     "Study",
@@ -64,14 +67,17 @@ __all__ = [
 ]
 
 _TABULAR = ("Settings", "Study", "TableModel", "Trained", "prepare", "train_models")
+_LATER = dict.fromkeys(_TABULAR, "tabular") | dict.fromkeys(
+    ("Classifier", "Regressor"), "estimators"
+)
 
 
 if not TYPE_CHECKING:  # who would take every name to exist
 
     def __getattr__(name: str) -> Any:
         """What is imported when it is first used; or what a name of another library is here."""
-        if name in _TABULAR:
-            return getattr(importlib.import_module("chainrule.train.tabular"), name)
+        if name in _LATER:
+            return getattr(importlib.import_module(f"chainrule.train.{_LATER[name]}"), name)
         from chainrule.elsewhere import missing
 
         raise missing(__name__, name)
