@@ -14,6 +14,7 @@ from chainrule.engine.capture import capture
 from chainrule.engine.native import work
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.target import host
+from chainrule.engine.native.threads import Worth
 from chainrule.engine.simplifying import simplified
 from chainrule.tracing import flatten
 
@@ -60,8 +61,7 @@ def compiled(f: Any, x: np.ndarray, bits: int = 512) -> Compiled:
 
 def results(run: Compiled, x: np.ndarray, threads: int) -> list[Any]:
     cr.set_threads(threads)
-    run.splits = True
-    run.estimate = 1.0  # more threads than it is worth
+    run.worth = Worth(run.storage.threads, run.storage.threads, 1.0)
     return run([x])
 
 

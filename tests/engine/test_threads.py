@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -16,12 +17,13 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.engine.native import compiler, threads
+from chainrule.engine.native import threads, workers
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(compiler, "PAYS", 0.0)  # short calls are shared too
+    monkeypatch.setattr(threads, "PAYS", 0.0)  # short calls are shared too
+    monkeypatch.setattr(threads, "LATE", 1e5)  # and no thread comes too late
     yield
     cr.set_threads(None)
 
@@ -88,21 +90,49 @@ def test_calls_from_many_threads_at_once() -> None:
             if bits(large(*args)) != expected or small(0.7) != few:
                 wrong.append(1)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
+    started = [threading.Thread(target=work) for _ in range(4)]
+    for thread in started:
         thread.start()
-    for thread in threads:
+    for thread in started:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("pays", [0.0, math.inf], ids=["sleepers are woken", "are not"])
+def test_no_share_is_lost_when_threads_fall_asleep(
+    pays: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "PAYS", pays)
+    monkeypatch.setattr(threads, "PAYS_AWAKE", 0.0)
+    cr.set_threads(3)
+    compiled, x = cr.compile(lambda x: np.tanh(x @ x) @ x), np.ones((80, 80)) / 80
+    expected, right = compiled(x).tobytes(), []
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(100):
+            right.append(compiled(x).tobytes() == expected)
+            time.sleep(chance.choice([0.0, 1e-4, 2e-4, 5e-4]))
+
+    callers = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60.0)
+    assert right == [True] * 300  # none hangs
+    if pays == 0.0:
+        time.sleep(0.02)  # they sleep
+        compiled(x)
+        assert threads.POOL.words[workers.THREADS] == 2
 
 
 def test_a_signature_is_compiled_once_by_many_threads() -> None:
     compiled = cr.compile(lambda x: np.cos(x) * x)
     results: list[float] = []
-    threads = [threading.Thread(target=lambda: results.append(compiled(0.3))) for _ in range(6)]
-    for thread in threads:
+    started = [threading.Thread(target=lambda: results.append(compiled(0.3))) for _ in range(6)]
+    for thread in started:
         thread.start()
-    for thread in threads:
+    for thread in started:
         thread.join()
     assert len(compiled.versions) == 1
     assert len(set(results)) == 1
@@ -111,8 +141,8 @@ def test_a_signature_is_compiled_once_by_many_threads() -> None:
 INTERRUPTS = """
 import numpy as np
 import chainrule as cr
-from chainrule.engine.native import compiler
-compiler.PAYS = 0.0  # short calls: most of their time is the hand-over
+from chainrule.engine.native import threads
+threads.PAYS, threads.LATE = 0.0, 1e9  # short calls: most of their time is the hand-over
 cr.set_threads(3)
 x = np.random.default_rng(0).standard_normal((80, 80))
 compiled = cr.compile(lambda x: np.tanh(x @ x) @ x)
@@ -149,9 +179,9 @@ FORK = """
 import os, sys
 import numpy as np
 import chainrule as cr
-from chainrule.engine.native import compiler
+from chainrule.engine.native import threads
 from tests.engine.test_threads import bits, given, loss
-compiler.PAYS = 0.0
+threads.PAYS, threads.LATE = 0.0, 1e9
 cr.set_threads(2)
 compiled, args = cr.compile(cr.value_and_grad(loss)), given()
 expected = bits(compiled(*args))  # the threads are running
@@ -288,4 +318,5 @@ def test_no_more_threads_than_waking_them_pays(seconds: float) -> None:
     def cost(n: int) -> float:
         return seconds / n + n * threads.WAKE
 
-    assert cost(threads.worth(seconds)) <= 1.05 * min(map(cost, range(2, 200)))
+    found = threads.Worth.of(seconds, 200).asleep
+    assert cost(found) <= 1.05 * min(map(cost, range(2, 200)))

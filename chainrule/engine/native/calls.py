@@ -13,20 +13,22 @@ import ctypes
 import sys
 import sysconfig
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import ir, machine
+from chainrule.engine.native import ir, machine, workers
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.target import DOUBLE, I8, I32, I64
+from chainrule.engine.native.threads import POOL
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.program import Op
 
 POINTER = ir.PointerType()
 ON_STACK = 4096  # bytes of memory on the way that may lie on the stack
+LARGEST = 2**24  # bytes of it that a call asks for anew, where threads make the call short
 BRIEF = 20e-6  # seconds of work for which Python's lock is not worth giving back
 _FASTCALL = 0x0080
 _HEAD, _TYPE = 16, 8  # of a Python object: bytes before its own fields, the place of its type
@@ -40,6 +42,7 @@ _FUNCTIONS: dict[str, Any] = {  # name -> (result, arguments)
     "Py_DecRef": (ir.VoidType(), [POINTER]),
     "PyMem_RawMalloc": (POINTER, [I64]),
     "PyErr_NoMemory": (POINTER, []),
+    "PyObject_CallNoArgs": (POINTER, [POINTER]),
     "PyMem_RawFree": (ir.VoidType(), [POINTER]),
     "PyEval_SaveThread": (POINTER, []),
     "PyEval_RestoreThread": (ir.VoidType(), [POINTER]),
@@ -81,7 +84,7 @@ def quick_call(compiled: Compiled, leaves: Sequence[Any], shape: Any) -> Any:
     if (
         not _known_layout()
         or not compiled.is_native
-        or compiled.splits
+        or (compiled.splits and compiled.storage.arena_size > LARGEST)
         or len(compiled.program.inputs) != len(leaves)
         or not all(isinstance(y, Op) for y in outputs)
         or any(type(x) is not float and type(x) is not np.ndarray for x in leaves)
@@ -92,7 +95,7 @@ def quick_call(compiled: Compiled, leaves: Sequence[Any], shape: Any) -> Any:
     code = machine.build(lambda: [writer.module()], writer.key(), ["call"], compiled.target)
     definition = _Definition(b"compiled", code.address("call"), _FASTCALL, None)
     table = np.array(writer.addresses(), np.uint64).view(_Table)
-    table.keep = (code, definition, compiled)
+    table.keep = (code, definition, compiled, writer.start)
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
@@ -141,6 +144,7 @@ class _Writer:
         self.kinds = ["float" if type(x) is float else f"{x.dtype}{x.shape}" for x in leaves]
         self.leaves = [None if type(x) is float else (x.shape, x.dtype) for x in leaves]
         self.only_floats = all(kind == "float" for kind in self.kinds)
+        self.start = partial(POOL.start, compiled.worth.awake)
         self.names: dict[str, int] = {}  # what the table holds -> its position
 
     def key(self) -> str:
@@ -149,8 +153,13 @@ class _Writer:
         results = [(y.kind, y.shape) for y in made.grouping.outputs]
         where = self.storage
         places = where.output_slots, where.constant_slots, where.arena_slot, where.arena_size
-        fails = bool(where.failures)
-        return f"call {self.kinds} {self.shape} {results} {places} {made.estimate < BRIEF} {fails}"
+        threads = made.worth.words() if made.splits else 1
+        how = self._is_brief(), threads, bool(where.failures)
+        return f"call {self.kinds} {self.shape} {results} {places} {how}"
+
+    def _is_brief(self) -> bool:
+        """Is it not worth giving back Python's lock?"""
+        return self.compiled.estimate < BRIEF and not self.compiled.splits
 
     # The table -------------------------------------------------------------------------------
 
@@ -168,6 +177,12 @@ class _Writer:
             return id(np.ndarray)
         if name == "step":
             return self.compiled.code.address(self.compiled.stretches[0].symbol)
+        if name == "run":
+            return POOL.code.address("run")
+        if name == "board":
+            return POOL.board
+        if name == "start":
+            return id(self.start)
         if name.startswith("constant"):
             return address_of(self.storage.constants[int(name.split()[1])])
         if name.startswith("dtype"):
@@ -219,6 +234,8 @@ class _Writer:
         numbers = b.alloca(DOUBLE, size=len(self.leaves) + len(self.storage.output_slots) + 1)
         slots = b.alloca(POINTER, size=self.storage.arena_slot + 2)
         self._require(self._is(count, len(self.leaves)))
+        if self.compiled.splits:
+            self._start_workers()
         self._arguments(args, numbers, slots)
         made = self._results(numbers, slots)
         self._constants(slots)
@@ -229,6 +246,19 @@ class _Writer:
         self._call("Py_IncRef", answer)
         self.b.ret(answer)
         return module
+
+    def _start_workers(self) -> None:
+        """Let Python start them, where there are too few."""
+        b, board, most = self.b, self._get("board"), _i(self.compiled.worth.awake)
+        chosen, begun = (
+            self._field(board, 8 * word, I64) for word in (workers.CHOSEN, workers.BEGUN)
+        )
+        wanted = b.select(b.icmp_signed("<", chosen, most), chosen, most)
+        few = b.icmp_signed("<", b.add(begun, _i(1)), wanted)
+        with b.if_then(few, likely=False):
+            done = self._call("PyObject_CallNoArgs", self._get("start"))
+            self._unless_null(done, [])
+            self._call("Py_DecRef", done)
 
     def _constants(self, slots: ir.Value) -> None:
         """Their addresses stand in a row in both tables: a long program may have thousands."""
@@ -320,10 +350,15 @@ class _Writer:
         fails = bool(self.storage.failures)
         if fails:
             self._point(slots, self.storage.arena_slot + 1, ir.Constant(POINTER, None))
-        brief = self.compiled.estimate < BRIEF
-        state = None if brief else self._call("PyEval_SaveThread")
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-        b.call(self._get("step"), [slots, _i(0), _i(1), ir.Constant(POINTER, None)], kind)
+        step, compiled = self._get("step"), self.compiled
+        state = None if self._is_brief() else self._call("PyEval_SaveThread")
+        if compiled.splits:
+            numbers = map(_i, (0, *compiled.worth.words()))
+            kind = ir.FunctionType(ir.VoidType(), [*[POINTER] * 3, *[I64] * 4])
+            b.call(self._get("run"), [self._get("board"), step, slots, *numbers], kind)
+        else:
+            kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
+            b.call(step, [slots, _i(0), _i(1), ir.Constant(POINTER, None)], kind)
         if state is not None:
             self._call("PyEval_RestoreThread", state)
         if block is not None:

@@ -27,15 +27,14 @@ from chainrule.engine.native.rows import gather_rows
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, Target, host
-from chainrule.engine.native.threads import MOST, POOL, barrier, worth
+from chainrule.engine.native.threads import POOL, Worth, barrier
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, Program
 
 POINTER = ir.PointerType()
-PAYS = 700e-6  # seconds of work in one call from which on it pays to wake other threads
 _STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-_SIGNATURE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+_SIGNATURE = (ctypes.c_void_p, *[ctypes.c_int64] * 2, ctypes.c_void_p, ctypes.c_int64)
 
 
 class Compiled:
@@ -61,7 +60,7 @@ class Compiled:
         work: what the groups have to do.
         storage: where the values lie.
         estimate: about how many seconds a run takes in one thread.
-        splits: is that worth several threads?
+        worth: the threads that this is worth.
         code: the machine code.
         seconds: how long it took to make.
     """
@@ -92,9 +91,7 @@ class Compiled:
         self.work = Work(self.grouping, self.target, self.tapes)
         self.storage = Storage(self.grouping, self.work, self.tapes, self.donated)
         self.estimate = sum(map(self.work.seconds, self.grouping.groups))
-        self.splits = self.storage.threads > 1 and self.estimate > PAYS
-        most, split = min(self.storage.threads, worth(self.estimate)), self.work.is_split
-        self._shares = [most if any(map(split, s.groups)) else 1 for s in self.stretches]
+        self.worth = Worth.of(self.estimate, self.storage.threads)
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
         self.runners: dict[str, machine.Code] = {}  # of the tapes
@@ -147,9 +144,8 @@ class Compiled:
                 names = [stretch.symbol]
             for name, groups in zip(names, pieces, strict=True):
                 self.module = ir.Module("chainrule", self.target.triple, written)
-                is_last = groups is pieces[-1]
-                self._function(name, groups, self.storage.copies if is_last else [])
-                if is_last:
+                self._function(name, groups, groups is pieces[0], groups is pieces[-1])
+                if groups is pieces[-1]:
                     self._emit_whole(stretch.symbol, names)
                 yield self.module
 
@@ -211,15 +207,19 @@ class Compiled:
         return self._numpy.words()
 
     @property
+    def splits(self) -> bool:
+        """Is it worth several threads?"""
+        return self.worth.awake > 1
+
+    @property
     def is_native(self) -> bool:
         """Is all of it one native function?"""
         return len(self.stretches) == 1 and bool(self.stretches[0].symbol)
 
     # Code ------------------------------------------------------------------------------------
 
-    def _function(
-        self, symbol: str, groups: Sequence[Group], copies: Sequence[tuple[Op, Op]]
-    ) -> None:
+    def _function(self, symbol: str, groups: Sequence[Group], begins: bool, ends: bool) -> None:
+        """A stretch or a piece of one; does it begin the stretch, does it end it?"""
         function = ir.Function(self.module, _STEP, symbol)
         entry = ir.Builder(function.append_basic_block("entry"))
         start = function.append_basic_block("start")
@@ -262,22 +262,29 @@ class Compiled:
             return b.gep(arena(offset), [own], source_etype=I8)
 
         place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait)
+
+        def after_others() -> None:
+            nonlocal begins
+            if not begins:
+                wait()
+            begins = False
+
         for split, found in itertools.groupby(groups, self.work.is_split):
             if split:
                 for group in found:
+                    after_others()
                     self._emit(b, group, place)
-                    wait()
                 continue
+            after_others()
             alone = replace(place, part=None)
             first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
             with b.if_then(first) if self.storage.threads > 1 else contextlib.nullcontext():
                 for group in found:
                     self._emit(b, group, alone)
+        if ends and self.storage.copies:
             wait()
-        if copies:
-            first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
-            with b.if_then(first):
-                for y, x in copies:
+            with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
+                for y, x in self.storage.copies:
                     copy_bytes(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
         b.ret_void()
         entry.branch(start)
@@ -315,7 +322,7 @@ class Compiled:
         table = (ctypes.c_uint64 * len(pointers))(*pointers)
         where = ctypes.addressof(table)
         if around is None and self.is_native and not self.splits:
-            self._functions[0](where, 0, 1, 0)
+            self._functions[0](where, 0, 1, 0, 0)
             if table[-1]:
                 self._check(table)
         else:
@@ -333,10 +340,12 @@ class Compiled:
     ) -> None:
         results: dict[Op, Any] = {}
         where = ctypes.addressof(table)
-        rows = zip(self.stretches, self._functions, self._shares, strict=True)
-        for number, (stretch, function, threads) in enumerate(rows):
-            if function is not None:
-                run = functools.partial(self.threaded, function, where, most=threads)
+        rows = zip(self.stretches, self._functions, strict=True)
+        for number, (stretch, function) in enumerate(rows):
+            if function is not None and any(map(self.work.is_split, stretch.groups)):
+                run = functools.partial(POOL.run, function, where, 0, self.worth)
+            elif function is not None:
+                run = functools.partial(function, where, 0, 1, 0, 0)
             else:
                 group = stretch.groups[0]
                 run = functools.partial(self._numpy.run, group, arrays, arena, results)
@@ -352,10 +361,6 @@ class Compiled:
         for op, number in self.storage.failures.items():
             if number == table[-1]:
                 raise ufuncs.error_of(op)
-
-    def threaded(self, function: Any, *given: int, most: int = MOST) -> None:
-        """Run a function of (…, thread, threads, barrier) in as many threads as pay."""
-        POOL.run(functools.partial(function, *given), min(most, self.storage.threads))
 
 
 __all__ = ["Compiled"]

@@ -21,13 +21,14 @@ from chainrule.control.parts import Part, chosen
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import address_of
 from chainrule.engine.native.target import Target
+from chainrule.engine.native.threads import POOL, Worth
 from chainrule.engine.program import Op, Program
 from chainrule.engine.simplifying import simplified
 from chainrule.graph import Graph, Node
 
 SHARED = 50e-6  # seconds of a step from which on threads share it: they are woken once for many
 PIECE = 0.02  # seconds of native code after which Python looks for a Ctrl-C
-_REPEAT = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
+_REPEAT = (ctypes.c_void_p, *[ctypes.c_int64] * 2, ctypes.c_void_p, ctypes.c_int64)
 
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -219,9 +220,10 @@ class _Run:
         """Do so many steps, or fewer where the condition ends them."""
         where = ctypes.addressof(self.table)
         if self._step.storage.threads > 1 and self._step.estimate > SHARED:
-            self._step.threaded(self._repeat, where, count)
+            worth = Worth.all(self._step.storage.threads, self._step.estimate * count)
+            POOL.run(self._repeat, where, count, worth)
         else:
-            self._repeat(where, count, 0, 1, 0)
+            self._repeat(where, 0, 1, 0, count)
         self._step.frame.check(self.table)
 
 

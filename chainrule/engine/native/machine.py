@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from chainrule.engine.native import cache, image, ir
+from chainrule.engine.native import cache, image
 from chainrule.engine.native.target import Target, host
 
 IMAGE, OBJECTS = b"image", b"objects"  # what an entry on the disk is
@@ -54,12 +54,15 @@ class Code:
     def function(self, symbol: str, *arguments: Any) -> Any:
         """A function without result as a callable; it runs without Python's lock.
 
+        Its ``address`` is where it begins.
+
         Args:
             symbol: its name.
             arguments: their ctypes.
         """
-        call = ctypes.CFUNCTYPE(None, *arguments)(self.address(symbol))
-        call.owner = self  # type: ignore[attr-defined]
+        address = self.address(symbol)
+        call = ctypes.CFUNCTYPE(None, *arguments)(address)
+        call.owner, call.address = self, address  # type: ignore[attr-defined]
         return call
 
 
@@ -67,7 +70,7 @@ _NONE: Mapping[str, Code] = MappingProxyType({})
 
 
 def build(
-    make: Callable[[], Iterable[ir.Module]],
+    make: Callable[[], Iterable[object]],
     key: str,
     exports: Sequence[str],
     target: Target | None = None,
@@ -76,7 +79,7 @@ def build(
     """Compile modules, or load what was compiled under the same key before.
 
     Args:
-        make: makes the modules; called only where there is nothing to load.
+        make: makes the modules, or their texts; called only where there is nothing to load.
         key: a text that says all that they depend on but the processor and the versions.
         exports: the functions that are asked for by name.
         target: the processor.

@@ -18,7 +18,7 @@ def emit_repeat(
     until: int | None,
     failed: int | None,
 ) -> None:
-    """``void repeat(table, count, thread, threads, sync)``: steps, each with what comes next.
+    """``void repeat(table, thread, threads, sync, count)``: steps, each with what comes next.
 
     Args:
         module: where it goes.
@@ -27,10 +27,12 @@ def emit_repeat(
         until: the slot of a truth value that lets it go on, or None.
         failed: the slot that is not 0 once a step has failed, which ends it, or None.
     """
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER])
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER, I64])
     function = ir.Function(module, kind, "repeat")
-    entry, loop, after = (function.append_basic_block(n) for n in ("entry", "loop", "after"))
-    table, count, thread, threads, sync = function.args
+    entry, loop, again, after = map(
+        function.append_basic_block, ("entry", "loop", "again", "after")
+    )
+    table, thread, threads, sync, count = function.args
     wait = barrier(module, module.triple)
     b = ir.Builder(entry)
     b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
@@ -50,11 +52,13 @@ def emit_repeat(
     if failed is not None:
         number = b.load(_place(b, table, failed), typ=I64)
         goes_on = b.and_(goes_on, b.icmp_signed("==", number, ir.Constant(I64, 0)))
-    b.call(wait, [sync, threads])
     following = b.add(i, ir.Constant(I64, 1))
+    b.cbranch(b.and_(goes_on, b.icmp_signed("<", following, count)), again, after)
+    b.position_at_end(again)
+    b.call(wait, [sync, threads])
     i.add_incoming(ir.Constant(I64, 0), entry)
-    i.add_incoming(following, b.block)
-    b.cbranch(b.and_(goes_on, b.icmp_signed("<", following, count)), loop, after)
+    i.add_incoming(following, again)
+    b.branch(loop)
     b.position_at_end(after)
     b.ret_void()
 

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import itertools
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from chainrule.engine.capture import Captured, capture, is_number, without_colle
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import ALIGNMENT, address_of
-from chainrule.engine.native.threads import POOL
+from chainrule.engine.native.threads import POOL, Worth
 from chainrule.errors import CompileError
 from chainrule.graph import Graph
 from chainrule.records import dataclass
@@ -36,6 +35,7 @@ class Plan:
         y: the structure of what a step leaves.
         kept, held: how many arrays the state and the data have.
         reads: for each of a step's own inputs, does anything depend on it?
+        seconds: about how long a step takes in one thread.
     """
 
     code: Code
@@ -44,6 +44,7 @@ class Plan:
     kept: int
     held: int
     reads: tuple[bool, ...]
+    seconds: float
 
     @classmethod
     def of(
@@ -95,7 +96,8 @@ class Plan:
                 got=f"steps without native code: {', '.join(dict.fromkeys(names))}",
                 remedy="it runs by the NumPy engine",
             )
-        return cls(compiled.code, compiled.storage.frame(), y, len(kept), len(held), reads)
+        frame = compiled.storage.frame()
+        return cls(compiled.code, frame, y, len(kept), len(held), reads, compiled.estimate)
 
 
 class Memory:
@@ -178,7 +180,7 @@ class Stepper:
             memory.load(state)
             state = memory
         self.memory = state
-        kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p)
+        kinds = (ctypes.c_void_p, *[ctypes.c_int64] * 2, ctypes.c_void_p, ctypes.c_int64)
         self._repeat = plan.code.function("repeat", *kinds)
         self._held = [np.asarray(a, order="C") for a in _numbers(data)]
         self._table, self._arena = frame.table()
@@ -187,7 +189,6 @@ class Stepper:
         for a, given in zip(arrays, frame.inputs, strict=False):
             assert (a.dtype, a.shape) == (given.dtype, given.shape)
             self._table[given.slot] = address_of(a)
-        self._work = partial(self._repeat, ctypes.addressof(self._table))
         self._left = frame.outputs[plan.kept :]  # what each step leaves
         self._moving: list[Any] = []  # the arrays of `begin`, which must live
         self._marked = b""  # the table before the step to return to
@@ -229,7 +230,8 @@ class Stepper:
 
     def go(self, count: int) -> None:
         """Do the next ``count`` steps of those that were begun."""
-        POOL.run(partial(self._work, count), self.plan.frame.threads)
+        worth = Worth.all(self.plan.frame.threads, self.plan.seconds * count)
+        POOL.run(self._repeat, ctypes.addressof(self._table), count, worth)
         self.plan.frame.check(self._table)
 
     def mark(self) -> None:

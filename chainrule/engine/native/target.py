@@ -36,12 +36,14 @@ class Target:
         cpu: the name of the processor.
         features: what it can do, "+avx2,-avx512f,…".
         bits: the width of its vector registers.
+        effort: how hard LLVM tries to make good code, 1 or 0.
     """
 
     triple: str
     cpu: str
     features: str
     bits: int
+    effort: int = 1
 
     def lanes(self, dtype: str) -> int:
         """How many numbers of a dtype fill one vector register."""
@@ -61,8 +63,9 @@ class Target:
 
         initialize()
         return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=1, reloc="pic", codemodel="small", jit=True
-        )
+            cpu=self.cpu, features=self.features, opt=self.effort, reloc="pic",
+            codemodel="small", jit=True,
+        )  # fmt: skip
 
 
 @cache

@@ -5,33 +5,41 @@ axis is added up, into a fixed number of pieces whose sums are put together in t
 others are left to the first thread; between them all wait for each other. No sum depends on who
 does it, so the result is the same to the last bit with any number of threads.
 
-Code that runs in several threads ends with a barrier. So who has done the first share knows that
-all are done, and nothing is left to wait for in Python, where Ctrl-C could come in between.
+A call is handed to the others, and waited for, in native code (workers.py): nothing of that is left
+to Python, where Ctrl-C could come in between.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import math
-import operator
 import os
-import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from chainrule.engine.native import ir
+from chainrule.engine.forking import Lock
+from chainrule.engine.native import ir, workers
+from chainrule.engine.native.workers import MOST
 from chainrule.errors import ArgumentError
+from chainrule.records import dataclass
+
+if TYPE_CHECKING:
+    from chainrule.engine.native.machine import Code
+
+_T = TypeVar("_T")
 
 # Not from target.py, which needs llvmlite: set_threads is asked for without it too.
 POINTER, I32, I64 = ir.PointerType(), ir.IntType(32), ir.IntType(64)
-MOST = 64  # threads
-WAKE = 15e-6  # seconds until one more thread is at work
-SPINS = 300  # of waiting, before the processor is offered to others: few, for it may be shared
+WAKE, HAND = 15e-6, 2e-6  # seconds until one more thread is at work: that sleeps, that is awake
+PAYS, PAYS_AWAKE = 300e-6, 20e-6  # seconds of work in a call from which on that pays
+LATE = 0.1  # of the time that a call takes in one thread it may wait for those that sleep
+TURN = 0.4e-6  # seconds of a turn of waiting
 
 
 def available() -> int:
@@ -51,67 +59,109 @@ def _from_environment() -> int:
 
 
 class Pool:
-    """Threads that wait for work in Python and do it without Python's lock."""
+    """Workers, and the board on which they find their shares of a call.
+
+    They never leave native code, so nothing that they use is ever freed; see
+    :mod:`chainrule.engine.native.workers`.
+
+    Attributes:
+        words, board: the board, and its address.
+    """
 
     def __init__(self) -> None:
-        self.size: int | None = None
+        self._size: int | None = None
+        self._lock = Lock()
+        self.words = _for_ever(np.zeros(workers.SIZE, np.int64))
+        self.board = self.words.ctypes.data
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
         """Threads do not survive a fork."""
-        self._queues: list[queue.SimpleQueue[Any]] = []
-        self._free = deque([True])  # empty while a call has the threads
-        # The barrier's counter and turn, on lines of their own. They are never set back: a thread
-        # may still be on its way out of the last barrier when the next call begins.
-        self.sync = np.zeros(32, np.int64)
+        self.words[:] = 0
+        self.words[workers.SOON] = workers.OFTEN
+        self.words[workers.PROCESSORS] = available()
+        self.words[workers.CHOSEN] = self._size or 0
+
+    def choose(self, count: int | None) -> None:
+        """So many threads may be used, or as many as the environment says."""
+        self._size = _from_environment() if count is None else count
+        self.words[workers.CHOSEN] = self._size
 
     def threads(self) -> int:
-        if self.size is None:
-            self.size = _from_environment()
-        return self.size
+        """How many may be used."""
+        if self._size is None:
+            self.choose(None)
+        return int(self.words[workers.CHOSEN])
 
-    def run(self, work: Callable[[int, int, int], Any], wanted: int) -> None:
-        """work(thread, threads, address of the barrier) in each of up to ``wanted`` threads.
+    def run(self, function: Any, table: int, count: int, worth: Worth) -> None:
+        """function(table, thread, threads, board, count) in each of some threads.
 
-        Where the threads are busy with another call, the caller does it alone.
+        Where the workers are busy with another call, the caller does it alone.
 
         Args:
-            work: compiled code that ends with a barrier.
-            wanted: how many threads pay.
+            function: compiled code, of :meth:`Code.function`.
+            table, count: what it is given.
+            worth: the threads that it is worth.
         """
-        threads = min(wanted, self.threads())
-        if threads < 2:
-            work(0, 1, 0)
+        wanted = min(worth.awake, self.threads())
+        if wanted < 2:
+            function(table, 0, 1, 0, count)
             return
-        while len(self._queues) < threads - 1:
-            self._start()
-        shares = [partial(work, k, threads, self.sync.ctypes.data) for k in range(threads)]
-        others = zip(self._queues, shares[1:], strict=False)
-        calls: list[Callable[[], Any]] = [
-            self._free.pop,
-            *(partial(waiting.put, share) for waiting, share in others),
-            shares[0],
-            partial(self._free.append, True),
-        ]
-        try:
-            # One call in C, for Python answers Ctrl-C between two instructions of its own: with a
-            # part of the shares handed over, the others would wait for the rest for ever.
-            deque(map(operator.call, calls), maxlen=0)
-        except IndexError:  # nothing to pop
-            work(0, 1, 0)
+        self.start(wanted)
+        self._run(self.board, function.address, table, count, *worth.words())
 
-    def _start(self) -> None:
-        waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        name = f"chainrule-{len(self._queues) + 1}"
-        threading.Thread(target=_serve, args=(waiting,), name=name, daemon=True).start()
-        self._queues.append(waiting)
+    @functools.cached_property
+    def code(self) -> Code:
+        """The functions ``run`` and ``serve``."""
+        from chainrule.engine.native import machine
+        from chainrule.engine.native.target import host
+
+        target = replace(host(), effort=0)  # it mostly waits
+
+        def make() -> list[str]:
+            return [workers.source(target.triple)]
+
+        return _for_ever(machine.build(make, "workers", ["run", "serve"], target))
+
+    @functools.cached_property
+    def _run(self) -> Any:
+        return self.code.function("run", *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 4)
+
+    def start(self, threads: int) -> None:
+        """Let there be so many, the caller among them, as far as the system has them."""
+        wanted = min(threads, self.threads(), MOST) - 1
+        if self.words[workers.BEGUN] >= wanted:
+            return
+        with self._lock, contextlib.suppress(RuntimeError):
+            self.words[workers.ACQUIRE] = _address_of("PyThread_acquire_lock")
+            self.words[workers.RELEASE] = _address_of("PyThread_release_lock")
+            serve = self.code.function("serve", ctypes.c_void_p, ctypes.c_void_p)
+            while (begun := int(self.words[workers.BEGUN])) < wanted:
+                given, name = (self.board, _closed_lock()), f"chainrule-{begun + 1}"
+                threading.Thread(target=serve, args=given, name=name, daemon=True).start()
+                self.words[workers.BEGUN] = begun + 1
 
 
-def _serve(waiting: queue.SimpleQueue[Any]) -> None:
-    while True:
-        waiting.get()()
+def _for_ever(x: _T) -> _T:
+    """The same object, which Python does not free even when it ends."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(x))
+    return x
+
+
+def _address_of(name: str) -> int:
+    """Of a function of Python's."""
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+
+
+def _closed_lock() -> int:
+    """The address of a lock of Python's for native code."""
+    python, address = ctypes.pythonapi, ctypes.c_void_p
+    lock = ctypes.PYFUNCTYPE(address)(("PyThread_allocate_lock", python))()
+    acquire = ctypes.PYFUNCTYPE(ctypes.c_int, address, ctypes.c_int)
+    acquire(("PyThread_acquire_lock", python))(lock, 0)
+    return lock
 
 
 POOL = Pool()
@@ -122,9 +172,42 @@ def most() -> int:
     return min(max(available(), POOL.threads()), MOST)
 
 
-def worth(seconds: float) -> int:
-    """How many threads pay for a call of so much work: n that makes seconds/n + n · WAKE least."""
-    return max(2, round(math.sqrt(seconds / WAKE)))
+@dataclass(frozen=True)
+class Worth:
+    """The threads that a call is worth.
+
+    n threads take seconds/n + n · what each costs, so that n = √(seconds / cost) of them are best.
+
+    Attributes:
+        awake: so many if they look for work.
+        asleep: so many if they have to be woken.
+        seconds: how long to wait for those.
+    """
+
+    awake: int
+    asleep: int
+    seconds: float
+
+    @classmethod
+    def of(cls, seconds: float, most: int) -> Worth:
+        """What a call of so much work is worth, where at most so many threads can do it."""
+        awake = _best(seconds, HAND) if seconds > min(PAYS_AWAKE, PAYS) else 1
+        asleep = _best(seconds, WAKE) if seconds > PAYS else 1
+        return cls(min(most, awake), min(most, asleep), seconds * LATE)
+
+    @classmethod
+    def all(cls, threads: int, seconds: float) -> Worth:
+        """All threads, for work in many steps."""
+        return cls(threads, threads, seconds * LATE)
+
+    def words(self) -> tuple[int, int, int]:
+        """As the native ``run`` takes them."""
+        turns = workers.SPINS + self.seconds / TURN
+        return self.awake, self.asleep, int(min(turns, 2.0**31))
+
+
+def _best(seconds: float, each: float) -> int:
+    return max(2, round(math.sqrt(seconds / each)))
 
 
 def set_threads(count: int | None) -> None:
@@ -149,7 +232,7 @@ def set_threads(count: int | None) -> None:
             got=repr(count),
             remedy="set_threads(2), or None for the default",
         )
-    POOL.size = count
+    POOL.choose(count)
 
 
 # In the code ------------------------------------------------------------------------------------
@@ -192,7 +275,7 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
     elif triple.startswith(("aarch64", "arm64")):
         hint = module.declared("llvm.aarch64.hint", ir.FunctionType(ir.VoidType(), [I32]))
         b.call(hint, [ir.Constant(I32, 1)])  # yield
-    b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, SPINS)), yield_, again)
+    b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, workers.SPINS)), yield_, again)
     b.position_at_end(yield_)
     if os.name == "posix":
         b.call(module.declared("sched_yield", ir.FunctionType(I32, [])), [])
@@ -226,4 +309,4 @@ def alone(
         yield
 
 
-__all__ = ["POOL", "Pool", "alone", "barrier", "most", "set_threads", "share", "worth"]
+__all__ = ["POOL", "Pool", "Worth", "alone", "barrier", "most", "set_threads", "share"]
