@@ -68,6 +68,23 @@ def test_the_same_bits_for_a_convolution() -> None:
     assert len(found) == 1
 
 
+def test_the_same_bits_for_a_loop_whose_state_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "PAYS_IN_STEP", 0.0)
+    x = np.random.default_rng(0).standard_normal((2, 20_001))
+
+    def step(carry: Any, _: Any) -> Any:
+        a, b = carry  # the next a needs neighbours of the one before
+        return (np.concatenate([a[1:], b[:1]]) * 0.9, a - b * 0.1), None
+
+    expected = tuple(x)
+    for _ in range(5):
+        expected = step(expected, None)[0]
+    for count in (1, 2, 3, 7):
+        cr.set_threads(count)
+        compiled = cr.compile(lambda a, b: cr.scan(step, (a, b), None, length=5)[0])
+        assert bits(compiled(*x)) == bits(expected)
+
+
 def test_the_number_may_change_between_calls() -> None:
     cr.set_threads(3)
     compiled = cr.compile(cr.value_and_grad(loss))

@@ -27,7 +27,7 @@ from chainrule.engine.native.rows import gather_rows
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, Target, host
-from chainrule.engine.native.threads import POOL, Worth, barrier
+from chainrule.engine.native.threads import POOL, Worth, barrier, shared_bytes
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, Program
@@ -60,6 +60,7 @@ class Compiled:
         work: what the groups have to do.
         storage: where the values lie.
         estimate: about how many seconds a run takes in one thread.
+        shared: how many of these are in kernels that threads share.
         worth: the threads that this is worth.
         code: the machine code.
         seconds: how long it took to make.
@@ -91,7 +92,9 @@ class Compiled:
         self.work = Work(self.grouping, self.target, self.tapes)
         self.storage = Storage(self.grouping, self.work, self.tapes, self.donated)
         self.estimate = sum(map(self.work.seconds, self.grouping.groups))
-        self.worth = Worth.of(self.estimate, self.storage.threads)
+        split = filter(self.work.is_split, self.grouping.groups)
+        self.shared = sum(map(self.work.seconds, split))
+        self.worth = Worth.of(self.shared, self.storage.threads)
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
         self.runners: dict[str, machine.Code] = {}  # of the tapes
@@ -283,9 +286,11 @@ class Compiled:
                     self._emit(b, group, alone)
         if ends and self.storage.copies:
             wait()
-            with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
-                for y, x in self.storage.copies:
-                    copy_bytes(b, pointer(y), pointer(x), y.size * y.dtype.itemsize)
+            for y, x in self.storage.copies:
+                size = y.size * y.dtype.itemsize
+                begin, end = shared_bytes(b, size, thread, threads)
+                source, to = (b.gep(pointer(op), [begin], source_etype=I8) for op in (y, x))
+                copy_bytes(b, source, to, b.sub(end, begin))
         b.ret_void()
         entry.branch(start)
 

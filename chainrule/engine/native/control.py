@@ -26,7 +26,6 @@ from chainrule.engine.program import Op, Program
 from chainrule.engine.simplifying import simplified
 from chainrule.graph import Graph, Node
 
-SHARED = 50e-6  # seconds of a step from which on threads share it: they are woken once for many
 PIECE = 0.02  # seconds of native code after which Python looks for a Ctrl-C
 _REPEAT = (ctypes.c_void_p, *[ctypes.c_int64] * 2, ctypes.c_void_p, ctypes.c_int64)
 
@@ -219,11 +218,8 @@ class _Run:
     def __call__(self, count: int) -> None:
         """Do so many steps, or fewer where the condition ends them."""
         where = ctypes.addressof(self.table)
-        if self._step.storage.threads > 1 and self._step.estimate > SHARED:
-            worth = Worth.all(self._step.storage.threads, self._step.estimate * count)
-            POOL.run(self._repeat, where, count, worth)
-        else:
-            self._repeat(where, 0, 1, 0, count)
+        worth = Worth.of_steps(self._step.shared, count, self._step.storage.threads)
+        POOL.run(self._repeat, where, count, worth)
         self._step.frame.check(self.table)
 
 

@@ -35,7 +35,7 @@ class Plan:
         y: the structure of what a step leaves.
         kept, held: how many arrays the state and the data have.
         reads: for each of a step's own inputs, does anything depend on it?
-        seconds: about how long a step takes in one thread.
+        shared: about how many seconds of a step are in kernels that threads share.
     """
 
     code: Code
@@ -44,7 +44,7 @@ class Plan:
     kept: int
     held: int
     reads: tuple[bool, ...]
-    seconds: float
+    shared: float
 
     @classmethod
     def of(
@@ -97,7 +97,7 @@ class Plan:
                 remedy="it runs by the NumPy engine",
             )
         frame = compiled.storage.frame()
-        return cls(compiled.code, frame, y, len(kept), len(held), reads, compiled.estimate)
+        return cls(compiled.code, frame, y, len(kept), len(held), reads, compiled.shared)
 
 
 class Memory:
@@ -230,7 +230,7 @@ class Stepper:
 
     def go(self, count: int) -> None:
         """Do the next ``count`` steps of those that were begun."""
-        worth = Worth.all(self.plan.frame.threads, self.plan.seconds * count)
+        worth = Worth.of_steps(self.plan.shared, count, self.plan.frame.threads)
         POOL.run(self._repeat, ctypes.addressof(self._table), count, worth)
         self.plan.frame.check(self._table)
 

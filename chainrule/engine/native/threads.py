@@ -38,8 +38,10 @@ _T = TypeVar("_T")
 POINTER, I32, I64 = ir.PointerType(), ir.IntType(32), ir.IntType(64)
 WAKE, HAND = 15e-6, 2e-6  # seconds until one more thread is at work: that sleeps, that is awake
 PAYS, PAYS_AWAKE = 300e-6, 20e-6  # seconds of work in a call from which on that pays
+PAYS_IN_STEP = 15e-6  # and in one of many steps in a call
 LATE = 0.1  # of the time that a call takes in one thread it may wait for those that sleep
 TURN = 0.4e-6  # seconds of a turn of waiting
+LINE = 64  # bytes of a line of the cache
 
 
 def available() -> int:
@@ -196,9 +198,10 @@ class Worth:
         return cls(min(most, awake), min(most, asleep), seconds * LATE)
 
     @classmethod
-    def all(cls, threads: int, seconds: float) -> Worth:
-        """All threads, for work in many steps."""
-        return cls(threads, threads, seconds * LATE)
+    def of_steps(cls, seconds: float, count: int, most: int) -> Worth:
+        """What so many steps are worth, each of so much work: threads are woken once for all."""
+        threads = min(most, _best(seconds, HAND)) if seconds > PAYS_IN_STEP else 1
+        return cls(threads, threads, seconds * count * LATE)
 
     def words(self) -> tuple[int, int, int]:
         """As the native ``run`` takes them."""
@@ -296,6 +299,15 @@ def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any
     return first, b.sdiv(b.mul(total, following), threads)
 
 
+def shared_bytes(b: ir.Builder, size: int, thread: ir.Value, threads: ir.Value) -> Any:
+    """(first, last) of so many bytes for a thread, whole lines of the cache."""
+    lines = size // LINE
+    first, last = (b.mul(x, ir.Constant(I64, LINE)) for x in share(b, lines, thread, threads))
+    following = b.add(thread, ir.Constant(I64, 1))
+    is_end = b.icmp_signed("==", following, threads)
+    return first, b.select(is_end, ir.Constant(I64, size), last)
+
+
 @contextlib.contextmanager
 def alone(
     b: ir.Builder, part: tuple[ir.Value, ir.Value] | None, wait: Callable[[], None]
@@ -309,4 +321,14 @@ def alone(
         yield
 
 
-__all__ = ["POOL", "Pool", "Worth", "alone", "barrier", "most", "set_threads", "share"]
+__all__ = [
+    "POOL",
+    "Pool",
+    "Worth",
+    "alone",
+    "barrier",
+    "most",
+    "set_threads",
+    "share",
+    "shared_bytes",
+]

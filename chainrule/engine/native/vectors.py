@@ -152,11 +152,12 @@ def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -
     return module.declared(name, ir.FunctionType(result, types))
 
 
-def copy_bytes(b: ir.Builder, source: ir.Value, to: ir.Value, size: int) -> None:
+def copy_bytes(b: ir.Builder, source: ir.Value, to: ir.Value, size: int | ir.Value) -> None:
     """Copy so many bytes."""
     pointer = ir.PointerType()
+    size = ir.Constant(I64, size) if isinstance(size, int) else size
     f = _declared(b.module, "llvm.memcpy.p0.p0.i64", ir.VoidType(), [pointer, pointer, I64, I1])
-    b.call(f, [to, source, ir.Constant(I64, size), ir.Constant(I1, 0)])
+    b.call(f, [to, source, size, ir.Constant(I1, 0)])
 
 
 def _suffix(kind: Any) -> str:
