@@ -25,8 +25,8 @@ def predicted_variance(part: LayerPass) -> float | None:
     chosen = getattr(part.layer, "kernel_initializer", None)
     kernel = part.params.get("kernel") if isinstance(part.params, dict) else None
     variance = getattr(get_initializer(chosen), "variance", None) if chosen is not None else None
-    if kernel is None or variance is None:
-        return None
+    if kernel is None or variance is None or "recurrent_kernel" in part.params:
+        return None  # a state that goes round has no variance by one kernel
     return float(variance(kernel.shape)) or None
 
 

@@ -6,6 +6,7 @@ Layers are here; the others by name, or in ``nn.initializers``, ``nn.biases``, `
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from chainrule.nn import biases, initializers, losses, metrics
@@ -44,11 +45,17 @@ from chainrule.nn.losses import get_loss, loss_for
 from chainrule.nn.metrics import evaluate, get_metric
 from chainrule.nn.weights import row_weights
 
+if TYPE_CHECKING:
+    from chainrule.nn.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Bidirectional",
     "Conv1D",
     "Conv2D",
     "Dense",
@@ -70,6 +77,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Sequential",
+    "SimpleRNN",
     "biases",
     "evaluate",
     "fold_activation",
@@ -86,10 +94,19 @@ __all__ = [
     "row_weights",
 ]
 
+_LATER = ("Bidirectional", "GRU", "LSTM", "SimpleRNN")  # of which few networks are made
+
 if not TYPE_CHECKING:  # who would take every name to exist
 
     def __getattr__(name: str) -> object:
-        """Say what a name of another library is called here."""
+        """A layer that is imported when it is first used; or what a name is called here."""
+        if name in _LATER:
+            return getattr(importlib.import_module("chainrule.nn.layers.recurrent"), name)
         from chainrule.elsewhere import missing
 
         raise missing(__name__, name)
+
+
+def __dir__() -> list[str]:
+    """All public names, for completion, whether they are loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -30,6 +30,7 @@ from chainrule.optim.base import kernels_only
 
 _LAYERS = (
     nn.Activation, nn.AveragePooling1D, nn.AveragePooling2D, nn.BatchNormalization, nn.Conv1D,
+    nn.SimpleRNN, nn.GRU, nn.LSTM, nn.Bidirectional,
     nn.Conv2D, nn.Dense, nn.Dropout, nn.Embedding, nn.Flatten, nn.Frozen, nn.GlobalAveragePooling1D,
     nn.GlobalAveragePooling2D, nn.GlobalMaxPooling1D, nn.GlobalMaxPooling2D, nn.Graph, nn.Lambda,
     nn.LayerNormalization, nn.MaxPooling1D, nn.MaxPooling2D, nn.Normalization, nn.Reshape,

@@ -62,6 +62,10 @@ MODELS: dict[str, tuple[Any, str, Any, Any, Any]] = {
         [nn.Embedding(20, 3), nn.Flatten(), nn.Dense(1)], "mse", np.arange(60).reshape(30, 2) % 20,
         X[:, 0], {},
     ),
+    "sequences": (
+        [nn.Reshape((-1, 2)), nn.Bidirectional(nn.LSTM(2)), nn.Dense(1)], "mse",
+        np.arange(120.0).reshape(30, 4) / 120, X[:, 0], {},
+    ),
     "own": ([Scale(), nn.Lambda(half), nn.Dense(1)], "mse", X, X[:, 0],
             {"Scale": Scale, "half": half}),
 }  # fmt: skip

@@ -119,6 +119,25 @@ def embedding() -> dict[str, Any]:
     return {**found, "gradient": plain(table.grad)}
 
 
+def recurrent(name: str, layer: Any) -> dict[str, Any]:
+    """Weights as PyTorch keeps them, all outputs, the last one, and the gradients."""
+    layer = layer.double()
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.copy_(torch.tensor(RNG.normal(size=tuple(p.shape))))
+    x, c = (torch.tensor(RNG.normal(size=(2, 4, n))) for n in (3, layer.hidden_size))
+    c = torch.cat([c] * (1 + layer.bidirectional), dim=2)
+    x.requires_grad_()
+    y, _ = layer(x)
+    (y * c).sum().backward()
+    weights = dict(layer.named_parameters())
+    return {
+        "layer": name, "x": plain(x), "c": plain(c), "y": plain(y), "x_gradient": plain(x.grad),
+        "weights": {k: plain(p) for k, p in weights.items()},
+        "gradients": {k: plain(p.grad) for k, p in weights.items()},
+    }  # fmt: skip
+
+
 figures = {
     "versions": {"python": sys.version.split()[0], "torch": torch.__version__.split("+")[0],
                  "numpy": np.__version__},
@@ -126,5 +145,11 @@ figures = {
     "network": network(),
     "losses": losses(),
     "embedding": embedding(),
+    "recurrent": [
+        recurrent("SimpleRNN", torch.nn.RNN(3, 2, batch_first=True)),
+        recurrent("GRU", torch.nn.GRU(3, 2, batch_first=True)),
+        recurrent("LSTM", torch.nn.LSTM(3, 2, batch_first=True)),
+        recurrent("LSTM", torch.nn.LSTM(3, 2, batch_first=True, bidirectional=True)),
+    ],
 }  # fmt: skip
 Path(__file__).with_name("torch.json").write_text(json.dumps(figures) + "\n")
