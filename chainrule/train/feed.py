@@ -18,6 +18,8 @@ from chainrule.train.step import Batch
 # The second number of every key (seed, purpose, epoch, step), so that no two purposes share
 # random numbers.
 START, ORDER, STEP = 0, 1, 2
+# So far apart in one stream of random numbers are the orders of two epochs: NumPy's `jumped`.
+STRIDE = 210306068529402873165736369884012333109
 LOOKED_AT = 2**26  # bytes of an array that its fingerprint is taken from
 
 
@@ -49,6 +51,8 @@ class Rows:
         self.x, self.y, self.weight, self.dtype = x, y, weight, dtype
         self.rows = rows_of(x)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self._random = np.random.PCG64((seed, ORDER))
+        self._start = self._random.state
         self.most = steps
         # Of each epoch, where they are known.
         self.steps: int | None = None if callable(batch_size) else self.count(0)
@@ -72,10 +76,15 @@ class Rows:
         return (order[start : start + size] for start in starts)
 
     def permutation(self, epoch: int) -> Any:
-        """All rows in the order of an epoch."""
+        """All rows in the order of an epoch.
+
+        A generator of its own for each epoch would take longer than an epoch of a small network.
+        """
         if not self.shuffle:
             return np.arange(self.rows)
-        return np.random.default_rng((self.seed, ORDER, epoch)).permutation(self.rows)
+        self._random.state = self._start
+        self._random.advance(epoch * STRIDE)
+        return np.random.Generator(self._random).permutation(self.rows)
 
     def size(self, epoch: int) -> int:
         """Rows in a batch."""

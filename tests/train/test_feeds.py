@@ -51,6 +51,14 @@ def same(one: list[Any], other: list[Any]) -> None:
 ARRAYS = trained(X, Y, batch_size=5, shuffle=False)
 
 
+def test_the_order_of_an_epoch_does_not_depend_on_what_was_asked_before() -> None:
+    rows = Rows(X, Y, None, batch_size=5, dtype=None, shuffle=True, seed=3)
+    for epoch in (2, 0, 2, 10**6):
+        stream = np.random.PCG64((3, 1)).jumped(epoch)
+        expected = np.random.Generator(stream).permutation(23)
+        np.testing.assert_array_equal(rows.permutation(epoch), expected)
+
+
 @pytest.mark.parametrize(
     "source",
     [batches, list(batches()).__iter__, type("Set", (), {"__iter__": lambda self: batches()})()],
