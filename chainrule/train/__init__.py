@@ -21,12 +21,12 @@ from chainrule.train.callbacks import (
     TornCheckpointWarning,
 )
 from chainrule.train.model import Model
-from chainrule.train.saving import load
 from chainrule.train.sequential import Sequential
 from chainrule.train.step import Batch, TrainState, training_step
 
 if TYPE_CHECKING:
     from chainrule.train.estimators import Classifier, Regressor
+    from chainrule.train.saving import load
     from chainrule.train.tabular import (
         Settings,
         Study,
@@ -67,9 +67,10 @@ __all__ = [
 ]
 
 _TABULAR = ("Settings", "Study", "TableModel", "Trained", "prepare", "train_models")
-_LATER = dict.fromkeys(_TABULAR, "tabular") | dict.fromkeys(
-    ("Classifier", "Regressor"), "estimators"
-)
+_LATER = {
+    **dict.fromkeys(_TABULAR, "tabular"), "Classifier": "estimators", "Regressor": "estimators",
+    "load": "saving",
+}  # fmt: skip
 
 
 if not TYPE_CHECKING:  # who would take every name to exist

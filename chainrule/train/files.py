@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.errors import ArgumentError
 from chainrule.nn.naming import user_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What safetensors and these files can hold.
 _DTYPES = ("float64", "float32", "float16", "int64", "int32", "int16", "int8",

@@ -328,11 +328,8 @@ class TestProcessor:
         assert target._here() != name
 
     def test_it_is_asked_for_where_nothing_tells_the_machine(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def missing(path: Path, encoding: str) -> str:
-            raise FileNotFoundError(path)
-
-        monkeypatch.setattr(Path, "read_text", missing)
+        monkeypatch.setattr(target, "STARTED", str(tmp_path / "nothing"))
         assert target._here() is None
         assert self.host() == HERE

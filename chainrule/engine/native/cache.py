@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import llvmlite
@@ -33,18 +32,23 @@ APART = frozenset({"cli", "data", "diagnose", "formula", "insight", "plot", "rep
 ABANDONED = 3600  # seconds after which nobody writes to such a file any more
 
 
-def folder() -> Path | None:
-    """Where entries lie: $CHAINRULE_CACHE, or the user's cache folder; None if it is "off"."""
+def folder() -> str | None:
+    """Where entries lie: $CHAINRULE_CACHE, or the user's cache folder.
+
+    None if it is "off", or where there is no home folder.
+    """
     chosen = os.environ.get("CHAINRULE_CACHE")
     if chosen is not None:
-        return None if chosen.lower() in ("", "0", "off", "no") else Path(chosen)
+        return None if chosen.lower() in ("", "0", "off", "no") else chosen
+    # No pathlib here, which takes longer to load than code does.
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = os.environ.get("LOCALAPPDATA") or "~\\AppData\\Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = "~/Library/Caches"
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "chainrule"
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    found = os.path.expanduser(base)
+    return None if found.startswith("~") else os.path.join(found, "chainrule")
 
 
 @functools.cache
@@ -53,7 +57,7 @@ def version() -> str:
 
     It is made of the names, sizes and times of the files, as Python tells whether byte code is old.
     """
-    root = str(Path(__file__).parent.parent.parent)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     rows, waiting = [], [root]
     with suppress(OSError):  # no folder, where Python imports from an archive
         while waiting:
@@ -83,14 +87,15 @@ def load(name: str) -> bytes | None:
     if path is None:
         return None
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError:
         return None
     head = len(_head("", b""))
     image = data[head:]
     if data[:head] != _head(name, image):
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         return None
     with suppress(OSError):
         os.utime(path)
@@ -105,8 +110,9 @@ def store(name: str, image: bytes) -> None:
     import tempfile
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=NEW)
+        place = os.path.dirname(path)
+        os.makedirs(place, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=place, prefix=NEW)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_head(name, image) + image)
@@ -116,7 +122,7 @@ def store(name: str, image: bytes) -> None:
                 os.unlink(temporary)
             raise
         if name.endswith(TIDY):
-            _shrink(path.parent)
+            _shrink(place)
     except OSError:
         return
 
@@ -151,15 +157,12 @@ def _head(name: str, image: bytes) -> bytes:
     return MAGIC + hashlib.sha256(name.encode() + b"\0" + image).digest()
 
 
-def _path(name: str) -> Path | None:
-    try:
-        place = folder()
-    except RuntimeError:  # no home folder
-        return None
-    return None if place is None else place / f"{name}.o"
+def _path(name: str) -> str | None:
+    place = folder()
+    return None if place is None else os.path.join(place, f"{name}.o")
 
 
-def _shrink(place: Path) -> None:
+def _shrink(place: str) -> None:
     """Drop the entries that were used longest ago until the folder is below the limit.
 
     What a process left that was killed while it wrote goes first.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from chainrule.records import dataclass
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
+STARTED = "/proc/sys/kernel/random/boot_id"  # which changes when the machine starts
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 # As they lie in memory. Short whole numbers are read, and computed with as long ones.
@@ -116,7 +116,8 @@ def _here() -> str | None:
     same features: under an emulator it does not.
     """
     try:
-        started = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8")
+        with open(STARTED, encoding="utf-8") as file:
+            started = file.read()
         features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
     except (OSError, AttributeError, ValueError):
         return None

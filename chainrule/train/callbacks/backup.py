@@ -7,8 +7,7 @@ import hashlib
 import os
 import re
 import warnings
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from chainrule.errors import ModelFileError
 from chainrule.nn.naming import user_line
@@ -17,6 +16,9 @@ from chainrule.train.callbacks.base import Logs
 from chainrule.train.callbacks.saving import Saving
 from chainrule.train.files import pack, sync_folder, unpack, write_whole
 from chainrule.train.step import TrainState
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAGIC = b"chainrule checkpoint 1\n"
 
@@ -53,6 +55,8 @@ class BackupAndRestore(Saving):
         save_freq: Literal["epoch"] | int = "epoch",
         delete_checkpoint: bool = True,
     ) -> None:
+        from pathlib import Path  # which brings much along
+
         super().__init__(save_freq)
         self.folder = Path(backup_dir)
         self.newest = self.folder / "checkpoint"

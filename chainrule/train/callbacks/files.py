@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from pathlib import Path
 from typing import Any, Literal
 
 from chainrule.errors import ArgumentError
@@ -108,6 +107,8 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
+        from pathlib import Path  # which brings much along
+
         self.path, self.separator, self.append = Path(filename), separator, append
         self._columns: list[str] = []
         self._rows: list[dict[str, Any]] = []
