@@ -87,6 +87,12 @@ def test_steps_by_numpy_are_named() -> None:
     assert "by NumPy, for which there is no code: argsort" in report.summary
 
 
+def test_the_steps_of_a_loop_are_counted() -> None:
+    f = cr.compile(lambda x: cr.scan(lambda c, v: (c * v, None), 1.0, x)[0])
+    [kernel] = [k for k in f.report(np.ones(4)) if k.kind == "control"]
+    assert (kernel.space, kernel.steps, kernel.operations) == ((4,), ("loop", "multiply"), 4)
+
+
 def test_loops_are_told_by_how_they_run() -> None:
     def summary(f: Any, *args: Any) -> str:
         compiled = cr.compile(f)
@@ -97,13 +103,13 @@ def test_loops_are_told_by_how_they_run() -> None:
     def cumulated(x: Any) -> Any:
         return cr.scan(lambda c, x: (np.tanh(c + x), c), 0.0, x)[1].sum()
 
-    assert "1 loop, each one native call" in summary(cumulated, np.ones(5))
-    assert "2 loops, each one native call" in summary(cr.grad(cumulated), np.ones(5))
+    assert "1 loop within the code" in summary(cumulated, np.ones(5))
+    assert "2 loops within the code" in summary(cr.grad(cumulated), np.ones(5))
     assert "NumPy" not in summary(cr.grad(cumulated), np.ones(5))
     sorting = lambda a: cr.scan(lambda c, _: (np.sort(c - a), None), a, length=3)[0]  # noqa: E731
     told = summary(sorting, np.eye(3) + 1)
     assert "a loop whose steps Python calls, since its body has 1 step by NumPy" in told
     assert told.endswith("no code: argsort")
     branch = summary(lambda x: cr.cond(x > 0, np.sin, np.cos, x), 1.0)
-    assert "1 branch" in branch
+    assert "1 branch within the code" in branch
     assert "NumPy" not in branch

@@ -53,7 +53,7 @@ def test_instructions_are_compiled_once_for_any_number_of_steps() -> None:
     for n in (300, 700):
         compiled = cr.compile(cr.value_and_grad(chain(n)))
         compiled(0.7)
-        runs.append(next(iter(compiled.versions.values())).run.runners)
+        runs.append(next(iter(compiled.versions.values())).run.imports)
     first, second = (set(run.values()) for run in runs)
     assert first == second
 

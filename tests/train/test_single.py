@@ -117,19 +117,21 @@ def test_arrays_on_the_disk(tmp_path: Path) -> None:
 
 def test_loops_in_layers() -> None:
     agree([Recurrent(), nn.Dense(1)], SERIES, Y, batch_size=16, validation_split=0.3)
+    model, _ = trained(True, [Recurrent(), nn.Dense(1)], SERIES, Y)
+    assert not model.single.needed  # many steps in one call
     agree([Recurrent(), nn.Dense(1)], batches(SERIES))
 
 
 def test_a_second_fit_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, _ = trained(True, [Recurrent(), nn.Dense(1)], SERIES, Y, batch_size=16)
+    model, _ = trained(True, [Recurrent(), nn.Dense(1)], batches(SERIES))
     versions = len(model.single._run.versions)
     monkeypatch.setattr(native, "NativeSteps", None)
-    model.fit(SERIES, Y, batch_size=16, verbose=0)
+    model.fit(batches(SERIES), verbose=0)
     assert len(model.single._run.versions) == versions == 2
     monkeypatch.undo()
     again = copy.deepcopy(model)
     assert again.single._run.versions == {}
-    again.fit(SERIES, Y, batch_size=16, verbose=0)
+    again.fit(batches(SERIES), verbose=0)
 
 
 def test_streams_of_many_shapes_are_compiled_in_part() -> None:

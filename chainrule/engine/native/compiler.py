@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import gathered, ir, machine, ufuncs
+from chainrule.engine.native import gathered, ir, machine, nesting, ufuncs
 from chainrule.engine.native.assembling import assembled
 from chainrule.engine.native.frames import Frame
 from chainrule.engine.native.groups import Group, Grouping
@@ -97,26 +97,32 @@ class Compiled:
         self.worth = Worth.of(self.shared, self.storage.threads)
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
-        self.runners: dict[str, machine.Code] = {}  # of the tapes
+        self.imports = {}  # functions of other code that this one calls, by its names for them
+        for group, kernel in self.storage.nested.items():
+            self.imports.update(kernel.imports(group))
         self._comments = False
         # With a tape the code does not depend on all the steps.
         key = self._text() if self.tapes else program.key()
         key += f"\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
-        key += f" {self.storage.threads}"
+        key += f" {self.storage.threads} {[*self.storage.nested.values()]}"
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
         if self.repeats:
             symbols.append("repeat")
-        self.code = machine.build(self.emit, key, symbols, self.target, self.runners)
+        self.code = machine.build(self.emit, key, symbols, self.target, self.imports)
         self._functions: list[Any] = [
             self.code.function(stretch.symbol, *_SIGNATURE) if stretch.symbol else None
             for stretch in self.stretches
         ]
-        self._numpy = NumpySteps(self.grouping, self.storage, self._runners())
+        self._numpy = NumpySteps(self.grouping, self.storage, self._control)
         self._arenas: list[np.ndarray] = []  # free ones; a call takes one and brings it back
         self.seconds = time.perf_counter() - began
 
     def _group(self, donated: int, apart: bool) -> None:
-        self.program = gathered.sunk(self.original.copy())  # it and grouping change operations
+        program = self.original.copy()  # its operations are changed here, and by the grouping
+        self._control = self._runners(program)
+        kernels = {op: run.kernel() for op, run in self._control.items()}
+        program = nesting.nested(program, {op: k for op, k in kernels.items() if k is not None})
+        self.program = gathered.sunk(program)
         self.grouping = Grouping(self.program, donated)
         recompute(self.grouping, donated)
         arrange(self.grouping)
@@ -126,12 +132,16 @@ class Compiled:
         self.donated = donated
 
     def source(self) -> str:
-        """The LLVM IR; before each kernel stand the steps that it does, and the user's lines."""
+        """The LLVM IR; before each kernel stand the steps that it does, and the user's lines.
+
+        The bodies of branches and loops come behind it.
+        """
         self._comments = True
         try:
-            return self._text()
+            text = self._text()
         finally:
             self._comments = False
+        return "\n".join([text, *nesting.sources(self.storage.nested)])
 
     def _text(self) -> str:
         return "\n".join(map(str, self.emit()))
@@ -139,7 +149,7 @@ class Compiled:
     def emit(self) -> Iterator[ir.Module]:
         """The LLVM IR, in modules that LLVM can compile side by side."""
         written: set[str] = set()
-        self._kernels = Kernels(self.storage, self.work, self.tapes, self.target, self.runners)
+        self._kernels = Kernels(self.storage, self.work, self.tapes, self.target, self.imports)
         for stretch in self.stretches:
             pieces = parts(stretch.groups, self._kernels.repeated) if stretch.symbol else []
             names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
@@ -183,17 +193,17 @@ class Compiled:
         # A constant has no slot.
         return [(slot, sign * op.size * op.dtype.itemsize) for slot, op in rows if slot >= 0]
 
-    def _runners(self) -> dict[Op, Callable[[Sequence[Any]], Sequence[Any]]]:
-        """What runs the branches and loops of the program."""
-        if not any(op.name in ("cond", "loop") for op in self.program.ops):
+    def _runners(self, program: Program) -> dict[Op, Any]:
+        """What runs the branches and loops of a program."""
+        if not any(op.name in ("cond", "loop") for op in program.ops):
             return {}
         from chainrule.engine.native.control import runners
 
-        return runners(self.program, self.target)
+        return runners(program, self.target)
 
     def summary(self) -> str:
         """What it has become, and how long that took."""
-        kernels = [g for g in self.grouping.groups if g.kind not in ("tape", "numpy")]
+        kernels = [g for g in self.grouping.groups if g.kind not in ("tape", "control", "numpy")]
         how = "loaded" if self.code.cached else "compiled"
         words = [f"{len(kernels)} kernels {how} in {self.code.seconds:.3f} s"]
         if self.tapes:
@@ -203,10 +213,10 @@ class Compiled:
                 f"{steps:,} steps on single numbers on a tape of {count:,} instructions (compiled "
                 f"one by one they would take LLVM about {self.grouping.unrolled:.2g} s)"
             )
-        return "; ".join([*words, *self.rest()])
+        return "; ".join([*words, *nesting.words(self.storage.nested), *self.rest()])
 
     def rest(self) -> list[str]:
-        """What is not in kernels: loops, branches, steps by NumPy."""
+        """What is not in this code: loops, branches, steps by NumPy."""
         return self._numpy.words()
 
     @property
@@ -264,7 +274,7 @@ class Compiled:
             own = b.mul(thread, ir.Constant(I64, size))
             return b.gep(arena(offset), [own], source_etype=I8)
 
-        place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait)
+        place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait, sync)
 
         def after_others() -> None:
             nonlocal begins
@@ -363,9 +373,7 @@ class Compiled:
 
     def _check(self, table: Any) -> None:
         """Raise what NumPy raises where a step has failed, whose number is the last word."""
-        for op, number in self.storage.failures.items():
-            if number == table[-1]:
-                raise ufuncs.error_of(op)
+        raise ufuncs.error_of(self.storage.failures[table[-1] - 1])
 
 
 __all__ = ["Compiled"]

@@ -20,19 +20,21 @@ from chainrule.control.loops import Loop, run_loop
 from chainrule.control.parts import Part, chosen
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.memory import address_of
+from chainrule.engine.native.nesting import Body, Nested, constant
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.threads import POOL, Worth
+from chainrule.engine.native.threads import PAYS_IN_STEP, POOL, Worth
 from chainrule.engine.program import Op, Program
 from chainrule.engine.simplifying import simplified
 from chainrule.graph import Graph, Node
 
 PIECE = 0.02  # seconds of native code after which Python looks for a Ctrl-C
+STEP = 20e-9  # seconds of each step besides its work
 _REPEAT = (ctypes.c_void_p, *[ctypes.c_int64] * 2, ctypes.c_void_p, ctypes.c_int64)
 
 Run = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-def runners(program: Program, target: Target) -> dict[Op, Run]:
+def runners(program: Program, target: Target) -> dict[Op, BranchCode | LoopCode]:
     """What runs the branches and loops of a program, each a function of its arguments."""
     wanted: dict[Op, set[int]] = {
         op: set() for op in program.ops if op.name in ("cond", "loop") and op.node is not None
@@ -43,43 +45,59 @@ def runners(program: Program, target: Target) -> dict[Op, Run]:
     return {op: _runner(op, frozenset(ks), target) for op, ks in wanted.items()}
 
 
-def _runner(op: Op, wanted: frozenset[int], target: Target) -> Run:
+def _runner(op: Op, wanted: frozenset[int], target: Target) -> BranchCode | LoopCode:
     made: Choice | Loop = op.params["choice" if op.name == "cond" else "loop"]
     key = ("native", wanted, target)
     if key not in made.memo:
         if isinstance(made, Choice):
-            made.memo[key] = _branches(made, wanted, target)
+            made.memo[key] = BranchCode(made, wanted, target)
         else:
             made.memo[key] = LoopCode(made, wanted, target)
-    run: Run = made.memo[key]
+    run: BranchCode | LoopCode = made.memo[key]
     return run
 
 
 def _program(graph: Graph) -> Program:
     """The program of a graph with operations for all of its outputs."""
     program = simplified(graph)
-    outputs = [y if isinstance(y, Op) else _constant(y) for y in program.outputs]
+    outputs = [y if isinstance(y, Op) else constant(y) for y in program.outputs]
     return Program(program.inputs, outputs)
 
 
-def _constant(x: Any) -> Op:
-    array = np.array(x, order="C")
-    return Op("constant", (), {"value": array, "kept": array}, array.shape, array.dtype, None)
+class BranchCode:
+    """The two branches of a choice as native code.
+
+    Args:
+        choice: the choice.
+        wanted: which of its results somebody reads.
+        target: the processor.
+    """
+
+    def __init__(self, choice: Choice, wanted: frozenset[int], target: Target) -> None:
+        self._kept, self._count = sorted(wanted), len(choice.true.outputs)
+        self._pair = [
+            Compiled(_program(chosen(graph, range(len(graph.inputs)), self._kept)), target)
+            for graph in choice.graphs
+        ]
+
+    def __call__(self, args: Sequence[Any]) -> list[Any]:
+        return _placed(self._count, self._kept, run_branch(args, *self._pair))
+
+    def kernel(self) -> Nested | None:
+        """What it is in the code of an enclosing program; None where that cannot be."""
+        if not all(code.is_native for code in self._pair):
+            return None
+        bodies = tuple(Body(code, code.stretches[0].symbol) for code in self._pair)
+        seconds = max(code.estimate for code in self._pair) + STEP
+        return Nested(
+            bodies, tuple(range(len(bodies[0].frame.inputs) + 1)), tuple(self._kept), 0, 0, None,
+            False, seconds, all(map(_is_shared, self._pair)),
+        )  # fmt: skip
 
 
-def _branches(choice: Choice, wanted: frozenset[int], target: Target) -> Run:
-    kept = sorted(wanted)
-    pair = [
-        Compiled(_program(chosen(graph, range(len(graph.inputs)), kept)), target)
-        for graph in choice.graphs
-    ]
-    count = len(choice.true.outputs)
-
-    def run(args: Sequence[Any]) -> list[Any]:
-        made = run_branch(args, *pair)
-        return _placed(count, kept, made)
-
-    return run
+def _is_shared(code: Compiled) -> bool:
+    """Do threads pay in each run of a body?"""
+    return code.storage.threads > 1 and code.shared > PAYS_IN_STEP
 
 
 def _placed(count: int, positions: Sequence[int], values: Iterable[Any]) -> list[Any]:
@@ -128,6 +146,20 @@ class LoopCode:
         """Is the whole loop one call?"""
         return self._repeat is not None
 
+    def kernel(self) -> Nested | None:
+        """What it is in the code of an enclosing program; None where that cannot be.
+
+        A loop that may never end stays with Python, which answers Ctrl-C.
+        """
+        loop = self._loop
+        if not self.is_native or not loop.length:
+            return None
+        seconds = loop.length * (self.step.estimate + STEP)
+        return Nested(
+            (Body(self.step, "repeat"),), tuple(self._kept), tuple(self._made), loop.carries,
+            loop.consts, loop.length, loop.backward, seconds, _is_shared(self.step),
+        )  # fmt: skip
+
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         given = [args[k] for k in self._kept]
         if self._repeat is None:
@@ -171,7 +203,7 @@ class LoopCode:
         for slot, x in moving:
             last = x.nbytes - x.nbytes // steps if self._loop.backward and steps else 0
             run.table[slot] = address_of(x) + last
-        for piece in _pieces():
+        for piece in self._pieces():
             run(min(piece, steps))
             steps -= piece
             if steps <= 0:
@@ -184,7 +216,7 @@ class LoopCode:
         more = np.ones((), np.bool_)
         run.table[self.step.storage.output_slots[-1]] = address_of(more)
         found: list[list[np.ndarray]] = []
-        for piece in _pieces():
+        for piece in self._pieces():
             ys = self._rows(piece)
             starts = {slot: address_of(y) for slot, y in zip(self._slots(), ys, strict=True)}
             for slot, start in starts.items():
@@ -201,6 +233,15 @@ class LoopCode:
         """Room for the ys of so many steps."""
         ops = self.step.grouping.outputs[self._loop.carries : len(self._loop.body.outputs)]
         return [np.empty((count, *op.shape), op.dtype) for op in ops]
+
+    def _pieces(self) -> Iterator[int]:
+        """How many steps to do in one go, so that Python can answer a Ctrl-C in between."""
+        count = max(1, min(16, int(PIECE / max(self.step.estimate, 1e-9))))
+        while True:
+            began = time.perf_counter()
+            yield count
+            if time.perf_counter() - began < PIECE / 8:
+                count *= 4
 
     def _slots(self) -> list[int]:
         return self.step.storage.output_slots[self._loop.carries : len(self._loop.body.outputs)]
@@ -221,16 +262,6 @@ class _Run:
         worth = Worth.of_steps(self._step.shared, count, self._step.storage.threads)
         POOL.run(self._repeat, where, count, worth)
         self._step.frame.check(self.table)
-
-
-def _pieces() -> Iterator[int]:
-    """How many steps to do in one go, so that Python can answer a Ctrl-C in between."""
-    count = 16
-    while True:
-        began = time.perf_counter()
-        yield count
-        if time.perf_counter() - began < PIECE / 8:
-            count *= 4
 
 
 def _alive(loop: Loop, wanted: frozenset[int]) -> tuple[list[int], list[int]]:

@@ -50,7 +50,7 @@ class Group:
     """One kernel.
 
     Attributes:
-        kind: "loop", "rows", "product", "stack", "take", "tape", "ufunc" or "numpy".
+        kind: "loop", "rows", "product", "stack", "take", "tape", "ufunc", "control" or "numpy".
         index: its position in the order.
         space: what it works through.
         ops: its operations, in order.
@@ -176,7 +176,10 @@ class Grouping:
         if op.name == "stretch":
             op.args = tuple(map(self._flat, op.args))
             self._alone(op, "tape")
-        elif op.name == "result":
+        elif "nested" in op.params:
+            op.args = tuple(map(self._flat, op.args))
+            self._alone(op, "control")
+        elif op.name == "result" or (op.name == "pick" and "nested" in op.args[0].params):
             group = self.groups[self.place[op.args[0]]]
             group.add(op)
             self.place[op] = group.index
@@ -434,8 +437,8 @@ def beside(group: Group, layout: Layout, reader: Op, k: int) -> bool:
 def in_registers(group: Group, layout: Layout, reader: Op, k: int) -> bool:
     """Has the group just computed this element when the reader needs it as argument k?"""
     root = layout.root
-    if group.kind in ("tape", "rows"):
-        return root in group.members and (group.kind == "rows" or is_number(root))
+    if group.kind in ("tape", "rows", "control"):
+        return root in group.members and (group.kind != "tape" or is_number(root))
     here = root in group.members and root.name not in REDUCTIONS
     return here and beside(group, layout, reader, k)
 

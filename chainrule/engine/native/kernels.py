@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chainrule.engine.native import gathers, ir, machine, running, sweeps, tape, ufuncs
+from chainrule.engine.native import gathers, ir, machine, nesting, running, sweeps, tape, ufuncs
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.groups import Group
 from chainrule.engine.native.loops import Loops
@@ -37,6 +37,7 @@ class Place:
         scratch: the thread's own memory for a group, or what all have in common.
         part: (thread, threads) where the group is split.
         wait: writes a barrier.
+        sync: what the barrier needs.
     """
 
     pointer: Callable[[Op], ir.Value]
@@ -46,6 +47,7 @@ class Place:
     scratch: Callable[[Group], ir.Value]
     part: tuple[ir.Value, ir.Value] | None
     wait: Callable[[], None]
+    sync: ir.Value
 
 
 class Kernels:
@@ -56,7 +58,7 @@ class Kernels:
         work: what the groups have to do.
         tapes: the instructions of groups of single numbers.
         target: the processor.
-        runners: gets the code that tapes call, by the names under which they do.
+        imports: gets the functions that tapes call, by the names under which they do.
 
     Attributes:
         repeated: groups that share a function with others.
@@ -68,10 +70,10 @@ class Kernels:
         work: Work,
         tapes: Mapping[Group, Tape],
         target: Target,
-        runners: dict[str, machine.Code],
+        imports: dict[str, tuple[machine.Code, str]],
     ) -> None:
         self.storage, self.work, self.tapes = storage, work, tapes
-        self.target, self.runners = target, runners
+        self.target, self.imports = target, imports
         self.grouping = storage.grouping
         swept = {group for s in storage.sweeps for group in (s.first, s.second)}
         groups = [group for group in self.grouping.groups if group not in swept]
@@ -97,7 +99,9 @@ class Kernels:
         elif group.kind == "tape":
             self._emit_tape(b, group, place)
         elif group.kind == "ufunc":
-            self._emit_ufunc(b, group.ops[0], place)
+            self._emit_ufunc(b, group, place)
+        elif group.kind == "control":
+            nesting.Writer(b, group, place, self.storage).emit()
         elif group in self._own:
             self._emit_own(b, group, place)
         else:
@@ -205,11 +209,11 @@ class Kernels:
         offset = ir.Constant(I64, layout.offset * a.dtype.itemsize)
         return b.gep(place.pointer(layout.root), [offset], source_etype=I8)
 
-    def _emit_ufunc(self, b: ir.Builder, op: Op, place: Place) -> None:
-        storage, status = self.storage, None
-        if op in storage.failures:
+    def _emit_ufunc(self, b: ir.Builder, group: Group, place: Place) -> None:
+        storage, op, status = self.storage, group.ops[0], None
+        if ufuncs.may_fail(op):
             slot = ir.Constant(I64, storage.arena_slot + 1)
-            status = b.gep(place.table, [slot], source_etype=POINTER), storage.failures[op]
+            status = b.gep(place.table, [slot], source_etype=POINTER), storage.numbers[group]
         given = []
         for a, term in zip(op.args, ufuncs.core(op.params["ufunc"]), strict=False):
             strides = ufuncs.strides_of(a.shape, self.grouping.layout(a).strides, len(term))
@@ -227,7 +231,7 @@ class Kernels:
         name = f"tape_{group.index}"
         kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
         run = b.module.declared(name, kind)
-        self.runners[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target)
+        self.imports[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target), "run"
         b.call(run, [place.slot(at), registers, place.table])
 
 

@@ -7,11 +7,12 @@ import ctypes
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from chainrule.engine.native import cache, image
 from chainrule.engine.native.target import Target, host
 
+Imports: TypeAlias = "Mapping[str, tuple[Code, str]]"
 IMAGE, OBJECTS = b"image", b"objects"  # what an entry on the disk is
 
 
@@ -23,7 +24,7 @@ class Code:
     Attributes:
         name: what it is called on the disk.
         exports: the functions that can be asked for.
-        imports: the code that it calls by other names, which has a function ``run``.
+        imports: what it calls by names of its own: (code, the function's name there).
         seconds: how long it took to make or to load.
         cached: did it come from the disk?
         size: bytes of object code.
@@ -34,7 +35,7 @@ class Code:
         library: Any,
         name: str,
         exports: Sequence[str],
-        imports: Mapping[str, Code],
+        imports: Imports,
         began: float,
         size: int,
         cached: bool,
@@ -66,7 +67,7 @@ class Code:
         return call
 
 
-_NONE: Mapping[str, Code] = MappingProxyType({})
+_NONE: Imports = MappingProxyType({})
 
 
 def build(
@@ -74,7 +75,7 @@ def build(
     key: str,
     exports: Sequence[str],
     target: Target | None = None,
-    imports: Mapping[str, Code] = _NONE,
+    imports: Imports = _NONE,
 ) -> Code:
     """Compile modules, or load what was compiled under the same key before.
 
@@ -83,7 +84,7 @@ def build(
         key: a text that says all that they depend on but the processor and the versions.
         exports: the functions that are asked for by name.
         target: the processor.
-        imports: code whose ``run`` the modules call by these names.
+        imports: what the modules call by these names: (code, the function's name there).
 
     Raises:
         CompileError: LLVM refuses a module.
@@ -107,7 +108,7 @@ def build(
     return Code(library, name, exports, imports, began, sum(map(len, made)), cached=False)
 
 
-def load(name: str, exports: Sequence[str], imports: Mapping[str, Code] = _NONE) -> Code:
+def load(name: str, exports: Sequence[str], imports: Imports = _NONE) -> Code:
     """What was compiled before, from the disk.
 
     Raises:
@@ -136,8 +137,8 @@ def _linked(kept: Sequence[bytes], exports: Sequence[str], imports: Mapping[str,
     return objects.linked(pieces, exports, imports)
 
 
-def _addresses(imports: Mapping[str, Code]) -> dict[str, int]:
-    return {symbol: code.address("run") for symbol, code in imports.items()}
+def _addresses(imports: Imports) -> dict[str, int]:
+    return {symbol: code.address(function) for symbol, (code, function) in imports.items()}
 
 
 __all__ = ["Code", "build", "load"]

@@ -92,7 +92,8 @@ class NumpySteps:
     def words(self) -> list[str]:
         """The loops and branches, and the steps that NumPy does."""
         found = []
-        loops = [run for op, run in self.control.items() if op.name == "loop"]
+        control = {op: run for op, run in self.control.items() if "nested" not in op.params}
+        loops = [run for op, run in control.items() if op.name == "loop"]
         native = sum(run.is_native for run in loops)  # type: ignore[attr-defined]
         if native:
             found.append(f"{native} {'loops' if native > 1 else 'loop'}, each one native call")
@@ -100,7 +101,7 @@ class NumpySteps:
             if not run.is_native:  # type: ignore[attr-defined]
                 inside = "; ".join(run.step.rest())  # type: ignore[attr-defined]
                 found.append(f"a loop whose steps Python calls, since its body has {inside}")
-        branches = sum(op.name == "cond" for op in self.control)
+        branches = sum(op.name == "cond" for op in control)
         if branches:
             found.append(f"{branches} {'branches' if branches > 1 else 'branch'}")
         names = [g.name for g in self.grouping.groups if g.kind == "numpy"]

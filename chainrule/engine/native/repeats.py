@@ -9,6 +9,7 @@ from chainrule.engine.native.target import I1, I8, I64
 from chainrule.engine.native.threads import barrier
 
 POINTER = ir.PointerType()
+_REPEAT = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER, I64])
 
 
 def emit_repeat(
@@ -27,8 +28,7 @@ def emit_repeat(
         until: the slot of a truth value that lets it go on, or None.
         failed: the slot that is not 0 once a step has failed, which ends it, or None.
     """
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER, I64])
-    function = ir.Function(module, kind, "repeat")
+    function = ir.Function(module, _REPEAT, "repeat")
     entry, loop, again, after = map(
         function.append_basic_block, ("entry", "loop", "again", "after")
     )
@@ -63,8 +63,22 @@ def emit_repeat(
     b.ret_void()
 
 
+def call_repeat(
+    b: ir.Builder, name: str, table: ir.Value, count: int, threads: Sequence[ir.Value]
+) -> None:
+    """Call such a function of other code.
+
+    Args:
+        b: where to write it.
+        name: what it is called here.
+        table, count: as above.
+        threads: thread, threads and sync.
+    """
+    b.call(b.module.declared(name, _REPEAT), [table, *threads, ir.Constant(I64, count)])
+
+
 def _place(b: ir.Builder, table: ir.Value, slot: int) -> ir.Value:
     return b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
 
 
-__all__ = ["emit_repeat"]
+__all__ = ["call_repeat", "emit_repeat"]

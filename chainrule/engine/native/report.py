@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.engine.native import nesting
 from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.groups import Group, space_of
 from chainrule.engine.native.repertoire import SIMPLE
@@ -22,7 +23,8 @@ class Kernel:
     """One kernel.
 
     Attributes:
-        kind: "product", "loop", "take", "ufunc" (a loop of NumPy's) or "numpy".
+        kind: "product", "loop", "take", "ufunc" (a loop of NumPy's), "control" (a
+            branch or loop) or "numpy".
         space: what it works through.
         steps: the elementary functions in it.
         line: the user's line that its first step comes from.
@@ -30,8 +32,8 @@ class Kernel:
         bytes: what it reads and writes.
         seconds: how long it takes, measured in one thread or as many as it is split among.
         estimate: the least time that one thread needs, by the processor's roofline; for a tape
-            what its instructions take, for a loop of NumPy's about what it takes; None for steps
-            that NumPy does.
+            what its instructions take, for a loop of NumPy's, a branch or a loop about what it
+            takes; None for steps that NumPy does.
     """
 
     kind: str
@@ -123,21 +125,12 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
     grouping = compiled.grouping
     first = group.ops[0]
     line = first.node.line if first.node is not None else ""
-    steps = tuple(op.name for op in group.ops)
-    work = 0
     if first.name == "stretch":
-        made = first.params["steps"]
-        steps, line = tuple(made.names().elements()), made.line(0)
-        work = len(steps) - len(group.ops)
+        line = first.params["steps"].line(0)
+    steps, work = _steps(group, compiled)
     touched: dict[Any, int] = {}
     stored = set(group.stored)
     for op in group.ops:
-        if op is group.head and group.kind == "product":
-            work += 2 * compiled.work.spec(group).multiplications
-        elif group.kind == "stack":
-            work += 2 * compiled.work.stack(group).multiplications
-        elif group.kind != "numpy":
-            work += math.prod(space_of(op))
         for a in op.sources():
             root = grouping.layout(a).root
             if root not in group.members or root in stored:
@@ -146,14 +139,38 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
         touched[op] = op.size * op.dtype.itemsize
     size = sum(touched.values())
     estimate = _least(group, compiled, work, size)
-    return Kernel(group.kind, group.space, steps, line, work, size, seconds, estimate)
+    space = group.space if group.kind != "control" else (nesting.of(group).steps or 1,)
+    return Kernel(group.kind, space, steps, line, work, size, seconds, estimate)
+
+
+def _steps(group: Group, compiled: Compiled) -> tuple[tuple[str, ...], int]:
+    """The elementary functions in a kernel, and how many operations they are."""
+    first = group.ops[0]
+    if group.kind == "control":
+        kernel = nesting.of(group)
+        bodies = [body.program for body in kernel.bodies]
+        found = [_steps(inner, body) for body in bodies for inner in body.grouping.groups]
+        names = [name for steps, _ in found for name in steps]
+        return (first.name, *names), (kernel.steps or 1) * sum(work for _, work in found)
+    if first.name == "stretch":
+        names = list(first.params["steps"].names().elements())
+        return tuple(names), len(names)
+    work = 0
+    for op in group.ops:
+        if op is group.head and group.kind == "product":
+            work += 2 * compiled.work.spec(group).multiplications
+        elif group.kind == "stack":
+            work += 2 * compiled.work.stack(group).multiplications
+        elif group.kind != "numpy":
+            work += math.prod(space_of(op))
+    return tuple(op.name for op in group.ops), work
 
 
 def _least(group: Group, compiled: Compiled, work: int, size: int) -> float | None:
     """The least time for a kernel. A function counts for as many operations as its polynomial."""
     if group.kind == "numpy":
         return None
-    if group.kind in ("tape", "ufunc"):
+    if group.kind in ("tape", "ufunc", "control"):
         return compiled.work.seconds(group)
     extra = sum(math.prod(space_of(op)) for op in group.ops[1:] if op.name not in SIMPLE)
     narrow = all(op.kind != "float64" for op in group.ops)

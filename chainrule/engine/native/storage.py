@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import sweeps, ufuncs
+from chainrule.engine.native import nesting, sweeps, ufuncs
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.frames import Frame, Given
 from chainrule.engine.native.groups import Group, Grouping, beside, space_of
@@ -38,11 +38,14 @@ class Storage:
         constants, constant_slots: arrays that the code reads, and their slots.
         tape_slots: of the instructions of a tape; its constants come next.
         loop_slots: of the loops of NumPy's functions.
-        failures: the steps that may fail, with their numbers from 1 on. If there are any, the word
-            behind the arena's is the number of the first that has failed, or 0, as it was given.
+        failures: the steps that may fail, each behind the loops and branches that it is in. If
+            there are any, the word behind the arena's is the number of the first that has failed,
+            from 1 on, or 0, as it was given.
+        numbers: of the first of them in a group.
+        nested_slots: of the first of the constants of a branch or loop.
         arena_slot, arena_size: of the arena, which is the last in the table; its bytes.
-        offsets, registers, sums: places in the arena: of operations, of the registers of tapes, of
-            the sums of sweeps.
+        offsets, registers, sums: places in the arena: of operations, of the registers of tapes and
+            the memory of branches and loops, of the sums of sweeps.
         heirs: of a value in the arena whose memory it was first: a value that is made element by
             element from one that nobody reads any more takes its memory.
         sweeps: pairs of products that go through a matrix together.
@@ -62,18 +65,24 @@ class Storage:
         self.constant_slots: list[int] = []
         self.tape_slots: dict[Group, int] = {}
         self.loop_slots: dict[str, int] = {}
-        fallible = [
-            group.ops[0]
-            for group in grouping.groups
-            if group.kind == "ufunc" and ufuncs.may_fail(group.ops[0])
-        ]
-        self.failures = {op: number for number, op in enumerate(fallible, 1)}
+        self.nested_slots: dict[Group, int] = {}
         self.heirs: dict[Op, Op] = {}
+        self.nested = {g: nesting.of(g) for g in grouping.groups if g.kind == "control"}
+        self.failures: list[tuple[Op, ...]] = []
+        self.numbers: dict[Group, int] = {}
+        for group in grouping.groups:
+            self.numbers[group] = len(self.failures) + 1
+            if group in self.nested:
+                self.failures += [(group.ops[0], *path) for path in self.nested[group].failures]
+            elif group.kind == "ufunc" and ufuncs.may_fail(group.ops[0]):
+                self.failures.append((group.ops[0],))
         count = self._give_slots(donated)
         count = self._give_constants(tapes, count)
         self.arena_slot = count
         self.sweeps = sweeps.found(grouping)
         self.threads = most() if any(map(work.is_split, grouping.groups)) else 1
+        shared = [kernel.threads for kernel in self.nested.values() if kernel.is_shared]
+        self.threads = min([self.threads, *shared])
         self._give_places(tapes, work)
         for group, made in tapes.items():
             at = self.constant_slots.index(self.tape_slots[group])
@@ -122,6 +131,11 @@ class Storage:
             self.constant_slots.append(count)
             self.constants.append(ufuncs.loop(name))
             count += 1
+        for group, kernel in self.nested.items():
+            self.nested_slots[group] = count
+            self.constant_slots += range(count, count + len(kernel.constants))
+            self.constants += kernel.constants
+            count += len(kernel.constants)
         return count
 
     def _give_places(self, tapes: Mapping[Group, Tape], work: Work) -> None:
@@ -129,6 +143,8 @@ class Storage:
         spans: dict[Any, Span] = {**self._values()}
         for group, made in tapes.items():
             spans[group] = Span(8 * max(made.registers, 1), group.index, group.index)
+        for group, kernel in self.nested.items():
+            spans[group] = Span(kernel.size(group.ops[1:]), group.index, group.index)
         for sweep in self.sweeps:
             spans[sweep] = Span(sweep.size, sweep.first.index, sweep.second.index)
         sizes = {
@@ -139,7 +155,7 @@ class Storage:
             spans[group] = Span(size * times, group.index, group.index)
         offsets, self.arena_size = place(list(spans.values()))
         places = dict(zip(spans, offsets, strict=True))
-        self.registers = {group: places[group] for group in tapes}
+        self.registers = {group: places[group] for group in (*tapes, *self.nested)}
         self.sums = {sweep: places[sweep] for sweep in self.sweeps}
         self.offsets = {op: places[first] for op, first in self.heirs.items()}
         self.scratch = {group: (places[group], size) for group, size in sizes.items()}
@@ -195,6 +211,8 @@ class Storage:
         Loops read all that they need of some elements first, a product as its steps need it.
         """
         group = self.grouping.groups[self.grouping.place[y]]
+        if group in self.nested:
+            return nesting.follows(group, self.grouping.layout, x, y)
         own = _part(group, y)
         later = group.parts[group.parts.index(own) + 1 :] if group.parts else ()
         written = False
@@ -228,7 +246,7 @@ class Storage:
             tuple(Given(k, y.shape, y.dtype) if k >= 0 else y for y, k in outputs),
             tuple(self.constants), tuple(self.constant_slots),
             self.arena_slot, self.arena_size, self.threads,
-            tuple(str(ufuncs.error_of(op)) for op in self.failures),
+            tuple(str(ufuncs.error_of(path)) for path in self.failures),
         )  # fmt: skip
 
     def where(self, op: Op) -> tuple[int, int]:

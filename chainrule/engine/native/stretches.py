@@ -62,7 +62,7 @@ def parts(groups: Sequence[Group], shared: Container[Group]) -> list[list[Group]
 
 def _lines(group: Group) -> int:
     """About how many lines of code a group is."""
-    if group.kind == "tape":
+    if group.kind in ("tape", "control"):
         return CALL
     return (300 if group.kind == "product" else 50) + 6 * len(group.ops)
 

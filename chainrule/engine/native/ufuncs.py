@@ -140,11 +140,18 @@ def may_fail(op: Op) -> bool:
     return op.params["ufunc"] in FAILURES and not op.params.get("tolerant")
 
 
-def error_of(op: Op) -> Exception:
-    """What NumPy raises where a step fails, with the user's line."""
-    error = np.linalg.LinAlgError(FAILURES[op.params["ufunc"]])
-    node = op.node
-    return error if node is None else evaluation_error(node.fn, (), error, node.code, node.lasti)
+def error_of(path: Sequence[Op]) -> Exception:
+    """What NumPy raises where a step fails, with the user's line.
+
+    Args:
+        path: the loops and branches that the step is in, from the outermost on, and the step.
+    """
+    error: Exception = np.linalg.LinAlgError(FAILURES[path[-1].params["ufunc"]])
+    for op in reversed(path):
+        node = op.node
+        if node is not None:
+            error = evaluation_error(node.fn, (), error, node.code, node.lasti)
+    return error
 
 
 # How it is called -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from chainrule.engine.native import pieces, ufuncs
+from chainrule.engine.native import nesting, pieces, ufuncs
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
@@ -91,6 +91,8 @@ class Work:
             return False
         if group.kind in ("product", "stack"):
             return self.seconds(group) > SPLIT_PRODUCT
+        if group.kind == "control":
+            return nesting.of(group).is_shared
         if group.kind == "take":
             op, size = group.ops[0], math.prod(group.space)
             return size > SPLIT_MOVE and (op.name == "take" or shared_rows(op) > 1)
@@ -110,6 +112,8 @@ class Work:
             return self.tapes[group].seconds
         if group.kind == "ufunc":
             return ufuncs.seconds(group.ops[0])
+        if group.kind == "control":
+            return nesting.of(group).seconds
         size = max((math.prod(space_of(op)) for op in group.ops), default=0)
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
