@@ -6,7 +6,6 @@ Of modules, of models, of arrays while a function is traced, and of keywords.
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any
 
 _LAYERS = {
@@ -265,7 +264,7 @@ inputs comes from the data
     """
     if isinstance(owner, str):
         subject, answer = f"module {owner!r}", _here(owner, name)
-        owner = sys.modules[owner]
+        owner = importlib.import_module(owner)
     else:
         traced = type(owner).__name__ == "Traced"
         subject = "a traced value" if traced else f"{type(owner).__name__!r} object"

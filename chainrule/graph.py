@@ -338,23 +338,22 @@ class Graph:
         copies: dict[Node, Any] = {}
         # A running trace makes the user's arrays read-only, but only for a while.
         held = {id(array) for t in {node.tape for node in inputs} for array in t.held}
+        frozen = Frozen(held)
         for node in inputs:
-            value = frozen(node.value, held)
+            value = frozen(node.value)
             copies[node] = tape.append(None, (), {"name": node.name}, value, None, 0)
         for node in _ancestors(outputs, copies):
             if any(isinstance(a, Node) and isinstance(copies[a], Node) for a in node.args):
-                args = tuple(
-                    [copies[a] if isinstance(a, Node) else frozen(a, held) for a in node.args]
-                )
+                args = tuple([copies[a] if isinstance(a, Node) else frozen(a) for a in node.args])
                 copies[node] = tape.append(
                     node.fn, args, node.params, node.value, node.code, node.lasti
                 )
             else:
-                copies[node] = frozen(node.value, held)
+                copies[node] = frozen(node.value)
         tape.closed = True
         self.nodes = tuple(tape.nodes)
         self.inputs = self.nodes[: len(inputs)]
-        self.outputs = tuple(copies[y] if isinstance(y, Node) else frozen(y, held) for y in outputs)
+        self.outputs = tuple(copies[y] if isinstance(y, Node) else frozen(y) for y in outputs)
         self.structure = structure
         known = {name: copies.get(x) for name, x in (names or {}).items() if isinstance(x, Node)}
         self.names = {name: x for name, x in known.items() if isinstance(x, Node)}
@@ -459,14 +458,29 @@ def _ancestors(outputs: Sequence[Any], known: dict[Node, Any]) -> list[Node]:
     return sorted(found, key=lambda node: node.index)
 
 
-def frozen(x: Any, held: set[int]) -> Any:
-    """The value, copied unless it is an array that nobody can write."""
-    if not isinstance(x, np.ndarray):
+class Frozen:
+    """Values as constants that outlive their trace, each array of memory copied once.
+
+    Args:
+        held: the ids of arrays that are read-only for a while.
+    """
+
+    def __init__(self, held: set[int]) -> None:
+        self.held = held
+        self._copies: dict[Any, np.ndarray] = {}
+
+    def __call__(self, x: Any) -> Any:
+        """The value, copied unless it is an array that nobody can write."""
+        if not isinstance(x, np.ndarray):
+            return x
+        if x.flags.writeable or x.base is not None or id(x) in self.held:
+            # While the tape lives no array is let go, so that memory tells them apart.
+            key = x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
+            if key not in self._copies:
+                self._copies[key] = copy = np.array(x)
+                copy.flags.writeable = False
+            return self._copies[key]
         return x
-    if x.flags.writeable or x.base is not None or id(x) in held:
-        x = np.array(x)
-        x.flags.writeable = False
-    return x
 
 
 def _like(x: Any, node: Node) -> Any:

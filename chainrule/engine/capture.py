@@ -165,13 +165,20 @@ def _same(one: Graph | Flat, two: Graph | Flat) -> bool:
     return rows and _difference(one.nodes, two.nodes) is None
 
 
-def _difference(one: Sequence[Node], two: Sequence[Node]) -> Node | None:
-    """The first step of a graph that another has not, in the bodies of loops and branches too."""
+def _difference(
+    one: Sequence[Node], two: Sequence[Node], same: set[tuple[int, int]] | None = None
+) -> Node | None:
+    """The first step of a graph that another has not, in the bodies of loops and branches too.
+
+    Args:
+        same: the ids of arrays that are equal, as far as they have been compared.
+    """
+    same = set() if same is None else same
     for a, b in zip(one, two, strict=False):
-        if a.fn is not b.fn or not _alike(a, b):
+        if a.fn is not b.fn or not _alike(a, b, same):
             return a
         for inner, other in zip(_parts(a), _parts(b), strict=False):
-            found = _difference(inner.nodes, other.nodes)
+            found = _difference(inner.nodes, other.nodes, same)
             if found is not None:
                 return found
     return None if len(one) == len(two) else one[-1]
@@ -190,14 +197,23 @@ def _other(x: Any) -> Any:
     return type(x)(x * 1.25) if isinstance(x, (float, np.floating)) else type(x)(x + 1)
 
 
-def _alike(one: Node, two: Node) -> bool:
+def _alike(one: Node, two: Node, same: set[tuple[int, int]]) -> bool:
     """Are the constants of two steps the same?"""
     return len(one.args) == len(two.args) and all(
         isinstance(b, Node) and a.index == b.index
         if isinstance(a, Node)
-        else a is b or (not isinstance(b, Node) and np.array_equal(a, b, equal_nan=_floats(a, b)))
+        else a is b or (not isinstance(b, Node) and _equal(a, b, same))
         for a, b in zip(one.args, two.args, strict=True)
     )
+
+
+def _equal(a: Any, b: Any, same: set[tuple[int, int]]) -> bool:
+    if (id(a), id(b)) in same:
+        return True
+    equal = np.array_equal(a, b, equal_nan=_floats(a, b))
+    if equal:
+        same.add((id(a), id(b)))  # both graphs live on, so that no other array gets this id
+    return equal
 
 
 def _floats(*values: Any) -> bool:

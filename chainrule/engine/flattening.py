@@ -22,7 +22,7 @@ from chainrule.elementary.indexing import getitem
 from chainrule.elementary.shaping import concatenate, identity, reshape, stop_gradient
 from chainrule.engine.program import ELEMENTWISE, Op
 from chainrule.engine.steps import NONE, Kind
-from chainrule.graph import NO_PARAMS, Node, Tape, frozen
+from chainrule.graph import NO_PARAMS, Frozen, Node, Tape
 from chainrule.records import dataclass
 
 LONG = 3000  # steps from which on a trace is written in rows
@@ -155,7 +155,7 @@ class _Flattener:
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Any]) -> None:
         self.flat = Flat()
         self.nodes = inputs[0].tape.nodes
-        self.held = {id(x) for x in inputs[0].tape.held}
+        self._frozen = Frozen({id(x) for x in inputs[0].tape.held})
         self.row = array("i", [NONE]) * len(self.nodes)  # of each node; a constant has none
         self._kinds: dict[Any, int] = {}  # a function and the types around it → a kind of row
         self._constants: dict[tuple[str, bytes], int] = {}
@@ -296,7 +296,7 @@ class _Flattener:
 
     def _plain(self, x: Any) -> Any:
         """A constant that outlives the trace."""
-        return frozen(x.value if isinstance(x, Node) else x, self.held)
+        return self._frozen(x.value if isinstance(x, Node) else x)
 
     def _stub(self, node: Node, row: int) -> Node:
         """What stands for a node: its row, the shape and the dtype."""

@@ -46,3 +46,15 @@ def test_fewer_steps_and_the_same_bits(name: str) -> None:
         np.testing.assert_array_equal(found, expected)
         same_sign = np.signbit(found) == np.signbit(expected)
         assert np.all(same_sign | np.isnan(expected))
+
+
+def test_a_constant_that_is_read_often_is_kept_once() -> None:
+    table = np.arange(12.0).reshape(4, 3)
+    leaves, spec = flatten(((np.ones(2),), {}))
+
+    def f(b: Any) -> Any:
+        return np.exp(table[:, :2] @ b) * (table[:, :2] @ b)
+
+    program = simplified(capture(f, leaves, spec).graph)
+    assert sum(op.name == "matmul" for op in program.ops) == 1
+    np.testing.assert_allclose(cr.compile(f)(np.full(2, 0.1)), f(np.full(2, 0.1)), rtol=1e-15)
