@@ -16,7 +16,7 @@ from typing import Any
 from chainrule.engine.geometry import Geometry, Pair
 from chainrule.engine.native import ir
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
 from chainrule.engine.native.vectors import counted, ranged
 from chainrule.records import dataclass
 
@@ -251,14 +251,7 @@ class _Correlate(Tiles):
                     found[r * vectors + v] = self.fma(x, w, found[r * vectors + v])
             return found
 
-        times = turns(count, len(places) * vectors)
-
-        def several(q: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
-            for t in range(times):
-                before = step(b.add(q, index(t)), before)
-            return list(before)
-
-        return counted(b, 0, count, times, sums, several)
+        return counted(b, 0, count, 1, sums, step)
 
 
 __all__ = ["Correlation", "panel_width"]

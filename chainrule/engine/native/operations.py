@@ -43,7 +43,7 @@ def cast(b: ir.Builder, x: ir.Value, old: str, new: str) -> ir.Value:
             else (b.icmp_signed("!=", x, zero))
         )
     if old == "bool":
-        return b.zext(x, kind) if new == "int64" else b.uitofp(x, kind)
+        return b.select(x, number(1, new, lanes), number(0, new, lanes))
     if old == "int64":
         return b.sitofp(x, kind)
     if new == "int64":

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.squares import row_sums, square_function
+from chainrule.engine.native.squares import packing_function, row_sums
 from chainrule.engine.native.target import I1, I64, Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -27,6 +27,7 @@ from chainrule.engine.native.vectors import (
 from chainrule.records import dataclass
 
 LARGE = 2**18  # bytes of B from which on it is packed
+SMALL = 2**14  # bytes of A that are read quickly again and again
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,14 @@ def scratch_bytes(spec: Product, target: Target) -> int:
     if spec.n == 1:
         return 0
     size = 4 if spec.dtype == "float32" else 8
-    _, width = tile(spec, target)
-    panel = spec.k * width * target.lanes(spec.dtype) if _packs(spec) else 0
-    return (panel + (spec.m * spec.k if _strips(spec) else 0)) * size
+    rows, width = tile(spec, target)
+    panel = _panel(spec, width, target.lanes(spec.dtype))
+    return (panel + (-(-spec.m // rows) * rows * spec.k if _strips(spec) else 0)) * size
+
+
+def _panel(spec: Product, width: int, lanes: int) -> int:
+    """The numbers of a packed panel, which squares may fill beyond its last row."""
+    return -(-spec.k // lanes) * lanes * width * lanes if _packs(spec) else 0
 
 
 def turned(spec: Product) -> Product:
@@ -103,7 +109,7 @@ def tile(spec: Product, target: Target) -> tuple[int, int]:
     widest = 3 if spec.m >= 8 else max(1, most // max(spec.m, 1))
     width = min(vectors, widest, 8)
     rest = vectors % 3 and not vectors % 2
-    if width == 3 and rest and most > 12 and _bytes(spec, spec.m) <= 4 * LARGE:
+    if width == 3 and rest and _bytes(spec, spec.m) <= (4 * LARGE if most > 12 else SMALL):
         width = 2
     rows = {1: 16, 2: 12, 3: 8}.get(width, most // width)
     rows = max(1, min(rows, most // width, spec.m))
@@ -191,8 +197,7 @@ class _Emitter(Tiles):
         self.begin = function.args[6] if spec.gathered else None
         self.strips: ir.Value | None = None
         if _strips(spec) and spec.n > 1:
-            panel = spec.k * self.width * self.lanes if self.packed else 0
-            self.strips = b.gep(self.scratch, [index(panel)], source_etype=self.kind)
+            self.strips = self.at(self.scratch, index(_panel(spec, self.width, self.lanes)))
 
     # Panels of columns -------------------------------------------------------------------------
 
@@ -234,21 +239,23 @@ class _Emitter(Tiles):
         """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""
         if self.packed:
             self._pack(j, vectors, tail)
-        self._blocks(lambda i, rows: self._tile(i, j, rows, vectors, tail))
+        self._blocks(lambda i, first: self._tile(i, first, j, vectors, tail))
         return []
 
-    def _blocks(self, body: Callable[[ir.Value, int], None]) -> None:
-        """body(first row, rows) for the tiles of the range, one after the other."""
-        m, rows = self.spec.m, self.rows
-        b = self.b
-        rest = m % rows
-        blocks = b.sub(self.last, index(rest)) if rest else self.last
-        if rest:  # only the range that ends with m has a rest
-            whole = b.icmp_signed("==", self.last, index(m))
-            blocks = b.select(whole, blocks, self.last)
-        ranged(b, self.first, blocks, rows, lambda i: body(i, rows))
-        if rest:
-            ranged(b, blocks, self.last, rest, lambda i: body(i, rest))
+    def _blocks(self, body: Callable[[ir.Value, ir.Value], None]) -> None:
+        """body(number of rows before, first row) for the tiles of the range.
+
+        The last tile may begin with rows of the one before, so that its code is the same.
+        """
+        b, last = self.b, index(self.spec.m - self.rows)
+
+        def tile(i: ir.Value) -> None:
+            first = i
+            if self.spec.m % self.rows:
+                first = b.select(b.icmp_signed("<", i, last), i, last)
+            body(i, first)
+
+        ranged(b, self.first, self.last, self.rows, tile)
 
     def _strip(self) -> None:
         """Copy op(A) so that a tile's rows lie side by side: (r, p) at i · k + p · rows + r − i."""
@@ -259,13 +266,13 @@ class _Emitter(Tiles):
             assert self.strips is not None
             strips = self.strips
 
-            def part(i: ir.Value, rows: int) -> None:
-                source = b.add(before, i)
-                to = b.add(b.mul(i, index(spec.k)), b.mul(p, index(rows)))
-                for r in range(0, rows, lanes):
+            def part(i: ir.Value, first: ir.Value) -> None:
+                source = b.add(before, first)
+                to = b.add(b.mul(i, index(spec.k)), b.mul(p, index(self.rows)))
+                for r in range(0, self.rows, lanes):
                     place = b.gep(self.a, [b.add(source, index(r))], source_etype=self.kind)
                     out = b.gep(strips, [b.add(to, index(r))], source_etype=self.kind)
-                    mask = self.mask(min(rows - r, lanes))
+                    mask = self.mask(min(self.rows - r, lanes))
                     x = masked_load(b, place, self.vector, self.size, mask)
                     masked_store(b, x, out, self.size, mask)
 
@@ -274,10 +281,10 @@ class _Emitter(Tiles):
 
         counted(b, 0, spec.k, 1, [], column)
 
-    def _tile(self, i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int) -> None:
-        """The sums of one tile, and what is done with them."""
-        b, spec = self.b, self.spec
-        column = self._column(i, rows)
+    def _tile(self, i: ir.Value, first: ir.Value, j: ir.Value, vectors: int, tail: int) -> None:
+        """The sums of one tile, and what is done with them but for the rows before i."""
+        b, rows = self.b, self.rows
+        column = self._column(i, first)
 
         def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             right = self._right(p, j, vectors, tail)
@@ -289,42 +296,34 @@ class _Emitter(Tiles):
             return found
 
         zero = ir.Constant(self.vector, None)
-        times = turns(spec.k, rows * vectors)
+        sums = counted(b, 0, self.spec.k, 1, [zero] * (rows * vectors), step)
+        skip = b.sub(i, first) if self.spec.m % rows else None
+        self.finish(sums, first, j, rows, vectors, tail, skip)
 
-        def several(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
-            for u in range(times):
-                sums = step(b.add(p, index(u)), sums)
-            return list(sums)
-
-        sums = counted(b, 0, spec.k, times, [zero] * (rows * vectors), several)
-
-        self.finish(sums, i, j, rows, vectors, tail)
-
-    def _column(self, i: ir.Value, rows: int) -> Callable[[ir.Value], list[ir.Value]]:
-        """A function of p: the addresses of the elements of op(A) in column p, from row i on."""
-        b, spec = self.b, self.spec
+    def _column(self, i: ir.Value, first: ir.Value) -> Callable[[ir.Value], list[ir.Value]]:
+        """A function of p: the addresses of the elements of op(A) in column p of a tile."""
+        b, spec, rows = self.b, self.spec, self.rows
 
         def side_by_side(p: ir.Value) -> list[ir.Value]:
             if self.strips is not None:
-                first = self.here(
-                    self.at(self.strips, b.mul(i, index(spec.k))), b.mul(p, index(rows))
-                )
+                strip = self.at(self.strips, b.mul(i, index(spec.k)))
+                start = self.here(strip, b.mul(p, index(rows)))
             else:
-                first = self.here(self.at(self.a, i), self._line(p, spec.m))
-            return [self.at(first, index(r)) for r in range(rows)]
+                start = self.here(self.at(self.a, first), self._line(p, spec.m))
+            return [self.at(start, index(r)) for r in range(rows)]
 
         if spec.transpose_a:
             return side_by_side
         if self.begin is None:
-            start = self.at(self.a, b.mul(i, index(spec.k)))
+            lines = self.at(self.a, b.mul(first, index(spec.k)))
 
             def below(p: ir.Value) -> list[ir.Value]:
-                first = self.here(start, p)
-                return [self.at(first, index(r * spec.k)) for r in range(rows)]
+                start = self.here(lines, p)
+                return [self.at(start, index(r * spec.k)) for r in range(rows)]
 
             return below
-        lines = [self.at(self.a, self._line(b.add(i, index(r)), spec.k)) for r in range(rows)]
-        return lambda p: [self.at(line, p) for line in lines]
+        rows_ = [self.at(self.a, self._line(b.add(first, index(r)), spec.k)) for r in range(rows)]
+        return lambda p: [self.at(row, p) for row in rows_]
 
     def _line(self, i: ir.Value, width: int) -> ir.Value:
         """Where row i of A begins, as it is stored."""
@@ -347,11 +346,14 @@ class _Emitter(Tiles):
 
     def _pack(self, j: ir.Value, vectors: int, tail: int) -> None:
         """Copy the columns of a panel next to each other: row p at p · vectors · lanes."""
-        if self.spec.transpose_b:
-            for v in range(vectors):
-                self._pack_transposed(j, v, vectors, tail if v == vectors - 1 else 0)
-            return
         b = self.b
+        if self.spec.transpose_b:
+            k, step = index(self.spec.k), vectors * self.lanes
+            columns = index(step - self.lanes + tail if tail else step)
+            pack = packing_function(b.module, self.spec.dtype, self.lanes)
+            start = self.at(self.b_, b.mul(j, k))
+            b.call(pack, [start, k, columns, self.scratch, index(step)])
+            return
         packed, self.packed = self.packed, False
 
         def row(p: ir.Value, _: Any) -> list[ir.Value]:
@@ -366,27 +368,6 @@ class _Emitter(Tiles):
         b = self.b
         at = b.add(b.mul(p, index(vectors * self.lanes)), index(v * self.lanes))
         b.store(x, b.gep(self.scratch, [at], source_etype=self.kind), align=self.size)
-
-    def _pack_transposed(self, j: ir.Value, v: int, vectors: int, tail: int) -> None:
-        """One vector of columns of a transposed B, square by square through the registers."""
-        b, lanes, k = self.b, self.lanes, self.spec.k
-        square = square_function(b.module, self.spec.dtype, lanes)
-        start = b.mul(b.add(j, index(v * lanes)), index(k))
-
-        def body(p: ir.Value, count: int) -> list[ir.Value]:
-            source = b.gep(self.b_, [b.add(start, p)], source_etype=self.kind)
-            at = b.add(b.mul(p, index(vectors * lanes)), index(v * lanes))
-            to = b.gep(self.scratch, [at], source_etype=self.kind)
-            b.call(
-                square,
-                [source, index(k), to, index(vectors * lanes), index(tail or lanes), index(count)],
-            )
-            return []
-
-        whole = k // lanes * lanes
-        counted(b, 0, whole, lanes, [], lambda p, _: body(p, lanes))
-        if whole < k:
-            body(index(whole), k - whole)
 
     # One column ----------------------------------------------------------------------------------
 

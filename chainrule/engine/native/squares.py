@@ -11,40 +11,43 @@ from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
     masked_load,
+    ranged,
     splat,
 )
 
 
-def square_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
-    """``void square(from, from_step, to, to_step, rows, columns)``: a square, turned.
+def packing_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
+    """``void pack(from, k, columns, to, step)``: columns of a transposed matrix side by side.
 
-    Up to ``lanes`` rows and columns; rows that are missing become zeros, and columns that are
-    missing are not written.
+    Each of them lies as a row of length k; its element p comes to p · step, counted from its own
+    place. Whole squares are written: there is room for a multiple of ``lanes`` of both, and what
+    is missing is 0.
     """
-    given = ir.FunctionType(ir.VoidType(), [POINTER, I64, POINTER, I64, I64, I64])
-    function, is_new = module.shared(f"square_{dtype}", given)
+    given = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER, I64])
+    function, is_new = module.shared(f"pack_{dtype}", given)
     if not is_new:
         return function
     kind, size = TYPES[dtype], 4 if dtype == "float32" else 8
     vector = ir.VectorType(kind, lanes)
-    source, down, to, across, rows, columns = function.args
+    source, k, columns, to, step = function.args
     b = ir.Builder(function.append_basic_block())
     steps = constant_lanes(I64, tuple(range(lanes)))
-    inside = b.icmp_signed("<", steps, splat(b, columns, lanes))
-    none = ir.Constant(inside.type, None)
-    loaded = []
-    for r in range(lanes):
-        there = b.icmp_signed("<", index(r), rows)
-        place = b.gep(source, [b.mul(index(r), down)], source_etype=kind)
-        loaded.append(masked_load(b, place, vector, size, b.select(there, inside, none)))
-    end = function.append_basic_block("end")
-    for c, x in enumerate(transposed(b, loaded)):
-        more = function.append_basic_block("more")
-        b.cbranch(b.icmp_signed("<", index(c), columns), more, end)
-        b.position_at_end(more)
-        b.store(x, b.gep(to, [b.mul(index(c), across)], source_etype=kind), align=size)
-    b.branch(end)
-    b.position_at_end(end)
+
+    def square(c: ir.Value, p: ir.Value) -> None:
+        inside = b.icmp_signed("<", steps, splat(b, b.sub(k, p), lanes))
+        none = ir.Constant(inside.type, None)
+        loaded = []
+        for r in range(lanes):
+            column = b.add(c, index(r))
+            mask = b.select(b.icmp_signed("<", column, columns), inside, none)
+            place = b.gep(source, [b.add(b.mul(column, k), p)], source_etype=kind)
+            loaded.append(masked_load(b, place, vector, size, mask))
+        for r, x in enumerate(transposed(b, loaded)):
+            row = b.add(b.mul(b.add(p, index(r)), step), c)
+            b.store(x, b.gep(to, [row], source_etype=kind), align=size)
+
+    zero = index(0)
+    ranged(b, zero, columns, lanes, lambda c: ranged(b, zero, k, lanes, lambda p: square(c, p)))
     b.ret_void()
     return function
 
@@ -88,4 +91,4 @@ def row_sums(b: ir.Builder, rows: Sequence[ir.Value]) -> ir.Value:
     return found[0]
 
 
-__all__ = ["row_sums", "square_function", "transposed"]
+__all__ = ["packing_function", "row_sums", "transposed"]

@@ -13,11 +13,11 @@ from chainrule.engine.native.vectors import (
     counted,
     masked_load,
     masked_store,
+    ranged,
     splat,
 )
 
 POINTER = ir.PointerType()
-BUSY = 8  # vectors of a tile, each of which is a sum that waits for nothing but itself
 WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
 Epilogue = Callable[..., None]
 
@@ -31,14 +31,6 @@ def registers(target: Target) -> int:
     """How many vectors of a result are held at once; some are left for the operands."""
     has_32 = target.bits == 512 or target.triple.startswith(("aarch64", "arm64"))
     return 24 if has_32 else 12
-
-
-def turns(count: int, vectors: int) -> int:
-    """How often the body of a loop over ``count`` is written out.
-
-    Once where a tile has vectors enough to keep the processor busy: what LLVM takes grows with it.
-    """
-    return 1 if vectors >= BUSY else next(t for t in (4, 2, 1) if count % t == 0)
 
 
 class Tiles:
@@ -130,21 +122,27 @@ class Tiles:
             body(index(whole), -(-left // self.lanes), left % self.lanes)
 
     def finish(
-        self, sums: Sequence[ir.Value], i: ir.Value, j: ir.Value, rows: int, vectors: int, tail: int
+        self,
+        sums: Sequence[ir.Value],
+        i: ir.Value,
+        j: ir.Value,
+        rows: int,
+        vectors: int,
+        tail: int,
+        skip: ir.Value | None = None,
     ) -> None:
-        """Hand on the tile whose first row and column are i and j.
+        """Hand on the tile whose first row and column are i and j, but for ``skip`` rows.
 
         Of the last vector only ``tail`` lanes are columns of the result, if it is not 0.
         """
         b = self.b
 
-        def row(r: ir.Value, parts: Sequence[ir.Value]) -> list[ir.Value]:
+        def row(r: ir.Value, parts: Sequence[ir.Value]) -> None:
             for v, x in enumerate(parts):
                 mask = self.mask(tail) if tail and v == vectors - 1 else None
                 self.done(x, b.add(i, r), b.add(j, index(v * self.lanes)), mask)
-            return []
 
-        if rows * vectors * self.weight <= WEIGHT or rows == 1:
+        if rows == 1 or (skip is None and rows * vectors * self.weight <= WEIGHT):
             for r in range(rows):
                 row(index(r), sums[r * vectors : (r + 1) * vectors])
             return
@@ -156,7 +154,7 @@ class Tiles:
                 x, b.gep(tile, [index(k)], source_etype=self.vector), align=self.lanes * self.size
             )
 
-        def again(r: ir.Value, _: Any) -> list[ir.Value]:
+        def again(r: ir.Value) -> None:
             before = b.mul(r, index(vectors))
             places = [b.add(before, index(v)) for v in range(vectors)]
             parts = [
@@ -167,9 +165,9 @@ class Tiles:
                 )
                 for at in places
             ]
-            return row(r, parts)
+            row(r, parts)
 
-        counted(b, 0, rows, 1, [], again)
+        ranged(b, skip or index(0), index(rows), 1, again)
 
     def done(self, x: ir.Value, row: ir.Value, column: ir.Value, mask: ir.Value | None) -> None:
         """A vector of the result is complete."""
@@ -187,4 +185,4 @@ def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Functi
     return function, ir.Builder(function.append_basic_block())
 
 
-__all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers", "turns"]
+__all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers"]

@@ -19,7 +19,7 @@ from chainrule.engine.geometry import Geometry
 from chainrule.engine.native import ir
 from chainrule.engine.native.correlations import panel_width
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers, turns
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 from chainrule.records import dataclass
 
@@ -322,14 +322,7 @@ class _CorrelateWeights(Tiles):
                         found[r * vectors + v] = self.fma(a, w, found[r * vectors + v])
                 return found
 
-            times = turns(g.places[1], len(offsets) * vectors)
-
-            def several(x: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
-                for t in range(times):
-                    sums = position(b.add(x, index(t)), sums)
-                return list(sums)
-
-            return counted(b, 0, g.places[1], times, before, several)
+            return counted(b, 0, g.places[1], 1, before, position)
 
         return carried_range(b, start, end, sums, row)
 
