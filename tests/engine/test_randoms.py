@@ -171,7 +171,7 @@ def test_the_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatc
         cr.set_threads(count)
         compiled = cr.compile(f)
         found.add(tuple(y.tobytes() for y in compiled(KEY, x)))
-        assert next(iter(compiled.versions.values())).run.splits
+        assert count == 1 or next(iter(compiled.versions.values())).run.splits
     assert len(found) == 1
 
 

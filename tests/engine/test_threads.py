@@ -50,7 +50,7 @@ def test_the_same_bits_with_any_number(size: tuple[int, int]) -> None:
         cr.set_threads(count)
         compiled = cr.compile(cr.value_and_grad(loss))
         found.add(bits(compiled(*given(*size))))
-        assert next(iter(compiled.versions.values())).run.splits
+        assert count == 1 or next(iter(compiled.versions.values())).run.splits
     assert len(found) == 1
 
 

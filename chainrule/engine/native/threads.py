@@ -40,7 +40,7 @@ WAKE, HAND = 15e-6, 2e-6  # seconds until one more thread is at work: that sleep
 PAYS, PAYS_AWAKE = 300e-6, 20e-6  # seconds of work in a call from which on that pays
 PAYS_IN_STEP = 15e-6  # and in one of many steps in a call
 LATE = 0.1  # of the time that a call takes in one thread it may wait for those that sleep
-TURN = 0.4e-6  # seconds of a turn of waiting
+PAUSE = 0.03e-6  # seconds of a turn of waiting, about
 LINE = 64  # bytes of a line of the cache
 
 
@@ -205,7 +205,7 @@ class Worth:
 
     def words(self) -> tuple[int, int, int]:
         """As the native ``run`` takes them."""
-        turns = workers.SPINS + self.seconds / TURN
+        turns = max(self.seconds / PAUSE, workers.ANSWER)
         return self.awake, self.asleep, int(min(turns, 2.0**31))
 
 
@@ -258,7 +258,7 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
     b = ir.Builder(entry)
     b.cbranch(b.icmp_signed(">", threads, ir.Constant(I64, 1)), arrive, out)
     b.position_at_end(arrive)
-    turn = b.gep(sync, [ir.Constant(I64, 16)], source_etype=I64)
+    turn = b.gep(sync, [ir.Constant(I64, workers.TURN)], source_etype=I64)
     mine = b.load_atomic(turn, "acquire", 8, typ=I64)
     before = b.atomic_rmw("add", sync, ir.Constant(I64, 1), "acq_rel")
     everyone = b.icmp_signed("==", b.add(before, ir.Constant(I64, 1)), threads)

@@ -237,8 +237,8 @@ hear:  ; worker h; with the caller n threads are here
 silent:
   %in_time = icmp slt i64 %turn, %limit_next
   br i1 %in_time, label %not_yet, label %give_up
-not_yet:
-  call void @rest(i64 %turn)
+not_yet:  ; Who offers the processor to others now may have it back when all is done.
+  call void @rest(i64 0)
   %turn_next = add i64 %turn, 1
   br label %hear
 give_up:
