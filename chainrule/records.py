@@ -186,10 +186,15 @@ def _hashed(cls: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields if (f.compare if f.hash is None else f.hash))
 
 
+_HINTS = {  # what Keras assigns
+    "trainable": "; cr.nn.Frozen(layer) keeps its parameters as they are",
+    "learning_rate": "; model.learning_rate = … is the rate of a model's next steps",
+}
+
+
 def _set(self: Any, name: str, value: Any) -> None:
     if _held(self, name):
-        hint = "; cr.nn.Frozen(layer) keeps its parameters as they are" * (name == "trainable")
-        raise FrozenInstanceError(f"cannot assign to field {name!r}{hint}")
+        raise FrozenInstanceError(f"cannot assign to field {name!r}{_HINTS.get(name, '')}")
     object.__setattr__(self, name, value)
 
 

@@ -180,5 +180,6 @@ def _named(name: Any, table: Mapping[str, Any], custom: Custom) -> Any:
     raise ModelFileError(
         "the file names a layer or function that chainrule has not",
         got=repr(name)[:200],
+        line=user_line(),
         remedy=f"if it is your own, hand it over: cr.load(path, custom={{{name!r}: …}})"[:300],
     )

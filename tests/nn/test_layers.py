@@ -310,3 +310,26 @@ def test_one_example_is_predicted_as_in_a_batch() -> None:
     in_training, _ = net(params, state, x, training=True, rng=0)
     assert not np.allclose(in_training, together)
     assert after.keys() == state.keys()
+
+
+def test_the_shape_that_an_own_layer_gives_is_seen_by_calling_it() -> None:
+    @dataclass(frozen=True)
+    class Wider(nn.Layer):
+        def build(self, rng: Any, input_shape: Any, *, dtype: Any = np.float64) -> Any:
+            return {"w": np.ones((input_shape[-1], 5))}, {}
+
+        def __call__(
+            self, params: Any, state: Any, x: Any, *, training: bool, rng: Any = None
+        ) -> Any:
+            return np.log(x @ params["w"]), state
+
+    @dataclass(frozen=True)
+    class First(nn.Layer):
+        def __call__(
+            self, params: Any, state: Any, x: Any, *, training: bool, rng: Any = None
+        ) -> Any:
+            return x[:, :2], state
+
+    net = nn.Sequential([Wider(), nn.Dense(3), First()])
+    assert net.output_shape((4,)) == (2,)
+    assert net.build(0, (4,))[0]["dense"]["kernel"].shape == (5, 3)

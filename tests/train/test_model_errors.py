@@ -256,6 +256,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model().fit(X, Y, validation_data=X),
         ArgumentError, "validation_data needs the targets", "ndarray", "(x_val, y_val)",
     ),
+    "a model in place of a layer": (
+        lambda: cr.Model([fitted(), nn.Dense(1)]),
+        ArgumentError, "a container is made of layers", "<Model", "whole.take_weights(model)",
+    ),
     "several inputs for a layer of one": (
         lambda: model().fit((X, X), Y),
         ShapeError, "Dense 'dense': the input must be one array", "a tuple of 2", "nn.Graph(",

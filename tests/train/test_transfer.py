@@ -92,3 +92,13 @@ def test_what_is_refused() -> None:
         cr.Model([body()]).take_weights(base)
     with pytest.raises(ArgumentError, match="Frozen: a layer is frozen"):
         nn.Frozen([nn.Dense(1)])  # type: ignore[arg-type]
+
+
+def test_the_layers_of_a_model_in_another_one() -> None:
+    """What the error for a model in place of a layer says to do."""
+    first = cr.Model([nn.Dense(3), nn.Dense(2)]).build((4,), seed=1)
+    whole = cr.Model([*first.layer.layers, nn.Dense(1)]).build((4,))  # type: ignore[attr-defined]
+    assert whole.take_weights(first) == ["dense", "dense_1"]
+    x = np.ones((1, 4))
+    last = whole.params["dense_2"]
+    np.testing.assert_allclose(whole.predict(x), first.predict(x) @ last["kernel"] + last["bias"])

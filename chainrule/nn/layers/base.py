@@ -7,6 +7,7 @@ containers. A call is a pure function of them and of the input, and so can be tr
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,7 @@ from numpy.typing import DTypeLike
 from chainrule.elementary.base import shape_of
 from chainrule.errors import ArgumentError, ShapeError
 from chainrule.functions import floating
-from chainrule.nn.layers.draws import Rng
+from chainrule.nn.layers.draws import Rng, starting
 from chainrule.nn.naming import user_line
 from chainrule.records import dataclass
 
@@ -91,7 +92,16 @@ class Layer(ABC):
         """
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of one output for the shape of one input, both without the batch axis."""
+        """The shape of one output for the shape of one input, both without the batch axis.
+
+        A layer of the user's that does not say it is built and called once, with zeros.
+        """
+        if not type(self).__module__.startswith("chainrule."):
+            with np.errstate(all="ignore"), contextlib.suppress(Exception):
+                own = type(self).build is not Layer.build
+                params, state = self.build(starting(0), input_shape) if own else ({}, {})
+                y, _ = self(params, state, zeros(input_shape, 1), training=False)
+                return tuple(shape_of(y)[1:])
         return tuple(input_shape)
 
     def draw(

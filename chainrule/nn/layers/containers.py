@@ -32,7 +32,10 @@ def with_names(layers: Sequence[Layer]) -> tuple[Layer, ...]:
                 "a container is made of layers",
                 got=got,
                 line=user_line(),
-                remedy="create the layer, such as Dense(16); put a function into Lambda(function)",
+                remedy="give its layers, *model.layer.layers, and take its weights when the whole "
+                "is built: whole.take_weights(model); in nn.Frozen they stay as they are"
+                if isinstance(getattr(layer, "layer", None), Layer)
+                else "create the layer, such as Dense(16); put a function into Lambda(function)",
             )
         if layer.name in taken:
             raise ArgumentError(
