@@ -19,7 +19,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from chainrule.engine.forking import Lock
 from chainrule.engine.native import ir, workers
 from chainrule.engine.native.workers import MOST
 from chainrule.errors import ArgumentError
-from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from chainrule.engine.native.machine import Code
@@ -174,8 +173,7 @@ def most() -> int:
     return min(max(available(), POOL.threads()), MOST)
 
 
-@dataclass(frozen=True)
-class Worth:
+class Worth(NamedTuple):
     """The threads that a call is worth.
 
     n threads take seconds/n + n · what each costs, so that n = √(seconds / cost) of them are best.
