@@ -1,7 +1,7 @@
 """The logarithm of the gamma function and its derivatives.
 
 Values come from SciPy (imported when first needed, since that costs a quarter of a second),
-repaired where it loses digits: gammaln near its zeros 1 and 2, and the polygamma functions.
+repaired where it loses digits: gammaln near 0 and its zeros 1 and 2, and the polygamma functions.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def _in_double(value: Any) -> Any:
 
 _EULER = 0.57721566490153286061
 _ZETA_TERMS, _HORNER = 60, 6
+_TINY = 1e-300  # up to where log Γ(a) = −log |a|
 
 
 @functools.cache
@@ -63,6 +64,9 @@ def _gammaln(a: Any) -> Any:
         near = (a >= low) & (a < high)
         if np.any(near):
             value[near] = _gammaln_near(a[near] - root, root)
+    tiny = (np.abs(a) < _TINY) & (a != 0)
+    if np.any(tiny):
+        value[tiny] = -np.log(np.abs(a[tiny]))
     return value
 
 
@@ -78,7 +82,7 @@ _BERNOULLI = (
     1 / 74724249600, -3617 / 10670622842880000, 43867 / 5109094217170944000,
     -174611 / 802857662698291200000,
 )  # fmt: skip
-_SHIFT = 12
+_SHIFT, _HUGE = 12, 1e300
 
 
 def _power_of_sum(a: Any, k: Any, s: Any) -> Any:
@@ -87,7 +91,7 @@ def _power_of_sum(a: Any, k: Any, s: Any) -> Any:
     t = x - a
     error = (a - (x - t)) + (k - t)
     p = x**-s
-    return p - p * (s * error / x)
+    return p - np.where(np.isinf(p), 0.0, p * (s * error / x))
 
 
 def _hurwitz(s: Any, a: Any) -> Any:
@@ -114,7 +118,7 @@ def _polygamma(n: Any, a: Any) -> Any:
     positive = a > 0
     zeta = np.where(
         positive,
-        _hurwitz(np.where(s > 1, s, 2.0), np.where(positive, a, 1.0)),
+        _hurwitz(np.where(s > 1, s, 2.0), np.where(positive, np.minimum(a, _HUGE), 1.0)),
         special.zeta(s, np.where(positive, 1.0, a)),
     )
     return np.where(np.equal(n, 0), special.digamma(a), factor * zeta)

@@ -18,7 +18,7 @@ from chainrule.engine import (
 )
 from chainrule.engine.building import Builder, Rule
 from chainrule.engine.counting import is_floating
-from chainrule.engine.program import Op, Shape
+from chainrule.engine.program import POLYGAMMA, Op, Shape
 
 
 def _shifted(b: Builder, a: Op, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
@@ -103,6 +103,14 @@ def _round(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
     )
 
 
+def _polygamma(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
+    n, a = args
+    if isinstance(n, Op) or a.shape != shape or not is_floating(a):
+        return None
+    name = "digamma" if n == 0 else POLYGAMMA.get(n)
+    return None if name is None else b.op(name, (a,), shape, dtype)
+
+
 EXPANDED: dict[str, Rule] = {
     **algebra.RULES,
     **contractions.RULES,
@@ -116,6 +124,7 @@ EXPANDED: dict[str, Rule] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,
+    "polygamma": _polygamma,
     "softmax_cross_entropy": _cross_entropy,
 }
 

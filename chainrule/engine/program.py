@@ -18,7 +18,9 @@ RECORDS: dict[str, Any] = {record.name: record for record in TABLE.values()}
 KINDS = {c: str(np.dtype(c)) for c in "dfqlihb?"}  # str() of a dtype takes its time
 # Linear functions that work element by element, and so are pointwise for an engine.
 ELEMENTWISE = frozenset({"where", "astype", "copy", "pad", "within"})
+POLYGAMMA = {n: f"polygamma_{n}" for n in range(1, 5)}  # of an order that is known
 POINTWISE = ELEMENTWISE | {name for name, f in RECORDS.items() if isinstance(f, Pointwise)}
+POINTWISE |= {*POLYGAMMA.values()}
 
 
 def contiguous(shape: Shape) -> tuple[int, ...]:
@@ -183,6 +185,7 @@ def _ordered(inputs: Sequence[Op], outputs: Sequence[Any], height: dict[Op, int]
 __all__ = [
     "ELEMENTWISE",
     "POINTWISE",
+    "POLYGAMMA",
     "RECORDS",
     "Op",
     "Program",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import ir, randoms
-from chainrule.engine.native.inverses import EMIT
+from chainrule.engine.native.gamma import EMIT
 from chainrule.engine.native.repertoire import BITS, COMPARISONS, FLOATS, LOGIC
 from chainrule.engine.native.target import FLOAT, I1, SHORT, TYPES
 from chainrule.engine.program import Op

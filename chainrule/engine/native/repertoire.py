@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.engine.native.inverses import EMIT
+from chainrule.engine.native.gamma import EMIT
 from chainrule.engine.native.target import SHORT
 from chainrule.engine.program import ELEMENTWISE, Op
 

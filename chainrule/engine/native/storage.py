@@ -80,7 +80,7 @@ class Storage:
         count = self._give_constants(tapes, count)
         self.arena_slot = count
         self.sweeps = sweeps.found(grouping)
-        self.threads = most() if any(map(work.is_split, grouping.groups)) else 1
+        self.threads = most() if work.shared() > work.alone() else 1
         shared = [kernel.threads for kernel in self.nested.values() if kernel.is_shared]
         self.threads = min([self.threads, *shared])
         self._give_places(tapes, work)

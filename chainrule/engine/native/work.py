@@ -37,6 +37,7 @@ class Work:
 
     def __init__(self, grouping: Grouping, target: Target, tapes: Mapping[Group, Tape]) -> None:
         self.layout, self.target, self.tapes = grouping.layout, target, tapes
+        self.groups = grouping.groups
         self._split: dict[Group, bool] = {}
 
     def spec(self, group: Group) -> Product | Correlation | WeightCorrelation:
@@ -99,6 +100,14 @@ class Work:
         if group.kind not in ("loop", "rows") or self._steps(group.ops) <= SPLIT_LOOP:
             return False
         return group.kind == "rows" or divisible(group) or pieces.pays(group)
+
+    def shared(self) -> float:
+        """About how long one thread takes for what threads may share."""
+        return sum(self.seconds(group) for group in self.groups if self.is_split(group))
+
+    def alone(self) -> float:
+        """The same of NumPy's loops: LAPACK has threads of its own, which waiting ones disturb."""
+        return sum(self.seconds(group) for group in self.groups if group.kind == "ufunc")
 
     def seconds(self, group: Group) -> float:
         """About how long a group takes in one thread."""
