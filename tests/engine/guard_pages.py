@@ -65,9 +65,9 @@ def run(compiled: Compiled, values: Sequence[Any], guarded: Guarded) -> list[Any
     made = [x for x, y in zip(outputs, compiled.grouping.outputs, strict=True) if isinstance(y, Op)]
     constants = [guarded.array(x) for x in compiled.storage.constants]
     arena = guarded.address(max(compiled.storage.arena_size, ALIGNMENT), ALIGNMENT)
-    pointers = [*map(address_of, (*inputs, *made, *constants)), arena]
+    pointers = [*map(address_of, (*inputs, *made, *constants)), arena, 0]
     table = (ctypes.c_uint64 * len(pointers))(*pointers)
-    compiled._functions[0](ctypes.addressof(table), 0, 1, 0)
+    compiled._functions[0](ctypes.addressof(table), 0, 1, 0, 0)
     return outputs
 
 
@@ -98,6 +98,12 @@ def rows(x: Any) -> Any:
     return x.sum(0), x.max(1), x.T * 2, cr.softmax(x, axis=1), x[::-1] > 0, x[:, 1:] - x[:, :-1]
 
 
+def factors(a: Any, b: Any) -> Any:
+    w, v = np.linalg.eigh(a + np.swapaxes(a, -1, -2))
+    q, r = np.linalg.qr(a)
+    return np.linalg.solve(a, b), np.linalg.inv(a[..., ::-1]), np.linalg.slogdet(a)[1], w, q @ r
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
@@ -115,6 +121,8 @@ def main() -> None:
             check(rows, rng.standard_normal((3, size)).astype(dtype))
             check(rows, rng.standard_normal((size, 3)).astype(dtype))
             index = rng.integers(0, size, 7)
+            matrices = 5 * np.eye(size) + rng.standard_normal((2, size, size))
+            check(factors, matrices.astype(dtype), rng.standard_normal((size, 3)).astype(dtype))
             check(lambda x, i: x[i], rng.standard_normal((size, 5)), index)
     print("no address was out of bounds")
 
