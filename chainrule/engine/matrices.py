@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.elementary.indexing import Index
 from chainrule.engine.algebra import matmul
 from chainrule.engine.building import Builder, Rule
+from chainrule.engine.native import ufuncs
 from chainrule.engine.program import Op, Shape
 from chainrule.engine.rearranging import RULES as REARRANGING
 
@@ -40,8 +41,6 @@ def _loop(
 
 def _given(b: Builder, args: Sequence[Any], *loops: str) -> list[Op] | None:
     """The arguments in double precision, if there is anything to do and these loops can do it."""
-    from chainrule.engine.native import ufuncs  # it needs llvmlite
-
     known = all(isinstance(a, Op) and a.dtype.kind in "fi" and a.size for a in args)
     if not known or not all(map(ufuncs.has, loops)):
         return None

@@ -99,7 +99,7 @@ def rows(x: Any) -> Any:
 
 
 def factors(a: Any, b: Any) -> Any:
-    w, v = np.linalg.eigh(a + np.swapaxes(a, -1, -2))
+    w, _ = np.linalg.eigh(a + np.swapaxes(a, -1, -2))
     q, r = np.linalg.qr(a)
     return np.linalg.solve(a, b), np.linalg.inv(a[..., ::-1]), np.linalg.slogdet(a)[1], w, q @ r
 

@@ -6,7 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chainrule.engine.native import gathers, ir, machine, nesting, running, sweeps, tape, ufuncs
+from chainrule.engine.native import (
+    gathers,
+    ir,
+    machine,
+    nesting,
+    running,
+    sweeps,
+    tape,
+    ufunc_calls,
+    ufuncs,
+)
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.groups import Group
 from chainrule.engine.native.loops import Loops
@@ -220,7 +230,7 @@ class Kernels:
             size = a.dtype.itemsize
             given.append((self._address(b, a, place), tuple(s * size for s in strides)))
         cell = place.slot(storage.loop_slots[op.params["ufunc"]])
-        ufuncs.call(b, op, given, place.pointer(op), cell, status, self._names)
+        ufunc_calls.call(b, op, given, place.pointer(op), cell, status, self._names)
 
     def _emit_tape(self, b: ir.Builder, group: Group, place: Place) -> None:
         made, at = self.tapes[group], self.storage.tape_slots[group]
