@@ -59,7 +59,8 @@ class _Pooling(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = self._axes()
         shape = self.example(input_shape, axes + 1, f"({_MEANING[axes - 1]})")
-        pooled, _ = self({}, {}, np.zeros((1, *shape)), training=False)
+        # No example is enough to learn the shape from the pooling itself.
+        pooled, _ = self({}, {}, np.zeros((0, *shape)), training=False)
         return tuple(pooled.shape[1:])
 
 
