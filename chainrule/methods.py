@@ -78,6 +78,10 @@ class ArrayMethods(Node):
         return self
 
     @property
+    def imag(self) -> Any:
+        return np.zeros(self.shape, self.dtype)[()]
+
+    @property
     def flat(self) -> Any:
         return iter(self.ravel())
 

@@ -212,6 +212,22 @@ def solve(a: Any, b: Any) -> Any:
     return la.solve(a, b)
 
 
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """The x for which tensordot(a, x, x.ndim) = b."""
+    a, b = _pair(a, b)
+    if axes is not None:
+        moved = [k % len(shape_of(a)) for k in axes]
+        a = shapes.transpose(a, [k for k in range(len(shape_of(a))) if k not in moved] + moved)
+    shape, size = shape_of(a)[len(shape_of(b)) :], math.prod(shape_of(b))
+    return shapes.reshape(solve(shapes.reshape(a, (size, -1)), shapes.ravel(b)), shape)
+
+
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    shape = shape_of(a)
+    flat = shapes.reshape(a, (math.prod(shape[:ind]), -1))
+    return shapes.reshape(la.inv(flat), shape[ind:] + shape[:ind])
+
+
 def inv(a: Any) -> Any:
     return la.inv(a)
 

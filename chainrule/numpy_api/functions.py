@@ -18,13 +18,14 @@ from chainrule.numpy_api import (
     fits,
     joining,
     norms,
+    polynomials,
     ranges,
     reduce,
     selection,
     shapes,
     statistics,
 )
-from chainrule.numpy_api.common import array_of, decided, plain_target
+from chainrule.numpy_api.common import array_of, decided, plain_target, stored
 
 
 def _dtype_like(a: Any, dtype: Any) -> Any:
@@ -166,7 +167,7 @@ SHAPES_ALONE = (
 )  # fmt: skip
 VALUES = (
     *SHAPES_ALONE, np.array_equal, np.array_equiv, np.nonzero, np.flatnonzero, np.argwhere,
-    np.min_scalar_type, np.lexsort, np.isin, np.unravel_index, np.ravel_multi_index,
+    np.min_scalar_type, np.lexsort, np.isin, np.unravel_index, np.ravel_multi_index, np.ix_,
 )  # fmt: skip
 # Steps: facts about the values that are computed anew each time.
 STEPS: dict[Any, Any] = {
@@ -215,7 +216,10 @@ TABLE: dict[Any, Any] = {
     np.clip: reduce.clip, np.round: reduce.round, np.around: reduce.round,
     np.nansum: statistics.nansum, np.nanmean: statistics.nanmean, np.nanmax: statistics.nanmax,
     np.nanmin: statistics.nanmin, np.nanprod: statistics.nanprod, np.nanvar: statistics.nanvar,
-    np.nanstd: statistics.nanstd, np.nan_to_num: statistics.nan_to_num, np.linalg.norm: norms.norm,
+    np.nanstd: statistics.nanstd, np.nancumsum: statistics.nancumsum,
+    np.nancumprod: statistics.nancumprod, np.nanargmax: statistics.nanargmax,
+    np.nanargmin: statistics.nanargmin, np.nan_to_num: statistics.nan_to_num,
+    np.linalg.norm: norms.norm,
     np.linalg.vector_norm: norms.vector_norm, np.linalg.matrix_norm: norms.matrix_norm,
     np.argmax: reduce.argmax, np.argmin: reduce.argmin, np.argsort: reduce.argsort,
     np.searchsorted: reduce.searchsorted, np.all: reduce.all, np.any: reduce.any,
@@ -225,7 +229,10 @@ TABLE: dict[Any, Any] = {
     np.quantile: descriptive.quantile, np.percentile: descriptive.percentile,
     np.nanquantile: descriptive.nanquantile, np.nanpercentile: descriptive.nanpercentile,
     np.bincount: fits.bincount, np.histogram: fits.histogram, np.polyfit: fits.polyfit,
-    np.cov: descriptive.cov, np.corrcoef: descriptive.corrcoef, np.gradient: descriptive.gradient,
+    np.polyadd: polynomials.polyadd, np.polysub: polynomials.polysub,
+    np.polymul: polynomials.polymul, np.polyder: polynomials.polyder,
+    np.polyint: polynomials.polyint, np.cov: descriptive.cov,
+    np.corrcoef: descriptive.corrcoef, np.gradient: descriptive.gradient,
     np.unwrap: descriptive.unwrap, np.partition: descriptive.partition,
     np.argpartition: descriptive.argpartition, np.put_along_axis: descriptive.put_along_axis,
     # algebra
@@ -240,12 +247,15 @@ TABLE: dict[Any, Any] = {
     np.linalg.slogdet: algebra.slogdet, np.linalg.cholesky: algebra.cholesky,
     np.linalg.eigh: algebra.eigh, np.linalg.eigvalsh: algebra.eigvalsh, np.linalg.qr: algebra.qr,
     np.linalg.svd: algebra.svd, np.linalg.svdvals: algebra.svdvals, np.linalg.pinv: algebra.pinv,
-    np.linalg.cond: algebra.cond, np.linalg.lstsq: fits.lstsq,
+    np.linalg.cond: algebra.cond, np.linalg.tensorsolve: algebra.tensorsolve,
+    np.linalg.tensorinv: algebra.tensorinv, np.linalg.lstsq: fits.lstsq,
     np.linalg.matrix_power: algebra.matrix_power, np.linalg.multi_dot: algebra.multi_dot,
     # constants and facts
     np.zeros_like: zeros_like, np.ones_like: ones_like, np.full_like: full_like,
     np.empty_like: zeros_like,
-    np.sinc: sinc, np.real: lambda x: x,
+    np.sinc: sinc, np.real: lambda x: x, np.real_if_close: lambda a, tol=100: a,
+    np.imag: lambda val: np.zeros(shape_of(val), value_of(val).dtype)[()],
+    np.fix: lambda x, out=None: stored(lo.trunc(array_of(x)), out),
     **STEPS, **{f: _value(f) for f in VALUES},
 }  # fmt: skip
 

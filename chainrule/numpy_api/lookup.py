@@ -25,8 +25,8 @@ _INSTEAD = {
 def nearest(name: str) -> str:
     """The remedy for a missing function: its usual replacement or the nearest names with a record.
 
-    >>> nearest("nancumsum")
-    'the nearest with a record: nansum, cumsum'
+    >>> nearest("trapz")
+    'the nearest with a record: trapezoid'
     >>> nearest("rfft")
     'multiply by the real cosine and sine matrices; complex numbers have no record'
     """

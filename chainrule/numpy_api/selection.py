@@ -11,7 +11,8 @@ from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import is_traced, shape_of, value_of
 from chainrule.elementary.indexing import take
 from chainrule.elementary.logic import searchsorted
-from chainrule.numpy_api.common import array_of, arrays, plain, refuse, stored
+from chainrule.elementary.shaping import concatenate
+from chainrule.numpy_api.common import array_of, arrays, plain, stored
 
 
 def where(condition: Any, *choices: Any) -> Any:
@@ -57,13 +58,23 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return result
 
 
+def _periodic(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:
+    """Points within one period, with a neighbour of the next one on either side."""
+    x, xp = np.mod(x, period), np.mod(xp, period)
+    order = np.argsort(xp)
+    xp, fp = take(xp, order), take(fp, order)
+    xp = concatenate(xp[-1:] - period, xp, xp[:1] + period, axis=0)
+    return x, xp, concatenate(fp[-1:], fp, fp[:1], axis=0)
+
+
 def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
     """Piecewise linear interpolation: y₀ + (x − x₀)·(y₁ − y₀)/(x₁ − x₀)."""
-    if period is not None:
-        raise refuse("interp", "period", period, "extend xp and fp by one period on both sides")
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
+    if period is not None:
+        left = right = None
+        x, xp, fp = _periodic(x, xp, fp, abs(period))
     x, xp, fp = (a if is_traced(a) else np.asarray(a) for a in (x, xp, fp))
     k = searchsorted(xp, x, side="right") - 1
     k = np.minimum(np.maximum(k, 0), shape_of(xp)[0] - 2)

@@ -10,11 +10,16 @@ from chainrule.elementary import reductions as red
 from chainrule.elementary import shaping as sh
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.indexing import Index, getitem
+from chainrule.graph import Node
 from chainrule.numpy_api.common import array_of, full, stored
 from chainrule.numpy_api.reduce import (
     MISSING,
     along_first,
+    argmax,
+    argmin,
     axis_of,
+    cumprod,
+    cumsum,
     flag,
     max,
     mean,
@@ -132,6 +137,34 @@ def nanprod(
 ) -> Any:  # fmt: skip
     a = array_of(a)
     return prod(a, axis, dtype, out, keepdims, initial, _there(a, where))
+
+
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    a = array_of(a)
+    return cumsum(sh.where(np.isnan(a), 0.0, a), axis, dtype, out)
+
+
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    a = array_of(a)
+    return cumprod(sh.where(np.isnan(a), 1.0, a), axis, dtype, out)
+
+
+def _with(low: float, a: Any, axis: Any) -> Any:
+    """Without NaN; a row of nothing else is an error, as NumPy has it."""
+    a = array_of(a)
+    late = isinstance(a, Node) and a.tape.static  # then nobody knows yet
+    if not late and np.any(np.all(np.isnan(value_of(a)), axis=axis)):
+        raise ValueError("All-NaN slice encountered")
+    return sh.where(np.isnan(a), low, a)
+
+
+def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    """The position of the largest element that is not NaN."""
+    return argmax(_with(-np.inf, a, axis), axis, out, keepdims=keepdims)
+
+
+def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    return argmin(_with(np.inf, a, axis), axis, out, keepdims=keepdims)
 
 
 def nanmean(

@@ -21,6 +21,12 @@ SPD = Q @ Q.T + np.eye(3)
 SPDS = QS @ np.swapaxes(QS, -1, -2) + np.eye(3)
 SINGULAR = np.outer([1.0, 2.0, -1.0], [0.5, 1.0, 2.0]) + np.outer([0.0, 1.0, 1.0], [1.0, 0.0, 1.0])
 
+
+def _blocks(a: Any, *shape: int) -> Any:
+    """A matrix of four blocks in another shape."""
+    return np.kron([[1.0, 0.3], [-0.2, 2.0]], a).reshape(shape)
+
+
 CASES = [
     case(np.linalg.lstsq, lambda a: np.linalg.lstsq(a, N)[1::2], TALL),
     *(
@@ -124,6 +130,19 @@ CASES = [
         for n in (-3, -1, 0, 1, 2, 5)
     ),
     case(np.linalg.cond, lambda a: np.linalg.cond(a), Q),
+    case(
+        np.linalg.tensorsolve,
+        lambda a, b: np.linalg.tensorsolve(_blocks(a, 2, 3, 3, 2), b),
+        Q,
+        M[:2, :3],
+    ),
+    case(
+        np.linalg.tensorsolve,
+        lambda a, b: np.linalg.tensorsolve(np.moveaxis(_blocks(a, 2, 3, 3, 2), 2, 0), b, axes=(0,)),
+        Q,
+        M[:2, :3],
+    ),
+    case(np.linalg.tensorinv, lambda a: np.linalg.tensorinv(_blocks(a, 2, 3, 6), 2), Q),
     case(np.linalg.cond, lambda a: np.linalg.cond(a, -2), Q),
     case(np.linalg.cond, lambda a: np.linalg.cond(a, "fro"), QS),
     case(np.linalg.cond, lambda a: np.linalg.cond(a, 1), Q),

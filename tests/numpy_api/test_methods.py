@@ -163,7 +163,7 @@ def test_every_method_of_a_numpy_array_exists_but_those_of_raw_memory() -> None:
         name for name in dir(np.ndarray) if not name.startswith("_") and not hasattr(Traced, name)
     }
     assert missing == {
-        "argpartition", "base", "byteswap", "conjugate", "ctypes", "data", "device", "dump",
-        "dumps", "flags", "getfield", "imag", "partition", "put", "resize", "setfield",
+        "argpartition", "base", "byteswap", "ctypes", "data", "device", "dump",
+        "dumps", "flags", "getfield", "partition", "put", "resize", "setfield",
         "setflags", "strides", "to_device", "tobytes", "tofile", "view",
     }  # fmt: skip

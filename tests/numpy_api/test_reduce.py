@@ -123,6 +123,10 @@ CASES = [
     case(np.nanmax, lambda a: np.nanmax(np.where(M < 0.4, a, np.nan), 1, None, True), M),
     case(np.nanmin, lambda a: np.nanmin(np.where(MASK, np.nan, a), initial=9, where=M > -1), M),
     case(np.nanprod, lambda a: np.nanprod(np.where(MASK, np.nan, a), axis=1), M),
+    case(np.nancumsum, lambda a: np.nancumsum(np.where(MASK, np.nan, a), axis=1), M),
+    case(np.nancumprod, lambda a: np.nancumprod(np.where(MASK, np.nan, a)), M),
+    case(np.nanargmax, lambda a: a[0, np.nanargmax(np.where(MASK, np.nan, a), 1)], M),
+    case(np.nanargmin, lambda a: a.ravel()[np.nanargmin(np.where(MASK, np.nan, a))], M),
     case(np.nanvar, lambda a: np.nanvar(np.where(MASK, np.nan, a)), M),
     case(np.nanvar, lambda a: np.nanvar(np.where(M > 0.9, np.nan, a), 1, ddof=1), M),
     case(np.nanstd, lambda a: np.nanstd(np.where(MASK, np.nan, a), keepdims=True), M),
@@ -221,6 +225,8 @@ def test_value_and_derivative(form: Any, args: Any) -> None:
 # Results without a derivative ----------------------------------------------------------------
 
 STEP_CASES = [
+    case(np.fix, lambda a: np.fix(3 * a), M),
+    case(np.ix_, lambda a: np.ix_(a > 0, a < 1), V),
     case(np.argmax, lambda a: np.argmax(a), M),
     case(np.argmax, lambda a: np.argmax(a, axis=0, keepdims=True), M),
     case(np.argmin, lambda a: np.argmin(a, axis=-1), T),

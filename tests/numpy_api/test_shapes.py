@@ -187,6 +187,13 @@ CASES = [
     case(np.interp, lambda a, b: np.interp(a, [-0.4, 0.1], [b, 2 * b], left=7.0), V, S),
     case(np.interp, lambda a, b: np.interp(a, np.cumsum(np.abs(b) + 0.3), b), V, V),
     case(np.interp, lambda a: np.interp(a, [0.0, 1.0], [2.0, 3.0], right=-1.0), S),
+    case(np.interp, lambda a, b: np.interp(a, [0.4, 2.1, -0.3, 1.3], b, period=2.0), 3 * M, V),
+    case(np.polyadd, lambda a, b: np.polyadd(a, b), V, W),
+    case(np.polysub, lambda a: np.polysub([1.0, 2.0, 3.0], a), S),
+    case(np.polymul, lambda a, b: np.polymul(a, b), V, W),
+    case(np.polyder, lambda a: np.polyder(a, 2), V),
+    case(np.polyint, lambda a: np.polyint(a), V),
+    case(np.polyint, lambda a, k: np.polyint(a, 2, [k, 2.0]), V, S),
     case(np.unstack, lambda a: np.unstack(a), M),
     case(np.unstack, lambda a: np.unstack(a, axis=1), M),
     case(np.delete, lambda a: np.delete(a, 1), V),
@@ -207,6 +214,8 @@ CASES = [
     case(np.polyval, lambda a, b: np.polyval(a, b), V, M),
     case(np.polyval, lambda b: np.polyval([1, 2, 3], b), S),
     case(np.real, lambda a: np.real(a), V),
+    case(np.real_if_close, lambda a: np.real_if_close(a), V),
+    case(np.imag, lambda a: np.imag(a) + a, V),
 ]
 
 
