@@ -6,8 +6,9 @@ can start from logits take logits unless told: there they are exact however sure
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,15 +23,29 @@ from chainrule.nn.loss import TINY, FunctionLoss, Loss, row_means, targets_like
 from chainrule.nn.naming import lookup, user_line
 from chainrule.records import dataclass
 
+if TYPE_CHECKING:
+    from chainrule.nn.further_losses import (
+        CosineSimilarity,
+        KLDivergence,
+        LogCosh,
+        MeanAbsolutePercentageError,
+        MeanSquaredLogarithmicError,
+    )
+
 __all__ = [
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
+    "CosineSimilarity",
     "FunctionLoss",
     "Hinge",
     "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Poisson",
     "SparseCategoricalCrossentropy",
     "get_loss",
@@ -145,7 +160,25 @@ LOSSES: dict[str, Callable[[], Loss]] = {
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
     "hinge": Hinge,
     "poisson": Poisson,
+    "log_cosh": lambda: _later("LogCosh"),
+    "mean_absolute_percentage_error": lambda: _later("MeanAbsolutePercentageError"),
+    "mape": lambda: _later("MeanAbsolutePercentageError"),
+    "mean_squared_logarithmic_error": lambda: _later("MeanSquaredLogarithmicError"),
+    "msle": lambda: _later("MeanSquaredLogarithmicError"),
+    "kl_divergence": lambda: _later("KLDivergence"),
+    "cosine_similarity": lambda: _later("CosineSimilarity"),
 }
+
+
+def _later(name: str) -> Any:
+    """A loss of the module that is imported when one of its losses is used."""
+    return __getattr__(name)()
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module("chainrule.nn.further_losses"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def get_loss(loss: str | Loss | Callable[[Any, Any], Any]) -> Loss:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from chainrule.nn.crossentropy import (
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-from chainrule.nn.losses import get_loss, loss_for
+from chainrule.nn.losses import LOSSES, Loss, get_loss, loss_for
 from chainrule.nn.metric import (
     Array,
     FunctionMetric,
@@ -31,8 +32,10 @@ from chainrule.nn.metric import (
     Metric,
     R2Score,
     RootMeanSquaredError,
+    RowMetric,
 )
 from chainrule.nn.naming import lookup
+from chainrule.records import dataclass
 
 __all__ = [
     "AUC",
@@ -40,6 +43,7 @@ __all__ = [
     "CategoricalAccuracy",
     "F1Score",
     "FunctionMetric",
+    "LossMetric",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Metric",
@@ -85,6 +89,23 @@ _ACCURACIES: tuple[tuple[Any, Callable[[], Metric]], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class LossMetric(RowMetric):
+    """A loss as a metric, its mean over the rows; of probabilities or rates, not of logits.
+
+    >>> LossMetric(get_loss("binary_crossentropy"))([1], [[0.5]])
+    0.693147...
+    """
+
+    loss: Loss
+
+    def rows(self, truth: Any, predicted: Any) -> Array:
+        loss: Any = self.loss
+        if getattr(loss, "from_logits", False):
+            loss = replace(loss, from_logits=False)
+        return np.asarray(loss.rows(truth, predicted), float)
+
+
 def accuracy_for(loss: Any, outputs: int | None = None) -> Metric:
     """The accuracy that fits a loss, else the number of outputs, else what the arrays look like.
 
@@ -119,7 +140,8 @@ def get_metric(
     """The metric for a Keras-style name, a record, or a function of (y_true, y_pred).
 
     Args:
-        metric: "accuracy" becomes the accuracy that fits the loss, or else the outputs.
+        metric: "accuracy" becomes the accuracy that fits the loss, or else the outputs; the names
+            of losses are metrics too.
         loss: the loss in use, for "accuracy".
         outputs: how many outputs the network has, for "accuracy" where the loss does not tell.
 
@@ -131,12 +153,15 @@ def get_metric(
     """
     if isinstance(metric, Metric):
         return metric
-    if isinstance(metric, type) and issubclass(metric, Metric):
-        return metric()
+    if isinstance(metric, type) and issubclass(metric, (Metric, Loss)):
+        metric = metric()
+    if isinstance(metric, Loss):
+        return LossMetric(metric)
     if callable(metric):
-        return FunctionMetric(metric)
-    found: Any = lookup("metric", metric, METRICS, "a function of (y_true, y_pred)")
-    return accuracy_for(loss, outputs) if found is None else found()
+        return metric if isinstance(metric, Metric) else FunctionMetric(metric)
+    table = LOSSES | METRICS
+    found: Any = lookup("metric", metric, table, "a function of (y_true, y_pred)")
+    return accuracy_for(loss, outputs) if found is None else get_metric(found())
 
 
 def metric_name(metric: Any) -> str:

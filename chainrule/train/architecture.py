@@ -45,6 +45,8 @@ _INITIALIZERS = (
 )  # fmt: skip
 _LOSSES = (
     losses.MeanSquaredError, losses.MeanAbsoluteError, losses.Huber, losses.Hinge, losses.Poisson,
+    losses.CosineSimilarity, losses.KLDivergence, losses.LogCosh,
+    losses.MeanAbsolutePercentageError, losses.MeanSquaredLogarithmicError,
     losses.FunctionLoss, crossentropy.BinaryCrossentropy, crossentropy.CategoricalCrossentropy,
     crossentropy.SparseCategoricalCrossentropy,
 )  # fmt: skip
@@ -53,7 +55,7 @@ _METRICS = (
     classification.F1Score, classification.Precision, classification.Recall,
     classification.SparseCategoricalAccuracy, classification.TopKCategoricalAccuracy,
     metric.FunctionMetric, metric.MeanAbsoluteError, metric.MeanSquaredError, metric.R2Score,
-    metric.RootMeanSquaredError,
+    metric.RootMeanSquaredError, metrics.LossMetric,
 )  # fmt: skip
 _OPTIMIZERS = (
     *optim.OPTIMIZERS.values(), optim.Clipped, optim.Constant, optim.Cosine, optim.Exponential,

@@ -202,7 +202,7 @@ def _json(content: Any) -> str:
     import json
 
     # Standard JSON knows no NaN and no infinity; describe has spelt them out.
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], content: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import rel_entr
 
 import chainrule as cr
 from chainrule import nn
@@ -167,3 +168,29 @@ class TestFolding:
     def test_other_losses_leave_the_network(self) -> None:
         net = nn.Sequential([nn.Dense(1, "sigmoid")])
         assert nn.fold_activation(net, "mse") == (net, MeanSquaredError())
+
+
+def test_the_further_losses_of_keras() -> None:
+    y = RNG.uniform(0.2, 2.0, (4, 3))
+    p = RNG.uniform(0.2, 2.0, (4, 3))
+    shares, q = y / y.sum(axis=1, keepdims=True), p / p.sum(axis=1, keepdims=True)
+    cosine = [-(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in zip(y, p, strict=True)]
+    for name, truth, found, by_hand in (
+        ("log_cosh", y, p, np.log(np.cosh(p - y)).mean(axis=1)),
+        ("mape", y, p, (100 * np.abs(1 - p / y)).mean(axis=1)),
+        ("msle", y, p, (np.log((1 + p) / (1 + y)) ** 2).mean(axis=1)),
+        ("kl_divergence", shares, q, rel_entr(shares, q).sum(axis=1)),
+        ("cosine_similarity", y, p, cosine),
+    ):
+        loss = nn.get_loss(name)
+        np.testing.assert_allclose(loss.rows(truth, found), by_hand, rtol=1e-12, err_msg=name)
+        cr.check_grads(lambda p, loss=loss, truth=truth: loss(truth, p))(found)
+    assert float(nn.get_loss("log_cosh")([0.0], [[1e300]])) == 1e300
+    assert float(nn.get_loss("cosine_similarity")(y, 0 * p)) == 0.0
+
+
+def test_a_loss_is_a_metric_of_probabilities() -> None:
+    truth, p = BITS[:, 0], np.array([0.2, 0.9, 0.4, 0.6])
+    wanted = -np.mean(np.log(np.where(truth == 1, p, 1 - p)))
+    for given in ("binary_crossentropy", BinaryCrossentropy(), BinaryCrossentropy):
+        assert nn.get_metric(given)(truth, p[:, None]) == pytest.approx(wanted, rel=1e-12)
