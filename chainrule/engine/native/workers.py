@@ -42,7 +42,7 @@ ASLEEP, READY, CALLED, HERE, SHARE = range(5)  # states
 
 SPINS = 300  # turns of waiting before the processor is offered to others, for it may be shared
 PATIENCE = 900  # turns that a worker looks for a share: about a fifth of a millisecond
-ANSWER = 200  # turns in which one answers who looks and has a processor: some microseconds
+ANSWER = 100  # turns in which one answers who looks and has a processor: a few microseconds
 OFTEN, SELDOM = 2, 1024  # calls until sleepers are woken for the next: at first, and if in vain
 
 # What tells the processor that somebody waits, by the architecture.
