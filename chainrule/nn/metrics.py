@@ -124,12 +124,14 @@ def accuracy_for(loss: Any, outputs: int | None = None) -> Metric:
 def accuracy(y_true: Any, y_pred: Any) -> float:
     """The accuracy that fits the shapes: one output, one-hot targets, or labels from 0.
 
+    One output means class 1 above ½, or above 0 where there are negative targets: −1 and 1.
+
     >>> accuracy([1, 0], [[0.2, 0.8], [0.4, 0.6]]), accuracy([1, 0], [0.8, 0.6])
     (0.5, 0.5)
     """
     truth, predicted = np.asarray(y_true), np.asarray(y_pred)
     if predicted.ndim < 2 or predicted.shape[1] == 1:
-        return BinaryAccuracy()(truth, predicted)
+        return BinaryAccuracy(0.0 if np.any(truth < 0) else 0.5)(truth, predicted)
     one_hot = truth.shape == predicted.shape
     return (CategoricalAccuracy() if one_hot else SparseCategoricalAccuracy())(truth, predicted)
 

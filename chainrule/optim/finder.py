@@ -38,6 +38,13 @@ class RangeTest:
     suggestion: float
     diverged: bool
 
+    def __repr__(self) -> str:
+        end = "where the loss exploded" if self.diverged else "and the loss has not exploded"
+        return (
+            f"<RangeTest of {len(self.rates)} rates from {self.rates[0]:.3g} to "
+            f"{self.rates[-1]:.3g}, {end}; the suggestion is {self.suggestion:.3g}>"
+        )
+
 
 def range_test(
     loss: Callable[..., Any],

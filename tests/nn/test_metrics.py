@@ -96,6 +96,7 @@ def test_accuracy_fits_the_loss_and_the_shapes() -> None:
     p = np.array([[0.1, 0.9], [0.8, 0.2]])
     assert nn.get_metric("accuracy")(np.eye(2), p) == 0.0
     assert accuracy([1, 0], p) == 1.0
+    assert accuracy([-1, 1], [[-0.2], [0.3]]) == 1.0
 
 
 def test_names_and_functions() -> None:

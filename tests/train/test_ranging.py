@@ -55,7 +55,9 @@ def test_it_takes_batches_and_strings() -> None:
     model = cr.Model([nn.Dropout(0.1), nn.Dense(1, "sigmoid")])
     model.compile("adam", "binary_crossentropy")
     labels = np.where(Y[:, 0] > 0, "yes", "no")
-    assert model.range_test(X, labels, class_weight="balanced", steps=20).suggestion > 0
+    found = model.range_test(X, labels, class_weight="balanced", steps=20)
+    assert found.suggestion > 0
+    assert repr(found).startswith(f"<RangeTest of {len(found.rates)} rates from 1e-06 to ")
     stream = made()
     pairs = [(X[k : k + 20], Y[k : k + 20]) for k in range(0, 100, 20)]
     assert len(stream.range_test(lambda: pairs, steps=12, highest=0.01).rates) == 12
