@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from numbers import Rational
 from types import CodeType
 from typing import Any
 
@@ -39,7 +40,11 @@ _PLAIN = frozenset({float, int, bool, np.float64, np.float32, np.int64, np.int32
 
 
 def constant(x: Any, tape: Tape) -> Any:
-    """A value that is not traced, made fit for the graph: arrays are held, complex refused."""
+    """A value that is not traced, made fit for the graph: arrays are held, complex refused.
+
+    NotImplemented, as operators return it, for what is no array but asks NumPy to leave the work to
+    it: quantities with units, sparse matrices.
+    """
     if isinstance(x, (list, tuple)):
         x = array_of(x)
     if isinstance(x, (complex, np.complexfloating)):
@@ -49,6 +54,11 @@ def constant(x: Any, tape: Tape) -> Any:
         if x.dtype.kind == "c":
             raise complex_error(x)
         tape.hold(x)
+    elif not isinstance(x, (int, float, np.generic)):
+        if isinstance(x, Rational):
+            return float(x)  # a fraction
+        if hasattr(x, "__array_ufunc__") or hasattr(x, "__array_priority__"):
+            return NotImplemented
     return x
 
 
@@ -114,10 +124,14 @@ def binary(fn: Any, a: Any, b: Any) -> Traced:
             y = b
         else:
             y = b = constant(b, tape)
+            if y is NotImplemented:
+                return y
     else:
         tape = b.tape
         y = b.value
         x = a = a if type(a) in _PLAIN else constant(a, tape)
+        if x is NotImplemented:
+            return x
     if tape.closed:
         raise leaked((a, b), code, lasti)
     try:

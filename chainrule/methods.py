@@ -156,7 +156,7 @@ class ArrayMethods(Node):
             "use the traced value itself; np.stack([...]) builds an array from traced values, "
             "np.zeros(shape, like=x) makes one to fill, and x.value is the plain array. A library "
             "function that converts its arguments (most of SciPy's) must be written with NumPy, or "
-            "taken from cr (cr.logsumexp, cr.softmax)",
+            "taken from cr (cr.logsumexp, cr.softmax), and a sparse matrix A as A.toarray()",
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -112,6 +113,27 @@ def test_the_logarithm_of_the_normal_distribution_function_in_the_tails() -> Non
         by_x = [mpmath.npdf(a) / mpmath.exp(y) for a, y in zip(x, true, strict=True)]
     np.testing.assert_allclose(value, np.array(true, float), rtol=1e-14)
     np.testing.assert_allclose(slope, np.array(by_x, float), rtol=1e-13)
+
+
+class Metres:
+    """A quantity that does NumPy's work itself, as those of libraries of units do."""
+
+    def __init__(self, number: Any) -> None:
+        self.number = number
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kw: Any) -> Any:
+        given = [x.number if isinstance(x, Metres) else x for x in inputs]
+        return Metres(getattr(ufunc, method)(*given, **kw))
+
+    def __rmul__(self, other: Any) -> Any:
+        return Metres(self.number * other)
+
+
+def test_what_does_numpys_work_itself_is_left_to_it() -> None:
+    expected = cr.grad(lambda x: (x * V).sum())(V)
+    for f in (lambda x: x * Metres(V), lambda x: np.multiply(x, Metres(V))):
+        np.testing.assert_array_equal(cr.grad(lambda x, f=f: f(x).number.sum())(V), expected)
+    assert cr.grad(lambda x: x * Fraction(1, 4))(3.0) == 0.25
 
 
 def test_a_ufunc_of_the_same_name_is_not_mistaken() -> None:
