@@ -206,3 +206,12 @@ def test_without_loops_numpy_does_the_step(monkeypatch: pytest.MonkeyPatch) -> N
     a = np.array([[2.0, 1.0], [0.0, 1.0]])
     np.testing.assert_array_equal(f(a)[0], LINALG.inv(a))
     assert "2 steps by NumPy, for which there is no code: inv, eigh" in summary(f)
+
+
+def test_threads_do_not_wait_for_lapack() -> None:
+    """It has threads of its own, which need the processors."""
+    compiled = cr.compile(lambda a: LINALG.solve(np.exp(a) + 400 * np.eye(300), a))
+    compiled(np.zeros((300, 300)))
+    run = next(iter(compiled.versions.values())).run
+    assert 0 < run.work.shared() < run.work.alone()
+    assert run.storage.threads == 1

@@ -17,7 +17,6 @@ import ctypes
 import functools
 import math
 import os
-import platform
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -106,8 +105,7 @@ def _loop(ufunc: np.ufunc) -> Loop:
 @functools.cache
 def _usable() -> bool:
     """Can loops be called here, and is a failure seen afterwards?"""
-    machine = platform.machine().lower()
-    known = machine in ("x86_64", "amd64", "aarch64", "arm64") and os.name == "posix"
+    known = os.name == "posix" and os.uname().machine in ("x86_64", "aarch64", "arm64")
     ufunc = _ufunc("inv")
     if not known or ctypes.sizeof(ctypes.c_void_p) != 8 or ufunc is None:
         return False
