@@ -89,11 +89,11 @@ class Code:
         return None
 
 
-def machine_for(target: Target) -> llvm.TargetMachine:
-    """LLVM's code generator for a processor of any kind."""
+def machine_for(target: Target, module: object = None) -> llvm.TargetMachine:
+    """LLVM's code generator for a processor of any kind, as it is for a module."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    return target.machine()
+    return objects.target_for(module, target).machine()
 
 
 def compiled(
@@ -102,7 +102,7 @@ def compiled(
     """A program as code for another processor, not linked yet."""
 
     def build(make: Any, key: str, exports: Any, target: Any = None, imports: Any = ()) -> Code:
-        images = [objects.compiled(str(module), machine_for(target)) for module in make()]
+        images = [objects.compiled(str(module), machine_for(target, module)) for module in make()]
         return Code(images, dict(imports))
 
     patch.setattr(machine, "build", build)

@@ -19,6 +19,7 @@ from chainrule.engine.native.frames import Frame
 from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.kernels import Kernels, Place
 from chainrule.engine.native.memory import ALIGNMENT, address_of
+from chainrule.engine.native.modules import Modules
 from chainrule.engine.native.numpy_steps import NumpySteps
 from chainrule.engine.native.orders import arrange
 from chainrule.engine.native.recomputing import recompute
@@ -148,19 +149,22 @@ class Compiled:
 
     def emit(self) -> Iterator[ir.Module]:
         """The LLVM IR, in modules that LLVM can compile side by side."""
-        written: set[str] = set()
-        self._kernels = Kernels(self.storage, self.work, self.tapes, self.target, self.imports)
+        modules, brief = Modules(self.target.triple), self.work.brief(self.grouping.groups)
+        given = self.storage, self.work, self.tapes, self.target, self.imports
+        self._kernels = Kernels(*given, lambda group: modules.of(group in brief))
+        repeated = self._kernels.repeated
         for stretch in self.stretches:
-            pieces = parts(stretch.groups, self._kernels.repeated) if stretch.symbol else []
+            pieces = parts(stretch.groups, repeated, brief) if stretch.symbol else []
             names = [f"{stretch.symbol}_{k}" for k in range(len(pieces))]
             if len(pieces) == 1:
                 names = [stretch.symbol]
-            for name, groups in zip(names, pieces, strict=True):
-                self.module = ir.Module("chainrule", self.target.triple, written)
-                self._function(name, groups, groups is pieces[0], groups is pieces[-1])
-                if groups is pieces[-1]:
+            for name, part in zip(names, pieces, strict=True):
+                self.module = modules.of(part.quick)
+                self._function(name, part.groups, part is pieces[0], part is pieces[-1])
+                if part is pieces[-1]:
                     self._emit_whole(stretch.symbol, names)
-                yield self.module
+                yield from modules.closed()
+        yield from modules.closed(0)
 
     def _emit_whole(self, symbol: str, names: Sequence[str]) -> None:
         """The function of a stretch that is in pieces, and the one that repeats it."""

@@ -69,6 +69,7 @@ class Kernels:
         tapes: the instructions of groups of single numbers.
         target: the processor.
         imports: gets the functions that tapes call, by the names under which they do.
+        module_of: the module for the functions that do a group.
 
     Attributes:
         repeated: groups that share a function with others.
@@ -81,9 +82,10 @@ class Kernels:
         tapes: Mapping[Group, Tape],
         target: Target,
         imports: dict[str, tuple[machine.Code, str]],
+        module_of: Callable[[Group], ir.Module],
     ) -> None:
         self.storage, self.work, self.tapes = storage, work, tapes
-        self.target, self.imports = target, imports
+        self.target, self.imports, self.module_of = target, imports, module_of
         self.grouping = storage.grouping
         swept = {group for s in storage.sweeps for group in (s.first, s.second)}
         groups = [group for group in self.grouping.groups if group not in swept]
@@ -128,7 +130,8 @@ class Kernels:
         name = self._names.setdefault(key, f"kernel_{len(self._names)}")
         part = place.part or ()
         types = [POINTER] * len(roots) + [I64] * len(part)
-        function, is_new = b.module.shared(name, ir.FunctionType(ir.VoidType(), types))
+        kind = ir.FunctionType(ir.VoidType(), types)
+        function, is_new = self.module_of(group).shared(name, kind)
         if is_new:
             inner = ir.Builder(function.append_basic_block())
             own = {
@@ -145,7 +148,7 @@ class Kernels:
             b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
             for root, start in roots
         ]
-        b.call(function, [*addresses, *part])
+        b.call(b.module.imported(function), [*addresses, *part])
 
     def _emit_product(self, b: ir.Builder, group: Group, place: Place) -> None:
         from chainrule.engine.native.epilogues import Epilogue
@@ -153,7 +156,7 @@ class Kernels:
         head = group.head
         assert head is not None
         layout, pointer = self.grouping.layout, place.pointer
-        spec = self.work.spec(group)
+        spec, module = self.work.spec(group), self.module_of(group)
         key, roots = self._own.get(group, (None, ()))
         starts = dict(roots)
         epilogue = Epilogue(group, layout, self.target, starts) if len(group.ops) > 1 else None
@@ -168,14 +171,14 @@ class Kernels:
         begins = next((s for s in self.storage.sweeps if s.first is group), None)
         ends = next((s for s in self.storage.sweeps if s.second is group), None)
         if ends is not None:
-            function = sweeps.emit_end(b.module, ends, self.target, epilogue, extra)
+            function = sweeps.emit_end(module, ends, self.target, epilogue, extra)
             sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
-            b.call(function, [sums, sums, out, none, none, scratch, *operands])
+            b.call(b.module.imported(function), [sums, sums, out, none, none, scratch, *operands])
             return
         known = None if key is None else self._products.get(key)
         if known is None:
             name = f"product_{group.index}"
-            function = spec.emit(b.module, name, self.target, epilogue, extra)
+            function = spec.emit(module, name, self.target, epilogue, extra)
             if key is not None:
                 self._products[key] = name, function.kind
         else:
@@ -184,12 +187,14 @@ class Kernels:
         given = [self._address(b, a, place) for a in head.args[:2]]
 
         def run(first: ir.Value, last: ir.Value) -> None:
-            b.call(function, [*given, out, first, last, scratch, *begin, *operands])
+            b.call(
+                b.module.imported(function), [*given, out, first, last, scratch, *begin, *operands]
+            )
 
         if begins is not None:
             sums = place.arena(self.storage.sums[begins])
             others = pointer(begins.r), self._address(b, begins.x, place), sums
-            sweeps.emit_sweep(b, begins, self.target, run, others, place.part)
+            sweeps.emit_sweep(b, module, begins, self.target, run, others, place.part)
             return
         parts, unit, whole = spec.parts(self.target)
         if place.part is None:
@@ -201,7 +206,7 @@ class Kernels:
             run(b.mul(first, ir.Constant(I64, unit)), last)
         if isinstance(spec, WeightCorrelation) and self.work.in_pieces(group):
             name = f"product_{group.index}_end"
-            function = spec.emit_end(b.module, name, self.target, epilogue, extra)
+            function = spec.emit_end(module, name, self.target, epilogue, extra)
             with alone(b, place.part, place.wait):
                 run(ir.Constant(I64, 0), ir.Constant(I64, 0))
 

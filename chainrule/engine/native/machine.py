@@ -96,7 +96,7 @@ def build(
         return load(name, exports, imports)
     from chainrule.engine.native import elf, objects
 
-    made = objects.emitted(map(str, make()), target)
+    made = objects.emitted(make(), target)
     try:
         linked = elf.linked(made, exports)
         library: Any = image.Loaded(linked, _addresses(imports))

@@ -7,6 +7,7 @@ import functools
 import itertools
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -23,14 +24,14 @@ fork_outside(_lock, *filter(None, [getattr(ffi.lib, "_lock", None)]))
 _numbers = itertools.count()
 
 
-def emitted(texts: Iterable[str], target: Target) -> list[bytes]:
+def emitted(modules: Iterable[object], target: Target) -> list[bytes]:
     """Object code of modules: LLVM is at work on some while Python still writes the others."""
     initialize()
     if POOL.threads() == 1:
-        return [compiled(text, target.machine()) for text in texts]
+        return [compiled(str(module), target_for(module, target).machine()) for module in modules]
     jobs, processors = [], threading.Semaphore(POOL.threads())
-    for text in texts:
-        jobs.append(_Job(text, target, processors))
+    for module in modules:
+        jobs.append(_Job(module, target, processors))
         jobs[-1].start()
     return [job.result() for job in jobs]
 
@@ -38,10 +39,11 @@ def emitted(texts: Iterable[str], target: Target) -> list[bytes]:
 class _Job(threading.Thread):
     """The work of LLVM on one module."""
 
-    def __init__(self, text: str, target: Target, processors: threading.Semaphore) -> None:
+    def __init__(self, module: object, target: Target, processors: threading.Semaphore) -> None:
         # Not a daemon: a process that ends waits for it, or LLVM would be gone under its feet.
         super().__init__(name="chainrule-compile", daemon=False)
-        self.text, self.target, self.processors = text, target, processors
+        self.text, self.target = str(module), target_for(module, target)
+        self.processors = processors
         self.image = b""
         self.error: BaseException | None = None
 
@@ -84,6 +86,11 @@ def linked(images: Sequence[bytes], exports: Sequence[str], imports: Mapping[str
     with _lock:
         initialize()
         return builder.link(_linker(), f"chainrule_{next(_numbers)}")
+
+
+def target_for(module: object, target: Target) -> Target:
+    """The processor, with what effort LLVM makes code of a module, or of its text."""
+    return replace(target, effort=0) if getattr(module, "quick", False) else target
 
 
 def compiled(text: str, machine: Any) -> bytes:
@@ -140,4 +147,4 @@ def _code_generator() -> Any:
     return emit
 
 
-__all__ = ["compiled", "emitted", "linked"]
+__all__ = ["compiled", "emitted", "linked", "target_for"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group
@@ -11,7 +11,7 @@ from chainrule.records import dataclass
 
 COMMENTS = 100  # steps of a kernel that are named in the source
 CALL = 20  # lines that a call takes, with its addresses
-FUNCTION = 2500  # lines of code in one function, with the products that it calls
+FUNCTION = 1200  # lines of code in one function, with the products that it calls
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,42 @@ def stretches(groups: Sequence[Group], apart: bool) -> list[Stretch]:
     return found
 
 
-def parts(groups: Sequence[Group], shared: Container[Group]) -> list[list[Group]]:
+@dataclass(frozen=True)
+class Part:
+    """Groups that are done by one function.
+
+    Attributes:
+        groups: what is done.
+        quick: the function's own code, but for what it calls, need not be good.
+    """
+
+    groups: list[Group]
+    quick: bool
+
+
+def parts(
+    groups: Sequence[Group], shared: Container[Group], brief: Collection[Group]
+) -> list[Part]:
     """The groups in functions of a size that LLVM is quick with, and can do side by side.
 
     Of those that share their code with others a function has a call only.
+
+    Args:
+        groups: native ones, in order.
+        shared: those that share their code.
+        brief: those whose code need not be good.
     """
-    found: list[list[Group]] = [[]]
+    found: list[Part] = []
     size = 0
     for group in groups:
+        called = group in shared or group.kind in ("product", "rows", "tape")
         weight = CALL if group in shared else _lines(group)
-        if found[-1] and size + weight > FUNCTION:
-            found.append([])
+        quick = group in brief or (called and bool(brief))
+        other = not found or (not called and found[-1].quick is not quick)
+        if other or size + weight > FUNCTION:
+            found.append(Part([], quick))
             size = 0
-        found[-1].append(group)
+        found[-1].groups.append(group)
         size += weight
     return found
 
@@ -95,4 +118,4 @@ def comment(b: ir.Builder, group: Group) -> None:
         b.comment(f"  and {len(group.ops) - COMMENTS:,} more")
 
 
-__all__ = ["Stretch", "comment", "named", "parts", "stretches"]
+__all__ = ["Part", "Stretch", "comment", "named", "parts", "stretches"]

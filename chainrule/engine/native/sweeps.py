@@ -102,6 +102,7 @@ def _place(grouping: Grouping, x: Any, turned: bool) -> Any:
 
 def emit_sweep(
     b: ir.Builder,
+    module: ir.Module,
     sweep: Sweep,
     target: Target,
     first_product: Callable[[ir.Value, ir.Value], None],
@@ -112,6 +113,7 @@ def emit_sweep(
 
     Args:
         b: where to write it.
+        module: where the function goes that adds to the sums.
         sweep: the two products.
         target: the processor.
         first_product: writes the first product for the rows from one to another.
@@ -120,7 +122,7 @@ def emit_sweep(
     """
     dtype = sweep.x.kind
     lanes, kind = target.lanes(dtype), target.vector(dtype).element
-    function = _row_sums(b.module, sweep, target)
+    function = b.module.imported(_row_sums(module, sweep, target))
     r, x, sums = given
     units = sweep.rows // lanes
     block = max(BLOCK // (sweep.columns * sweep.x.dtype.itemsize) // lanes, 1) * lanes

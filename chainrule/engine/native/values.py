@@ -218,13 +218,14 @@ class Function(Value):
     """A function of a module: declared, and defined as soon as it has a block.
 
     Attributes:
+        name: what it is called.
         kind: the types of its result and arguments.
         args: its arguments.
     """
 
     def __init__(self, module: Module, kind: FunctionType, name: str) -> None:
         super().__init__(POINTER, f"@{_quoted(name)}")
-        self.module, self.kind = module, kind
+        self.module, self.kind, self.name = module, kind, name
         self.args = [Value(t, f"%.a{k}") for k, t in enumerate(kind.args)]
         self.blocks: list[Block] = []
         self._names: dict[str, int] = {}
@@ -278,20 +279,37 @@ class Module:
     Args:
         name, triple: of the module, and of the processor.
         written: the functions that modules before this one have for it too; it is added to.
+        quick: the code runs so briefly that LLVM need not make it well.
     """
 
-    def __init__(self, name: str, triple: str, written: set[str] | None = None) -> None:
-        self.name, self.triple = name, triple
+    def __init__(
+        self, name: str, triple: str, written: set[str] | None = None, quick: bool = False
+    ) -> None:
+        self.name, self.triple, self.quick = name, triple, quick
         self.globals: dict[str, Any] = {}
         self.written: set[str] = set() if written is None else written
+
+    @property
+    def lines(self) -> int:
+        """How long it is."""
+        functions = (x for x in self.globals.values() if isinstance(x, Function))
+        return sum(len(block.lines) for f in functions for block in f.blocks)
 
     def declared(self, name: str, kind: FunctionType) -> Function:
         """A function of this module, or one from elsewhere."""
         found: Function = self.globals.get(name) or Function(self, kind, name)
         return found
 
+    def imported(self, function: Function) -> Function:
+        """A function of this module or another one, to be called from here."""
+        return self.declared(function.name, function.kind)
+
     def shared(self, name: str, kind: FunctionType) -> tuple[Function, bool]:
-        """(a function that is written once for all modules, is it to be written now?)"""
+        """(a function that is written once for all modules, is it to be written now?)
+
+        Modules with quick code have their own.
+        """
+        name = f"{name}_quick" if self.quick else name
         is_new = name not in self.written and name not in self.globals
         self.written.add(name)
         return self.declared(name, kind), is_new

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from chainrule.engine.native import nesting, pieces, ufuncs
 from chainrule.engine.native.accesses import divisible
@@ -23,6 +24,8 @@ SPLIT_PRODUCT, SPLIT_LOOP, SPLIT_MOVE = 8e-6, 2e-6, 60_000  # seconds, numbers w
 # Seconds, about: of a vector of multiplications in a product, of results of a simple step, and of
 # another function, and of a byte that is read or written.
 PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.15e-9, 5e-9, 0.05e-9
+# What takes such a part of a run together, if a run takes so many seconds, need not have good code.
+BRIEF, LONG = 0.01, 100e-6
 CHEAP = SIMPLE | REDUCTIONS | {"pad", "within", "take", "index_put"}
 
 
@@ -127,6 +130,20 @@ class Work:
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
         return max(self._steps(group.ops), moved * BYTE)
+
+    def brief(self, groups: Sequence[Group]) -> set[Group]:
+        """The groups that are such a small part of a run that their code need not be good.
+
+        No products: of all code theirs suffers most.
+        """
+        seconds = {group: self.seconds(group) for group in groups}
+        whole = sum(seconds.values())
+        if whole < LONG:
+            return set()
+        others = (group for group in groups if group.kind not in ("product", "stack"))
+        ordered = sorted(others, key=seconds.__getitem__)
+        together = itertools.accumulate(seconds[group] for group in ordered)
+        return {group for group, x in zip(ordered, together, strict=True) if x < BRIEF * whole}
 
     def _steps(self, ops: Iterable[Op]) -> float:
         """About how long steps take that are done for each number."""
