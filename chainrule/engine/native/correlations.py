@@ -199,15 +199,12 @@ class _Correlate(Tiles):
             pixels = b.add(pixels, b.mul(x, index(step)))
             if g.dilation[1] == 1:  # one run through the pixels of the window
                 places = [(r, r * step - g.lows[1] * g.channels) for r in range(rows)]
-                return self._run(pixels, places, weights, run, sums, vectors, tail)
-        found = list(sums)
-        for v in range(g.kernel[1]):
-            pairs = self._met(known, rows, v)
-            if pairs:
-                places = [(r, at * g.channels) for r, at in pairs]
-                here = b.add(weights, index(v * g.channels * self.columns))
-                found = self._run(pixels, places, here, g.channels, found, vectors, tail)
-        return found
+                return self._run(pixels, [places], weights, run, sums, vectors, tail)
+        met = [
+            [(r, at * g.channels) for r, at in self._met(known, rows, v)]
+            for v in range(g.kernel[1])
+        ]
+        return self._run(pixels, met, weights, g.channels, sums, vectors, tail)
 
     def _met(self, known: int | None, rows: int, v: int) -> list[Pair]:
         """(position of the tile, pixel of the line) that element v of the kernel joins."""
@@ -224,7 +221,7 @@ class _Correlate(Tiles):
     def _run(
         self,
         pixels: ir.Value,
-        places: Sequence[Pair],
+        runs: Sequence[Sequence[Pair]],
         weights: ir.Value,
         count: int,
         sums: Sequence[ir.Value],
@@ -234,6 +231,7 @@ class _Correlate(Tiles):
         """Σ over ``count`` numbers from each place on, times as many rows of the weights.
 
         A place is a position of the tile, and where its numbers begin, counted from ``pixels``.
+        Those of one run after the other meet the next rows of the weights.
         """
         b = self.b
         line, kernel = self.at(self.a, pixels), self.at(self.b_, weights)
@@ -241,14 +239,15 @@ class _Correlate(Tiles):
         def step(q: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
             found = list(before)
             row, here = self.here(kernel, b.mul(q, index(self.columns))), self.here(line, q)
-            right = []
-            for v in range(vectors):
-                mask = self.mask(tail) if tail and v == vectors - 1 else None
-                right.append(self.read(row, index(v * self.lanes), mask))
-            for r, place in places:
-                x = self.everywhere(here, index(place))
-                for v, w in enumerate(right):
-                    found[r * vectors + v] = self.fma(x, w, found[r * vectors + v])
+            for v, places in enumerate(runs):
+                start, right = v * count * self.columns, []
+                for k in range(vectors if places else 0):
+                    mask = self.mask(tail) if tail and k == vectors - 1 else None
+                    right.append(self.read(row, index(start + k * self.lanes), mask))
+                for r, place in places:
+                    x = self.everywhere(here, index(place))
+                    for k, w in enumerate(right):
+                        found[r * vectors + k] = self.fma(x, w, found[r * vectors + k])
             return found
 
         return counted(b, 0, count, 1, sums, step)
