@@ -188,10 +188,12 @@ class Builder:
     def gep(self, base: Value, indices: Sequence[Value], source_etype: Any) -> Value:
         if len(indices) == 1 and _number(indices[0]) == 0:
             return base
-        places = ", ".join(map(str, indices))
-        vector = next((i.type for i in indices if isinstance(i.type, VectorType)), None)
-        kind = POINTER if vector is None else VectorType(POINTER, vector.count)
-        return self.pure(kind, f"getelementptr {source_etype}, {base}, {places}")
+        kind: Any = POINTER
+        for i in indices:
+            if type(i.type) is VectorType:
+                kind = VectorType(POINTER, i.type.count)
+        places = ", ".join([str(i) for i in indices])
+        return self.pure(kind, f"getelementptr {source_etype.text}, {base}, {places}")
 
     def load(self, place: Value, *, typ: Any, align: int = 0, name: str = "") -> Value:
         return self.impure(typ, f"load {typ}, {place}{_aligned(align)}", name)

@@ -43,7 +43,7 @@ class Layout:
 
 
 def squeezed(shape: Shape) -> Shape:
-    return tuple(n for n in shape if n != 1)
+    return tuple(n for n in shape if n != 1) if 1 in shape else shape
 
 
 def matrix_of(layout: Layout) -> tuple[bool, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be w
 Epilogue = Callable[..., None]
 
 
+@functools.cache
 def index(x: int) -> ir.Constant:
     """A number of elements."""
     return ir.Constant(I64, x)

@@ -127,7 +127,9 @@ class Constant(Value):
 
     def __init__(self, kind: Any, x: Any) -> None:
         self.number: int | None = None
-        if x is Undefined:
+        if type(x) is int and type(kind) is IntType:  # most are
+            self.number, text = x, str(x)
+        elif x is Undefined:
             text = "undef"
         elif x is None:
             text = "null" if kind is POINTER else "zeroinitializer"
