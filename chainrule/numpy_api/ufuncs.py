@@ -73,10 +73,11 @@ COMPOSED: dict[Any, Any] = {
     np.divmod: lambda a, b: (lo.floor_divide(a, b), ar.remainder(a, b)),
     np.modf: lambda a: (a - lo.trunc(a), lo.trunc(a)),
     np.vecdot: lambda a, b: reduce.sum(a * b, axis=-1),
-    np.matvec: lambda a, b: matmul(a, shapes.expand_dims(b, -1))[..., 0],
-    np.vecmat: lambda a, b: matmul(shapes.expand_dims(a, -2), b)[..., 0, :],
     np.conjugate: lambda a: a,
 }
+if hasattr(np, "matvec"):  # from NumPy 2.2 on
+    COMPOSED[np.matvec] = lambda a, b: matmul(a, shapes.expand_dims(b, -1))[..., 0]
+    COMPOSED[np.vecmat] = lambda a, b: matmul(shapes.expand_dims(a, -2), b)[..., 0, :]
 
 _REDUCE: dict[Any, Any] = {
     np.add: reduce.sum,
