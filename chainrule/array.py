@@ -106,7 +106,7 @@ def unary(fn: Any, a: Traced, params: dict[str, Any] = NO_PARAMS) -> Traced:
     return node
 
 
-def binary(fn: Any, a: Any, b: Any) -> Traced:
+def binary(fn: Any, a: Any, b: Any) -> Any:
     """Record a function of two arguments, at least one traced, called directly from an operator."""
     frame = _frame(2)
     code: CodeType | None = frame.f_code
@@ -122,6 +122,8 @@ def binary(fn: Any, a: Any, b: Any) -> Traced:
                 raise leaked((a, b), code, lasti)
         elif type(b) in _PLAIN:
             y = b
+        elif fn is ar.multiply and _repeats(a, b):
+            return b * a.__index__()
         else:
             y = b = constant(b, tape)
             if y is NotImplemented:
@@ -129,9 +131,14 @@ def binary(fn: Any, a: Any, b: Any) -> Traced:
     else:
         tape = b.tape
         y = b.value
-        x = a = a if type(a) in _PLAIN else constant(a, tape)
-        if x is NotImplemented:
-            return x
+        if type(a) in _PLAIN:
+            x = a
+        elif fn is ar.multiply and _repeats(b, a):
+            return a * b.__index__()
+        else:
+            x = a = constant(a, tape)
+            if x is NotImplemented:
+                return x
     if tape.closed:
         raise leaked((a, b), code, lasti)
     try:
@@ -151,6 +158,12 @@ def binary(fn: Any, a: Any, b: Any) -> Traced:
     node.lasti = lasti
     nodes.append(node)
     return node
+
+
+def _repeats(number: Any, sequence: Any) -> bool:
+    """Does a whole number repeat a list, as NumPy's do, or multiply its elements?"""
+    whole = type(sequence) in (list, tuple, str) and number.dtype.kind in "iu"
+    return whole and number.ndim == 0
 
 
 @functools.lru_cache(4096)

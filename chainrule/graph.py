@@ -97,9 +97,10 @@ class Tape:
         free: the positions of the inputs at which a static graph will be evaluated.
         origin: the user's code and instruction that a sweep was asked for with, while it runs
             the derivative rules on nodes.
+        refused: the last decision by a value that was refused; NumPy may hide its error.
     """
 
-    __slots__ = ("closed", "free", "held", "node_type", "nodes", "origin", "static")
+    __slots__ = ("closed", "free", "held", "node_type", "nodes", "origin", "refused", "static")
 
     def __init__(self, node_type: type[Node], *, static: bool = False) -> None:
         self.node_type = node_type
@@ -109,6 +110,7 @@ class Tape:
         self.static = static
         self.free: list[range] = []
         self.origin: tuple[CodeType | None, int] | None = None
+        self.refused: Exception | None = None
 
     def input(self, value: Any, name: str) -> Node:
         """Add an input of the graph."""

@@ -18,6 +18,7 @@ from chainrule.elementary.shaping import identity
 from chainrule.errors import (
     ArgumentError,
     AssignmentError,
+    ChainruleError,
     LostTraceError,
     NoDependenceError,
     NotDifferentiableError,
@@ -76,6 +77,9 @@ class Trace:
             self.tape.close()
             if self._collecting:
                 gc.enable()
+        plain = isinstance(error, TypeError) and not isinstance(error, ChainruleError)
+        if plain and self.tape.refused is not None:  # np.zeros(n) speaks of other things
+            raise self.tape.refused from None
         hidden = isinstance(error, (ValueError, SystemError))
         if hidden and isinstance(error.__cause__, LostTraceError):  # type: ignore[union-attr]
             # NumPy hides it behind "setting an array element", SciPy's solvers behind no words.

@@ -107,7 +107,7 @@ class Compiled:
         try:
             version = self.versions.get(key)
         except TypeError:
-            raise self._unhashable(fixed) from None
+            raise self._unhashable(fixed, leaves) from None
         if version is None:
             self._compile(key, leaves, spec, fixed)
             return self(*given[0], **given[1])
@@ -246,10 +246,20 @@ class Compiled:
         }
         return tuple(bound.arguments[n] for n in before), left, fixed
 
-    def _unhashable(self, fixed: dict[str, Any]) -> ArgumentError:
+    def _unhashable(self, fixed: dict[str, Any], leaves: list[Any]) -> ArgumentError:
+        tables = [type(x).__name__ for x in leaves if hasattr(x, "__array__") and not is_number(x)]
+        if tables:
+            return ArgumentError(
+                f"an argument of {name_of(self.f)} is no array of NumPy",
+                got=f"a {tables[0]}",
+                line=code_line(*user_code(2)),
+                remedy="pass np.asarray(…) of it",
+            )
+        static = [f"{k}={type(v).__name__}" for k, v in fixed.items()]
+        others = [f"a {type(x).__name__}" for x in leaves if not is_number(x)]
         return ArgumentError(
             f"a static argument of {name_of(self.f)} cannot be compared with later ones",
-            got=", ".join(f"{k}={type(v).__name__}" for k, v in fixed.items()) or "a leaf",
+            got=", ".join(static or others),
             line=code_line(*user_code(2)),
             remedy="static arguments are hashable: numbers, texts, tuples",
         )

@@ -60,13 +60,14 @@ def decided(x: Any, what: str) -> None:
     """Refuse a decision by a value that will be another when the graph is evaluated again."""
     if isinstance(x, Node) and x.tape.static:
         made = f", made at {x.line}" if x.line else ""
-        raise BranchError(
+        x.tape.refused = BranchError(
             f"{what} by a traced value: a compiled function runs the same steps for all values",
             got=f"a traced value ('{x.name}', shape {shape_of(x)}{made})",
             line=code_line(*user_code(2)),
             remedy="np.where(condition, a, b) chooses by value, cr.cond and cr.while_loop branch "
             "and repeat; an argument that decides is named in static_argnames=…",
         )
+        raise x.tape.refused
 
 
 def plain(x: Any, what: str = "a shape, an order or a position that is decided") -> Any:

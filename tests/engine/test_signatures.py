@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import chainrule as cr
@@ -65,6 +66,16 @@ def test_numbers_that_numpy_draws_are_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(cr.errors.BranchError, match="numbers that NumPy draws: draw them before"):
         cr.compile(lambda x: x * rng.normal())(1.0)
+
+
+def test_a_length_that_is_traced_is_refused_where_numpy_hides_it() -> None:
+    with pytest.raises(cr.errors.BranchError, match="a position, a length"):
+        cr.compile(lambda n: np.zeros(n))(3)
+
+
+def test_a_table_is_no_array() -> None:
+    with pytest.raises(cr.errors.ArgumentError, match=r"a DataFrame\n(.|\n)*np\.asarray"):
+        cr.compile(lambda table: table)(pandas.DataFrame({"a": X}))
 
 
 def test_methods_are_compiled_for_their_object() -> None:

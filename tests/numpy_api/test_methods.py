@@ -137,6 +137,14 @@ def test_python_control_flow_on_values() -> None:
     check_case(f, (V,))
 
 
+def test_a_whole_number_repeats_a_list() -> None:
+    def f(x: Any) -> Any:
+        n = np.count_nonzero(x > -9)
+        return np.stack([x[0]] * n) * ("ab" * n).count("a") + x * len((1,) * n)
+
+    check_case(f, (V,))
+
+
 def test_hash_and_identity() -> None:
     """Traced values are dictionary keys by identity, as the graph's algorithms need."""
 
