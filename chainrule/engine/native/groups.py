@@ -448,6 +448,7 @@ def _params(op: Op) -> dict[str, Any]:
 
 
 __all__ = [
+    "ALONE",
     "Group",
     "Grouping",
     "beside",

@@ -10,7 +10,7 @@ from chainrule.engine.native import nesting, pieces, ufuncs
 from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
-from chainrule.engine.native.groups import Group, Grouping, space_of
+from chainrule.engine.native.groups import ALONE, Group, Grouping, space_of
 from chainrule.engine.native.layouts import matrix_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.repertoire import REDUCTIONS, SIMPLE
@@ -26,6 +26,7 @@ SPLIT_PRODUCT, SPLIT_LOOP, SPLIT_MOVE = 8e-6, 2e-6, 60_000  # seconds, numbers w
 PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.15e-9, 5e-9, 0.05e-9
 # What takes such a part of a run together, if a run takes so many seconds, need not have good code.
 BRIEF, LONG = 0.01, 100e-6
+ONE = 2e-9  # seconds of an element by itself
 CHEAP = SIMPLE | REDUCTIONS | {"pad", "within", "take", "index_put"}
 
 
@@ -134,9 +135,13 @@ class Work:
     def brief(self, groups: Sequence[Group]) -> set[Group]:
         """The groups that are such a small part of a run that their code need not be good.
 
-        No products: of all code theirs suffers most.
+        No products: of all code theirs suffers most. Elements that are fetched, or added to a
+        running sum, one by one count as what they take then.
         """
-        seconds = {group: self.seconds(group) for group in groups}
+        seconds = {
+            group: self.seconds(group) + ONE * sum(op.size for op in group.ops if op.name in ALONE)
+            for group in groups
+        }
         whole = sum(seconds.values())
         if whole < LONG:
             return set()
