@@ -121,6 +121,22 @@ def test_a_carry_that_forgets(compiled: Compile) -> None:
     )
 
 
+def test_a_carry_that_stays(compiled: Compile) -> None:
+    f = compiled(lambda c, xs: cr.scan(lambda c, x: (c, None), c, xs)[0] * 2.0)
+    for _ in range(3):
+        np.testing.assert_array_equal(f(np.arange(5.0), np.ones((4, 5))), 2.0 * np.arange(5.0))
+
+
+def test_results_for_what_nobody_reads(compiled: Compile) -> None:
+    """The ys of the first scan begin a part of the second one's carry that leads nowhere."""
+
+    def f(xs: Any) -> Any:
+        last, ys = cr.scan(lambda c, x: (c + x, c * x), 0.0, xs)
+        return cr.scan(lambda c, x: ((c[0] * x, c[1] - x), None), (ys.sum(), last), xs)[0][1]
+
+    assert compiled(f)(np.array([1.0, 2.0, 4.0])) == 0.0
+
+
 def test_constant_parts(compiled: Compile) -> None:
     """A carry and a y that are plain numbers after each step."""
 

@@ -26,7 +26,7 @@ from chainrule.engine.native.recomputing import recompute
 from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.rows import gather_rows
 from chainrule.engine.native.storage import Storage
-from chainrule.engine.native.stretches import comment, named, parts, stretches
+from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
 from chainrule.engine.native.target import I8, I64, Target, host
 from chainrule.engine.native.threads import POOL, Worth, barrier, shared_bytes
 from chainrule.engine.native.vectors import copy_bytes
@@ -130,6 +130,8 @@ class Compiled:
         gather_rows(self.grouping)
         self.grouping.find_stored()
         self.stretches = stretches(self.grouping.groups, apart)
+        if donated and not self.stretches:  # what changes nothing is native too
+            self.stretches = [Stretch((), "stretch_0")]
         self.donated = donated
 
     def source(self) -> str:

@@ -1,7 +1,7 @@
 """Branches and loops as kernels of the program around them.
 
 The code of a body is imported by name. The table of addresses that it is called with, the arena
-that the table ends with, and a carry that nobody reads lie in the arena of the program around it;
+that the table ends with, and results that nobody reads lie in the arena of the program around it;
 the arrays that it reads as constants are constants of that program. The carry of a loop lies where
 the loop's results are wanted, and is changed there.
 """
@@ -123,15 +123,15 @@ class Nested:
             _name(group, k): (body.program.code, body.symbol) for k, body in enumerate(self.bodies)
         }
 
-    def size(self, results: Iterable[Op]) -> int:
-        """Bytes in the arena, where these of its results are wanted."""
+    def memory(self, results: Iterable[Op]) -> tuple[dict[int, int], int]:
+        """(where in its memory the results lie that are not among these, bytes of it in all)."""
         read = {op.params["k"] for op in results}
-        unread = [k for k in range(self.carries) if self.made[k] not in read]
-        return max(body.size for body in self.bodies) + sum(rounded(self._bytes(k)) for k in unread)
-
-    def _bytes(self, k: int) -> int:
-        """Of an argument, or one x of it."""
-        return _bytes(self.bodies[0].frame.inputs[k])
+        found, size = {}, max(body.size for body in self.bodies)
+        for k, (dtype, shape) in self.gives().items():
+            if k not in read:
+                found[k] = size
+                size += rounded(math.prod(shape) * dtype.itemsize)
+        return found, size
 
     def takes(self) -> list[Form]:
         """The arguments that are read."""
@@ -239,6 +239,7 @@ class Writer:
         self.layout, self.memory = storage.grouping.layout, storage.registers[group]
         self.kernel, self.args = of(group), group.ops[0].args
         self.results = {op.params["k"]: op for op in group.ops[1:]}
+        self.unread, _ = self.kernel.memory(group.ops[1:])
 
     def emit(self) -> None:
         if self.kernel.steps is not None:
@@ -264,7 +265,7 @@ class Writer:
     def _loop(self) -> dict[int, Any]:
         """The addresses in the table of a loop; a pair where it is to be copied to the second."""
         kernel, (body,) = self.kernel, self.kernel.bodies
-        moving, private = kernel.carries + kernel.consts, self.memory + body.size
+        moving = kernel.carries + kernel.consts
         found: dict[int, Any] = {}
         for k, x in enumerate(body.frame.inputs):
             found[x.slot] = self._given(k)
@@ -272,9 +273,6 @@ class Writer:
                 found[x.slot] = self._begin(found[x.slot], x)
             elif k < kernel.carries:
                 to = self._result(kernel.made[k])
-                if to is None:
-                    to = self.place.arena(private)
-                    private += rounded(_bytes(x))
                 if to is not found[x.slot]:
                     found[x.slot] = found[x.slot], to
         rows = zip(kernel.made, body.frame.outputs, strict=True)
@@ -285,9 +283,10 @@ class Writer:
     def _given(self, k: int) -> ir.Value:
         return self.place.pointer(self.layout(self.args[k]).root)
 
-    def _result(self, k: int) -> Any:
-        op = self.results.get(k)
-        return None if op is None else self.place.pointer(op)
+    def _result(self, k: int) -> ir.Value:
+        if k in self.results:
+            return self.place.pointer(self.results[k])
+        return self.place.arena(self.memory + self.unread[k])
 
     def _begin(self, start: ir.Value, x: Given) -> ir.Value:
         """Where the first step finds its part of an array."""

@@ -144,7 +144,7 @@ class Storage:
         for group, made in tapes.items():
             spans[group] = Span(8 * max(made.registers, 1), group.index, group.index)
         for group, kernel in self.nested.items():
-            spans[group] = Span(kernel.size(group.ops[1:]), group.index, group.index)
+            spans[group] = Span(kernel.memory(group.ops[1:])[1], group.index, group.index)
         for sweep in self.sweeps:
             spans[sweep] = Span(sweep.size, sweep.first.index, sweep.second.index)
         sizes = {

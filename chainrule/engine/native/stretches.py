@@ -71,7 +71,7 @@ def parts(
     found: list[Part] = []
     size = 0
     for group in groups:
-        called = group in shared or group.kind in ("product", "rows", "tape")
+        called = group in shared or group.kind in ("product", "rows", "tape", "control")
         weight = CALL if group in shared else _lines(group)
         quick = group in brief or (called and bool(brief))
         other = not found or (not called and found[-1].quick is not quick)
@@ -80,7 +80,7 @@ def parts(
             size = 0
         found[-1].groups.append(group)
         size += weight
-    return found
+    return found or [Part([], False)]
 
 
 def _lines(group: Group) -> int:
