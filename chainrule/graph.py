@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.constants import Frozen
 from chainrule.errors import LeakedTraceError, ShapeError, code_line
 
 # Frames of these packages are never the user's line: NumPy's and SciPy's Python code calls back
@@ -458,31 +459,6 @@ def _ancestors(outputs: Sequence[Any], known: dict[Node, Any]) -> list[Node]:
                 a for a in node.args if isinstance(a, Node) and a not in known and a not in found
             ]
     return sorted(found, key=lambda node: node.index)
-
-
-class Frozen:
-    """Values as constants that outlive their trace, each array of memory copied once.
-
-    Args:
-        held: the ids of arrays that are read-only for a while.
-    """
-
-    def __init__(self, held: set[int]) -> None:
-        self.held = held
-        self._copies: dict[Any, np.ndarray] = {}
-
-    def __call__(self, x: Any) -> Any:
-        """The value, copied unless it is an array that nobody can write."""
-        if not isinstance(x, np.ndarray):
-            return x
-        if x.flags.writeable or x.base is not None or id(x) in self.held:
-            # While the tape lives no array is let go, so that memory tells them apart.
-            key = x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
-            if key not in self._copies:
-                self._copies[key] = copy = np.array(x)
-                copy.flags.writeable = False
-            return self._copies[key]
-        return x
 
 
 def _like(x: Any, node: Node) -> Any:

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.constants import Frozen
 from chainrule.elementary.arithmetic import add, multiply
 from chainrule.elementary.base import Pointwise
 from chainrule.elementary.indexing import getitem
 from chainrule.elementary.shaping import concatenate, identity, reshape, stop_gradient
 from chainrule.engine.program import ELEMENTWISE, Op
 from chainrule.engine.steps import NONE, Kind
-from chainrule.graph import NO_PARAMS, Frozen, Node, Tape
+from chainrule.graph import NO_PARAMS, Node, Tape
 from chainrule.records import dataclass
 
 LONG = 3000  # steps from which on a trace is written in rows
