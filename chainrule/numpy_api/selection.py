@@ -82,6 +82,12 @@ def interp(
     y0, y1 = take(fp, k), take(fp, k + 1)
     before, after = x < xp[0], x > xp[-1]
     inside = np.logical_not(np.logical_or(before, after))
-    line = y0 + (where(inside, x, x0) - x0) * ((y1 - y0) / (x1 - x0))
+    x, slope = where(inside, x, x0), (y1 - y0) / (x1 - x0)
+    line = y0 + (x - x0) * slope
+    # Beside an infinite value NumPy comes from the other side, and takes a point's own value there.
+    back = y1 + (x - x1) * slope
+    known = np.logical_or(np.equal(x, x0), np.logical_and(np.equal(y0, y1), np.equal(x, x)))
+    back = where(np.logical_and(np.isnan(back), known), y0, back)
+    line = where(np.isnan(line), back, line)
     line = where(after, fp[-1] if right is None else right, line)
     return where(before, fp[0] if left is None else left, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import heapq
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -46,7 +47,9 @@ class Span:
 def place(spans: Sequence[Span]) -> tuple[list[int], int]:
     """(offset of each span, bytes in all): spans that are alive together never overlap.
 
-    The largest first, each at the lowest free place; offsets are multiples of 64.
+    The largest first, each at the lowest free place; offsets are multiples of 64. Behind them stand
+    those of 64 bytes and less, of which there can be very many: in the order in which they begin,
+    each in the first cell that is free, which is exact for spans of one size.
 
     >>> place([Span(100, 0, 1), Span(60, 1, 2), Span(100, 2, 3)])
     ([0, 128, 0], 192)
@@ -55,17 +58,25 @@ def place(spans: Sequence[Span]) -> tuple[list[int], int]:
     (greedy by size).
     """
     sizes = [rounded(span.size) for span in spans]
+    order = sorted(range(len(spans)), key=lambda k: -sizes[k])
+    count = sum(size > ALIGNMENT for size in sizes)
     # Of those that are placed, in rows: from when to when, and from where to where.
-    placed = np.zeros((4, len(spans)), np.int64)
+    placed = np.zeros((4, count), np.int64)
     offsets = [0] * len(spans)
-    order = sorted(range(len(spans)), key=lambda k: -spans[k].size)
-    for count, k in enumerate(order):
+    for number, k in enumerate(order[:count]):
         span = spans[k]
-        first, last, start, stop = placed[:, :count]
+        first, last, start, stop = placed[:, :number]
         beside = (first <= span.last) & (last >= span.first)
         offsets[k] = at = _gap(start[beside], stop[beside], sizes[k])
-        placed[:, count] = span.first, span.last, at, at + sizes[k]
-    return offsets, int(placed[3].max(initial=0))
+        placed[:, number] = span.first, span.last, at, at + sizes[k]
+    total = int(placed[3].max(initial=0))
+    busy: list[tuple[int, int]] = []  # cells: until when, and where
+    for k in sorted(order[count:], key=lambda k: spans[k].first):
+        is_free = busy and busy[0][0] < spans[k].first
+        offsets[k] = heapq.heappop(busy)[1] if is_free else total
+        total = max(total, offsets[k] + sizes[k])
+        heapq.heappush(busy, (spans[k].last, offsets[k]))
+    return offsets, total
 
 
 def _gap(starts: np.ndarray, stops: np.ndarray, size: int) -> int:
