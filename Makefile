@@ -16,7 +16,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format $(SOURCES)
