@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class Predictor:
         self.functions: dict[Any, tuple[Any, Any]] = {}  # with the network, so that it lives
         self._state: Any = None
         self._leaves: list[Any] = []
+        self._places: list[tuple[Any, Any, Any]] = []  # containers, keys, and what was there
         self._spec: Any = None
 
     def __reduce__(self) -> Any:
@@ -42,7 +43,7 @@ class Predictor:
         choice = model.jit_compile
         if type(x) is not np.ndarray or x.dtype != model.dtype or choice is False:
             return None
-        if model.run.state is not self._state or model.shared:
+        if model.run.state is not self._state or (model.shared and self._changed()):
             self._read(model.run.state)
         key = (id(network), x.shape, model.columns)
         found = self.functions.get(key)
@@ -65,12 +66,31 @@ class Predictor:
         self.functions[key] = network, function
         return outputs
 
+    def _changed(self) -> bool:
+        """Did somebody put other arrays into the dicts of the parameters or the state?"""
+        try:
+            return any(place[key] is not value for place, key, value in self._places)
+        except LookupError:
+            return True
+
     def _read(self, state: Any) -> None:
         leaves, spec = flatten((state.params, state.layers))
+        self._places = [*_places(state.params), *_places(state.layers)]
         if spec != self._spec:
             self.functions.clear()
             self.counts.clear()
         self._state, self._leaves, self._spec = state, leaves, spec
+
+
+def _places(tree: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """(container, key, value) of all that can be put into a tree in place of something else."""
+    if isinstance(tree, (dict, list)):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield tree, key, value
+            yield from _places(value)
+    elif isinstance(tree, tuple):
+        for value in tree:
+            yield from _places(value)
 
 
 def _of_leaves(network: Any, spec: Any) -> Callable[..., Any]:

@@ -58,6 +58,9 @@ def test_new_parameters_are_used() -> None:
     for layer in model.params:  # other arrays in the dicts
         model.params[layer]["bias"] = model.params[layer]["bias"] + 1.0
     np.testing.assert_allclose(model.predict(X[:3]), by_hand(model, X[:3]), rtol=1e-5)
+    for layer, own in model.params.items():  # other dicts
+        model.params[layer] = {name: p * 0.5 for name, p in own.items()}
+    np.testing.assert_allclose(model.predict(X[:3]), by_hand(model, X[:3]), rtol=1e-5)
 
 
 def test_batch_normalization_as_in_inference() -> None:
