@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import getitem, is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Predictor:
         self.functions: dict[Any, tuple[Any, Any]] = {}  # with the network, so that it lives
         self._state: Any = None
         self._leaves: list[Any] = []
-        self._places: list[tuple[Any, Any, Any]] = []  # containers, keys, and what was there
+        self._places: list[Any] = [(), (), ()]  # containers, keys, and what was there
         self._spec: Any = None
 
     def __reduce__(self) -> Any:
@@ -69,13 +70,15 @@ class Predictor:
     def _changed(self) -> bool:
         """Did somebody put other arrays into the dicts of the parameters or the state?"""
         try:
-            return any(place[key] is not value for place, key, value in self._places)
+            containers, keys, values = self._places
+            return not all(map(is_, map(getitem, containers, keys), values))
         except LookupError:
             return True
 
     def _read(self, state: Any) -> None:
         leaves, spec = flatten((state.params, state.layers))
-        self._places = [*_places(state.params), *_places(state.layers)]
+        places = [*_places(state.params), *_places(state.layers)]
+        self._places = [[row[k] for row in places] for k in range(3)]
         if spec != self._spec:
             self.functions.clear()
             self.counts.clear()
