@@ -91,6 +91,23 @@ def test_value_and_both_derivatives(dtype: str, bits: int) -> None:
             )
 
 
+def test_one_image_through_layers_of_the_same_shape() -> None:
+    """What a convolution reads has as many elements as what it makes, and not the same places."""
+    rng = np.random.default_rng(1)
+    x, w = rng.standard_normal((1, 7, 6, 4)), rng.standard_normal((3, 2, 4, 4)) / 5
+
+    def f(x: Any, w: Any) -> Any:
+        for _ in range(3):
+            x = np.tanh(cr.conv2d(x, w, padding="same"))
+        return (x**2).sum()
+
+    both = cr.value_and_grad(f, argnums=(0, 1))
+    (value, slopes), (expected, wanted) = cr.compile(both)(x, w), both(x, w)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    for a, b in zip(slopes, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
 def test_nan_reaches_only_the_windows_that_hold_it() -> None:
     x, w = np.ones((1, 5, 5, 1)), np.ones((3, 3, 1, 1))
     x[0, 0, 0] = np.nan

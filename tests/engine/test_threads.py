@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,9 +139,15 @@ def test_no_share_is_lost_when_threads_fall_asleep(
         caller.join(60.0)
     assert right == [True] * 300  # none hangs
     if pays == 0.0:
-        time.sleep(0.02)  # they sleep
-        compiled(x)
-        assert threads.POOL.words[workers.THREADS] == 2
+        assert any(_wakes_others(lambda: compiled(x)) for _ in range(200))
+
+
+def _wakes_others(call: Callable[[], Any]) -> bool:
+    """Does a call wake a thread that sleeps? On a busy machine it may come too late for a share."""
+    threads.POOL.words[workers.THREADS] = 0
+    time.sleep(0.02)
+    call()
+    return bool(threads.POOL.words[workers.THREADS] >= 2)
 
 
 def test_a_signature_is_compiled_once_by_many_threads() -> None:
@@ -328,6 +335,24 @@ def test_the_environment_decides(names: dict[str, str], expected: str | None) ->
     from chainrule.engine.native.threads import available
 
     assert run.stdout.strip() == (expected or str(available()))
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "max 100000\n"}, sys.maxsize),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "20000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, sys.maxsize),
+        ({}, sys.maxsize),
+    ],
+)
+def test_the_limit_of_a_container(files: dict[str, str], expected: int, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert threads.granted(str(tmp_path)) == expected
 
 
 @pytest.mark.parametrize("seconds", [2e-4, 1e-3, 7e-3, 0.1])

@@ -228,6 +228,8 @@ class Storage:
 
     def _same_place(self, group: Group, op: Op, k: int, y: Op) -> bool:
         """Does a step read, as argument k, the element that has the place of y's in memory?"""
+        if op is group.head:  # a product reads many
+            return False
         space = space_of(op)
         layout, own = self.grouping.layout(op.args[k]).broadcast(space), self.grouping.layout(y)
         if layout.offset or own.offset or squeezed(space) != squeezed(y.shape):

@@ -16,6 +16,7 @@ import ctypes
 import functools
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -44,11 +45,32 @@ LINE = 64  # bytes of a line of the cache
 
 
 def available() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use, by its affinity and by its container's limit."""
     try:
-        return len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+        count = os.cpu_count() or 1
+    return min(count, granted())
+
+
+def granted(folder: str = "/sys/fs/cgroup") -> int:
+    """How many processors keep a container busy without being stopped for the rest of a period.
+
+    Source: the Linux kernel's documentation, "Control Group v2" (cpu.max) and "CFS Bandwidth
+    Control" (cpu.cfs_quota_us).
+    """
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        words: list[str] = []
+        try:
+            for name in names:
+                with open(f"{folder}/{name}", encoding="ascii") as file:
+                    words += file.read().split()
+            quota, period = map(int, words)
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+        if quota > 0 and period > 0:
+            return math.ceil(quota / period)
+    return sys.maxsize
 
 
 def _from_environment() -> int:
@@ -215,8 +237,9 @@ def set_threads(count: int | None) -> None:
     """Choose how many threads compiled functions may use.
 
     Results do not depend on it. Without a choice it is CHAINRULE_THREADS, OMP_NUM_THREADS, or the
-    number of processors that the process may use. Functions that are compiled already use no more
-    threads than there were processors, or were chosen, when they were compiled.
+    number of processors that the process may use, by its affinity and by its container's limit.
+    Functions that are compiled already use no more threads than there were processors, or were
+    chosen, when they were compiled.
 
     Args:
         count: 1 or more; None for the default.
