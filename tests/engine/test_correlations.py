@@ -98,14 +98,10 @@ def test_one_image_through_layers_of_the_same_shape() -> None:
 
     def f(x: Any, w: Any) -> Any:
         for _ in range(3):
-            x = np.tanh(cr.conv2d(x, w, padding="same"))
-        return (x**2).sum()
+            x = cr.conv2d(x, w, padding="same")
+        return np.tanh(x).sum()
 
-    both = cr.value_and_grad(f, argnums=(0, 1))
-    (value, slopes), (expected, wanted) = cr.compile(both)(x, w), both(x, w)
-    np.testing.assert_allclose(value, expected, rtol=1e-12)
-    for a, b in zip(slopes, wanted, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(cr.compile(f)(x, w), f(x, w), rtol=1e-12)
 
 
 def test_nan_reaches_only_the_windows_that_hold_it() -> None:
