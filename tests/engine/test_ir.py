@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.engine.native import ir, machine
-from chainrule.engine.native.target import DOUBLE, FLOAT, I1, I32, I64, host
+from chainrule.engine.native.ir import DOUBLE, FLOAT, I1, I32, I64, POINTER, VOID
+from chainrule.engine.native.target import host
 
-POINTER = ir.PointerType()
 _numbers = count()
 
 
@@ -24,7 +24,7 @@ def run(write: Callable[[ir.Builder, Any], None], *arguments: int, name: str = "
 
     def make() -> list[ir.Module]:
         module = ir.Module("test", host().triple)
-        kind = ir.FunctionType(ir.VoidType(), [POINTER] * len(arguments))
+        kind = ir.FunctionType(VOID, [POINTER] * len(arguments))
         function = ir.Function(module, kind, name)
         b = ir.Builder(function.append_basic_block())
         write(b, function.args)
@@ -65,9 +65,9 @@ def test_vectors_of_constants() -> None:
     def write(b: ir.Builder, args: Any) -> None:
         four = ir.VectorType(I64, 4)
         listed = ir.Constant(four, [ir.Constant(I64, k) for k in (3, -1, 4, 2**62)])
-        b.store(listed, args[0], align=8)
-        rest = b.gep(args[0], [ir.Constant(I64, 4)], source_etype=I64)
-        b.store(ir.Constant(four, -7), rest, align=8)
+        b.store(listed, args[0])
+        rest = b.gep(args[0], ir.Constant(I64, 4), I64)
+        b.store(ir.Constant(four, -7), rest)
 
     run(write, ctypes.addressof(found))
     assert list(found) == [3, -1, 4, 2**62, -7, -7, -7, -7]
@@ -81,8 +81,8 @@ def test_names_may_be_any_text(name: str) -> None:
     found = ctypes.c_int64(20)
 
     def write(b: ir.Builder, args: Any) -> None:
-        x = b.load(args[0], typ=I64, name=name)
-        y = b.load(args[0], typ=I64, name=name)
+        x = b.load(args[0], I64, name=name)
+        y = b.load(args[0], I64, name=name)
         following = b.append_basic_block(name)
         b.branch(following)
         b.position_at_end(following)
@@ -94,7 +94,7 @@ def test_names_may_be_any_text(name: str) -> None:
 
 def test_what_is_known_is_not_written() -> None:
     module = ir.Module("test", host().triple)
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64]), "f")
+    function = ir.Function(module, ir.FunctionType(VOID, [I64]), "f")
     block = function.append_basic_block()
     b, (x,) = ir.Builder(block), function.args
 
@@ -116,7 +116,7 @@ def test_memory_is_read_again_after_a_write() -> None:
 
     def write(b: ir.Builder, args: Any) -> None:
         for _ in range(3):
-            x = b.load(args[0], typ=I64)
+            x = b.load(args[0], I64)
             b.store(b.add(x, x), args[0])
 
     run(write, ctypes.addressof(found))
@@ -134,7 +134,7 @@ def test_conditions_loops_and_vectors() -> None:
         k = b.phi(I32)
         odd = b.icmp_signed("==", b.and_(k, ir.Constant(I32, 1)), ir.Constant(I32, 1))
         with b.if_then(odd, likely=False):
-            b.store(b.add(b.load(args[0], typ=I32), k), args[0])
+            b.store(b.add(b.load(args[0], I32), k), args[0])
         following = b.add(k, ir.Constant(I32, 1))
         k.add_incoming(ir.Constant(I32, 0), start)
         k.add_incoming(following, b.block)
@@ -147,8 +147,8 @@ def test_conditions_loops_and_vectors() -> None:
         mask = ir.Constant(four, [ir.Constant(I32, lane) for lane in (3, 2, 1, 0)])
         turned = b.shuffle_vector(x, x, mask)
         chosen = ir.Constant(ir.VectorType(I1, 4), [ir.Constant(I1, bit) for bit in (1, 0, 1, 0)])
-        place = b.gep(args[0], [ir.Constant(I64, 1)], source_etype=I32)
-        b.store(b.select(chosen, turned, b.neg(turned)), place, align=4)
+        place = b.gep(args[0], ir.Constant(I64, 1), I32)
+        b.store(b.select(chosen, turned, b.neg(turned)), place)
 
     run(write, ctypes.addressof(found))
     assert list(found) == [25, 30, -20, 10, 0]

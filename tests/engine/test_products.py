@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from chainrule.engine.native import ir, machine
+from chainrule.engine.native.ir import DOUBLE, I64
 from chainrule.engine.native.products import (
     Product,
     emit_product,
     scratch_bytes,
     turned,
 )
-from chainrule.engine.native.target import DOUBLE, I64, Target, host
+from chainrule.engine.native.target import Target, host
 
 SIZES = [(1, 1, 1), (1, 7, 40), (5, 1, 3), (3, 17, 1), (33, 20, 1), (16, 16, 16), (17, 33, 50),
          (50, 9, 100), (130, 300, 70), (40, 600, 280)]  # fmt: skip
@@ -102,8 +103,8 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
             inside = b.extract_element(mask, ir.Constant(I64, lane)) if mask is not None else None
 
             def add(at: Any = at) -> None:
-                place = b.gep(function.args[2], [at], source_etype=DOUBLE)
-                b.store(b.fadd(b.load(place, typ=DOUBLE), ir.Constant(DOUBLE, 1.0)), place)
+                place = b.gep(function.args[2], at, DOUBLE)
+                b.store(b.fadd(b.load(place, DOUBLE), ir.Constant(DOUBLE, 1.0)), place)
 
             if inside is None:
                 add()

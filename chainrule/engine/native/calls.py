@@ -20,13 +20,12 @@ import numpy as np
 
 from chainrule.engine.native import ir, machine, workers
 from chainrule.engine.native.compiler import Compiled
+from chainrule.engine.native.ir import DOUBLE, I8, I32, I64, POINTER, VOID, index
 from chainrule.engine.native.memory import ALIGNMENT, address_of
-from chainrule.engine.native.target import DOUBLE, I8, I32, I64
 from chainrule.engine.native.threads import POOL
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.program import Op
 
-POINTER = ir.PointerType()
 ON_STACK = 4096  # bytes of memory on the way that may lie on the stack
 LARGEST = 2**24  # bytes of it that a call asks for anew, where threads make the call short
 BRIEF = 20e-6  # seconds of work for which Python's lock is not worth giving back
@@ -38,14 +37,14 @@ _FUNCTIONS: dict[str, Any] = {  # name -> (result, arguments)
     "PyFloat_FromDouble": (POINTER, [DOUBLE]),
     "PyTuple_New": (POINTER, [I64]),
     "PyTuple_SetItem": (I32, [POINTER, I64, POINTER]),
-    "Py_IncRef": (ir.VoidType(), [POINTER]),
-    "Py_DecRef": (ir.VoidType(), [POINTER]),
+    "Py_IncRef": (VOID, [POINTER]),
+    "Py_DecRef": (VOID, [POINTER]),
     "PyMem_RawMalloc": (POINTER, [I64]),
     "PyErr_NoMemory": (POINTER, []),
     "PyObject_CallNoArgs": (POINTER, [POINTER]),
-    "PyMem_RawFree": (ir.VoidType(), [POINTER]),
+    "PyMem_RawFree": (VOID, [POINTER]),
     "PyEval_SaveThread": (POINTER, []),
-    "PyEval_RestoreThread": (ir.VoidType(), [POINTER]),
+    "PyEval_RestoreThread": (VOID, [POINTER]),
 }
 _ARRAY_FUNCTIONS: dict[str, Any] = {  # name -> (position in NumPy's table, result, arguments)
     "PyArray_Scalar": (60, POINTER, [POINTER, POINTER, POINTER]),
@@ -203,8 +202,8 @@ class _Writer:
     # Small words -----------------------------------------------------------------------------
 
     def _field(self, start: ir.Value, offset: int, kind: Any = POINTER) -> ir.Value:
-        place = self.b.gep(start, [_i(offset)], source_etype=I8)
-        return self.b.load(place, typ=kind)
+        place = self.b.gep(start, index(offset), I8)
+        return self.b.load(place, kind)
 
     def _call(self, name: str, *args: ir.Value) -> ir.Value:
         result, kinds = _FUNCTIONS[name] if name in _FUNCTIONS else _ARRAY_FUNCTIONS[name][1:]
@@ -249,12 +248,12 @@ class _Writer:
 
     def _start_workers(self) -> None:
         """Let Python start them, where there are too few."""
-        b, board, most = self.b, self._get("board"), _i(self.compiled.worth.awake)
+        b, board, most = self.b, self._get("board"), index(self.compiled.worth.awake)
         chosen, begun = (
             self._field(board, 8 * word, I64) for word in (workers.CHOSEN, workers.BEGUN)
         )
         wanted = b.select(b.icmp_signed("<", chosen, most), chosen, most)
-        few = b.icmp_signed("<", b.add(begun, _i(1)), wanted)
+        few = b.icmp_signed("<", b.add(begun, index(1)), wanted)
         with b.if_then(few, likely=False):
             done = self._call("PyObject_CallNoArgs", self._get("start"))
             self._unless_null(done, [])
@@ -266,21 +265,21 @@ class _Writer:
         if not count:
             return
         numbers = [self._number_of(f"constant {k}") for k in range(count)]
-        source = self.b.gep(self.table, [_i(numbers[0])], source_etype=POINTER)
-        to = self.b.gep(slots, [_i(self.storage.constant_slots[0])], source_etype=POINTER)
+        source = self.b.gep(self.table, index(numbers[0]), POINTER)
+        to = self.b.gep(slots, index(self.storage.constant_slots[0]), POINTER)
         copy_bytes(self.b, source, to, 8 * count)
 
     def _point(self, slots: ir.Value, slot: int, address: ir.Value) -> None:
-        self.b.store(address, self.b.gep(slots, [_i(slot)], source_etype=POINTER))
+        self.b.store(address, self.b.gep(slots, index(slot), POINTER))
 
     def _arguments(self, args: ir.Value, numbers: ir.Value, slots: ir.Value) -> None:
         b = self.b
         for k, leaf in enumerate(self.leaves):
-            x = b.load(b.gep(args, [_i(k)], source_etype=POINTER), typ=POINTER)
+            x = b.load(b.gep(args, index(k), POINTER), POINTER)
             found = self._field(x, _TYPE)
             if leaf is None:
                 self._require(self._is(found, self._get("PyFloat_Type")))
-                place = b.gep(numbers, [_i(k)], source_etype=DOUBLE)
+                place = b.gep(numbers, index(k), DOUBLE)
                 b.store(self._field(x, _HEAD, DOUBLE), place)
                 self._point(slots, k, place)
                 continue
@@ -304,13 +303,13 @@ class _Writer:
         rows = zip(self.compiled.grouping.outputs, self.storage.output_slots, strict=True)
         for k, (y, slot) in enumerate(rows):
             if not y.shape:
-                place = b.gep(numbers, [_i(len(self.leaves) + k)], source_etype=DOUBLE)
+                place = b.gep(numbers, index(len(self.leaves) + k), DOUBLE)
                 self._point(slots, slot, place)
                 made.append(None)
                 continue
             dimensions = b.alloca(I64, size=len(y.shape))
             for axis, n in enumerate(y.shape):
-                b.store(_i(n), b.gep(dimensions, [_i(axis)], source_etype=I64))
+                b.store(index(n), b.gep(dimensions, index(axis), I64))
             kind, zero = ir.Constant(I32, y.dtype.num), ir.Constant(I32, 0)
             x = self._call(
                 "PyArray_New", self._get("ndarray"), ir.Constant(I32, len(y.shape)), dimensions,
@@ -342,10 +341,10 @@ class _Writer:
         if stack:
             arena = b.alloca(I8, max(size, 1), ALIGNMENT)
         else:
-            block = self._call("PyMem_RawMalloc", _i(size + ALIGNMENT))
+            block = self._call("PyMem_RawMalloc", index(size + ALIGNMENT))
             self._unless_null(block, made, "PyErr_NoMemory")
-            up = b.add(b.ptrtoint(block, I64), _i(ALIGNMENT - 1))
-            arena = b.inttoptr(b.and_(up, _i(-ALIGNMENT)), POINTER)
+            up = b.add(b.ptrtoint(block, I64), index(ALIGNMENT - 1))
+            arena = b.inttoptr(b.and_(up, index(-ALIGNMENT)), POINTER)
         self._point(slots, self.storage.arena_slot, arena)
         fails = bool(self.storage.failures)
         if fails:
@@ -353,19 +352,19 @@ class _Writer:
         step, compiled = self._get("step"), self.compiled
         state = None if self._is_brief() else self._call("PyEval_SaveThread")
         if compiled.splits:
-            numbers = map(_i, (0, *compiled.worth.words()))
-            kind = ir.FunctionType(ir.VoidType(), [*[POINTER] * 3, *[I64] * 4])
+            numbers = map(index, (0, *compiled.worth.words()))
+            kind = ir.FunctionType(VOID, [*[POINTER] * 3, *[I64] * 4])
             b.call(self._get("run"), [self._get("board"), step, slots, *numbers], kind)
         else:
-            kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-            b.call(step, [slots, _i(0), _i(1), ir.Constant(POINTER, None)], kind)
+            kind = ir.FunctionType(VOID, [POINTER, I64, I64, POINTER])
+            b.call(step, [slots, index(0), index(1), ir.Constant(POINTER, None)], kind)
         if state is not None:
             self._call("PyEval_RestoreThread", state)
         if block is not None:
             self._call("PyMem_RawFree", block)
         if fails:
-            number = b.load(b.gep(slots, [_i(self.storage.arena_slot + 1)], POINTER), typ=I64)
-            with b.if_then(b.icmp_signed("!=", number, _i(0)), likely=False):
+            number = b.load(b.gep(slots, index(self.storage.arena_slot + 1), POINTER), I64)
+            with b.if_then(b.icmp_signed("!=", number, index(0)), likely=False):
                 self._drop(made)
                 b.branch(self.other)
 
@@ -373,22 +372,18 @@ class _Writer:
         if isinstance(part, int):
             whole = made[part]
             return whole if whole is not None else self._number(part, numbers)
-        whole = self._call("PyTuple_New", _i(len(part)))
+        whole = self._call("PyTuple_New", index(len(part)))
         for k, member in enumerate(part):
-            self._call("PyTuple_SetItem", whole, _i(k), self._packed(member, made, numbers))
+            self._call("PyTuple_SetItem", whole, index(k), self._packed(member, made, numbers))
         return whole
 
     def _number(self, k: int, numbers: ir.Value) -> ir.Value:
         b, y = self.b, self.compiled.grouping.outputs[k]
-        place = b.gep(numbers, [_i(len(self.leaves) + k)], source_etype=DOUBLE)
+        place = b.gep(numbers, index(len(self.leaves) + k), DOUBLE)
         if self.only_floats and y.dtype == np.float64:
-            return self._call("PyFloat_FromDouble", b.load(place, typ=DOUBLE))
+            return self._call("PyFloat_FromDouble", b.load(place, DOUBLE))
         nothing = ir.Constant(POINTER, None)
         return self._call("PyArray_Scalar", place, self._get(f"dtype {y.dtype}"), nothing)
-
-
-def _i(x: int) -> ir.Constant:
-    return ir.Constant(I64, x)
 
 
 __all__ = ["quick_call"]

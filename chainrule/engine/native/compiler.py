@@ -17,6 +17,7 @@ from chainrule.engine.native import gathered, ir, machine, nesting, ufuncs
 from chainrule.engine.native.assembling import assembled
 from chainrule.engine.native.frames import Frame
 from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.ir import I8, I64, POINTER, VOID, index
 from chainrule.engine.native.kernels import Kernels, Place
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.modules import Modules
@@ -27,14 +28,13 @@ from chainrule.engine.native.repeats import emit_repeat
 from chainrule.engine.native.rows import gather_rows
 from chainrule.engine.native.storage import Storage
 from chainrule.engine.native.stretches import Stretch, comment, named, parts, stretches
-from chainrule.engine.native.target import I8, I64, Target, host
+from chainrule.engine.native.target import Target, host
 from chainrule.engine.native.threads import POOL, Worth, barrier, shared_bytes
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op, Program
 
-POINTER = ir.PointerType()
-_STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
+_STEP = ir.FunctionType(VOID, [POINTER, I64, I64, POINTER])
 _SIGNATURE = (ctypes.c_void_p, *[ctypes.c_int64] * 2, ctypes.c_void_p, ctypes.c_int64)
 
 
@@ -249,11 +249,11 @@ class Compiled:
             {slot: named(op) for op, slot in self.storage.slots.items()} if self._comments else {}
         )
 
-        def slot(index: int) -> ir.Value:
-            if index not in known:
-                address = entry.gep(table, [ir.Constant(I64, index)], source_etype=POINTER)
-                known[index] = entry.load(address, typ=POINTER, name=names.get(index, ""))
-            return known[index]
+        def slot(k: int) -> ir.Value:
+            if k not in known:
+                address = entry.gep(table, index(k), POINTER)
+                known[k] = entry.load(address, POINTER, name=names.get(k, ""))
+            return known[k]
 
         def pointer(op: Op) -> ir.Value:
             if op in self.storage.slots:
@@ -264,7 +264,7 @@ class Compiled:
 
         def arena(offset: int) -> ir.Value:
             start = slot(self.storage.arena_slot)
-            return entry.gep(start, [ir.Constant(I64, offset)], source_etype=I8)
+            return entry.gep(start, index(offset), I8)
 
         def wait() -> None:
             if self.storage.threads > 1:
@@ -277,8 +277,8 @@ class Compiled:
             offset, size = self.storage.scratch[group]
             if self.work.in_pieces(group):
                 return arena(offset)
-            own = b.mul(thread, ir.Constant(I64, size))
-            return b.gep(arena(offset), [own], source_etype=I8)
+            own = b.mul(thread, index(size))
+            return b.gep(arena(offset), own, I8)
 
         place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait, sync)
 
@@ -296,7 +296,7 @@ class Compiled:
                 continue
             after_others()
             alone = replace(place, part=None)
-            first = b.icmp_signed("==", thread, ir.Constant(I64, 0))
+            first = b.icmp_signed("==", thread, index(0))
             with b.if_then(first) if self.storage.threads > 1 else contextlib.nullcontext():
                 for group in found:
                     self._emit(b, group, alone)
@@ -305,7 +305,7 @@ class Compiled:
             for y, x in self.storage.copies:
                 size = y.size * y.dtype.itemsize
                 begin, end = shared_bytes(b, size, thread, threads)
-                source, to = (b.gep(pointer(op), [begin], source_etype=I8) for op in (y, x))
+                source, to = (b.gep(pointer(op), begin, I8) for op in (y, x))
                 copy_bytes(b, source, to, b.sub(end, begin))
         b.ret_void()
         entry.branch(start)

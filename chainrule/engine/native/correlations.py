@@ -15,8 +15,9 @@ from typing import Any
 
 from chainrule.engine.geometry import Geometry, Pair
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import index
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
 from chainrule.engine.native.vectors import counted, ranged
 from chainrule.records import dataclass
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.groups import Group, in_registers, read_by
+from chainrule.engine.native.ir import I1, I32, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import REGISTER, compute
 from chainrule.engine.native.repertoire import DRAWS
-from chainrule.engine.native.target import I1, I32, I64, TYPES, Target
+from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.vectors import masked_load, masked_store, splat
 from chainrule.engine.program import Op
 
@@ -80,7 +81,7 @@ class Epilogue:
         """Compute and store for the elements from (row, column) on."""
         extra = function.args[len(function.args) - len(self.operands) :]
         address = {
-            op: b.gep(x, [ir.Constant(I64, -self.starts.get(op, 0))], source_etype=TYPES[op.kind])
+            op: b.gep(x, index(-self.starts.get(op, 0)), TYPES[op.kind])
             for op, x in zip(self.operands, extra, strict=True)
         }
         lanes = vector.type.count if isinstance(vector.type, ir.VectorType) else None
@@ -117,10 +118,10 @@ class Epilogue:
     def _at(
         self, b: ir.Builder, first: int, m: int, n: int, row: ir.Value, column: ir.Value
     ) -> ir.Value:
-        at: ir.Value = ir.Constant(I64, first)
+        at: ir.Value = index(first)
         for i, step in ((row, m), (column, n)):
             if step:
-                at = b.add(at, i if step == 1 else b.mul(i, ir.Constant(I64, step)))
+                at = b.add(at, i if step == 1 else b.mul(i, index(step)))
         return at
 
     def _load(
@@ -138,7 +139,7 @@ class Epilogue:
         kind = TYPES[dtype]
 
         def one(at: ir.Value) -> ir.Value:
-            x = b.load(b.gep(base, [at], source_etype=kind), typ=kind, align=size)
+            x = b.load(b.gep(base, at, kind), kind)
             return b.trunc(x, I1) if dtype == "bool" else x
 
         at = self._at(b, first, m, n, row, column)
@@ -149,12 +150,8 @@ class Epilogue:
         if n != 1:
             return self._gather(b, one, at, n, mask, lanes, dtype)
         wide = ir.VectorType(kind, lanes)
-        place_ = b.gep(base, [at], source_etype=kind)
-        x = (
-            masked_load(b, place_, wide, size, mask)
-            if mask
-            else b.load(place_, typ=wide, align=size)
-        )
+        place_ = b.gep(base, at, kind)
+        x = masked_load(b, place_, wide, size, mask) if mask else b.load(place_, wide)
         return b.trunc(x, ir.VectorType(I1, lanes)) if dtype == "bool" else x
 
     def _gather(
@@ -170,7 +167,7 @@ class Epilogue:
         x: Any = ir.Constant(ir.VectorType(REGISTER[dtype], lanes), ir.Undefined)
         for j in range(lanes):
             lane = ir.Constant(I32, j)
-            place = b.add(at, ir.Constant(I64, j * step))
+            place = b.add(at, index(j * step))
             if mask is not None:
                 place = b.select(b.extract_element(mask, lane), place, at)
             x = b.insert_element(x, one(place), lane)
@@ -190,9 +187,9 @@ class Epilogue:
         if dtype == "bool":
             wide = isinstance(x.type, ir.VectorType)
             x = b.zext(x, ir.VectorType(kind, x.type.count) if wide else kind)
-        place = b.gep(base, [at], source_etype=kind)
+        place = b.gep(base, at, kind)
         if mask is None:
-            b.store(x, place, align=size)
+            b.store(x, place)
         else:
             masked_store(b, x, place, size, mask)
 

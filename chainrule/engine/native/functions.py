@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import DOUBLE, I1, I32, I64
+from chainrule.engine.native.ir import DOUBLE, I1, I32, I64
 
 Value: TypeAlias = ir.Value
 

@@ -25,8 +25,8 @@ from chainrule.engine.native.functions import (
     polynomial,
 )
 from chainrule.engine.native.inverses import EMIT
+from chainrule.engine.native.ir import DOUBLE
 from chainrule.engine.native.special import cos, sin
-from chainrule.engine.native.target import DOUBLE
 from chainrule.engine.program import POLYGAMMA
 
 # log Γ(2 + z) = z P(z) for −¾ ≤ z ≤ ½

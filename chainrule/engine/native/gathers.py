@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import I1, I64, index
 from chainrule.engine.native.layouts import Layout
-from chainrule.engine.native.target import I1, I64, TYPES
+from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import copy_bytes, counted, gathered, ranged
 from chainrule.engine.program import Op
@@ -50,18 +50,18 @@ def take_rows(
     part: tuple[ir.Value, ir.Value] | None = None,
 ) -> None:
     """Copy the rows of an array at positions; one that is out of range is brought to the end."""
-    (source, index), a, rows = given, op.args[0], op.args[1].size
-    kind, size = TYPES[op.kind], op.dtype.itemsize
+    (source, positions), a, rows = given, op.args[0], op.args[1].size
+    kind = TYPES[op.kind]
     width, n = op.size // rows, a.shape[0]
     wide = ir.VectorType(kind, lanes)
 
     def row(i: ir.Value, _: Any) -> list[ir.Value]:
-        start = b.mul(_position(b, index, i, n), ir.Constant(I64, width))
-        to = b.mul(i, ir.Constant(I64, width))
+        start = b.mul(_position(b, positions, i, n), index(width))
+        to = b.mul(i, index(width))
 
         def move(step: ir.Type, j: ir.Value) -> None:
-            x = b.load(b.gep(source, [b.add(start, j)], source_etype=kind), typ=step, align=size)
-            b.store(x, b.gep(out, [b.add(to, j)], source_etype=kind), align=size)
+            x = b.load(b.gep(source, b.add(start, j), kind), step)
+            b.store(x, b.gep(out, b.add(to, j), kind))
 
         def vectors(j: ir.Value, _: Any) -> list[ir.Value]:
             move(wide, j)
@@ -75,7 +75,7 @@ def take_rows(
         counted(b, 0, whole, lanes, [], vectors)
         if width >= lanes:  # the last vector may overlap the one before
             if whole < width:
-                move(wide, ir.Constant(I64, width - lanes))
+                move(wide, index(width - lanes))
         else:
             counted(b, 0, width, 1, [], single)
         return []
@@ -91,8 +91,8 @@ def scatter_rows(
     b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value, lanes: int
 ) -> None:
     """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
-    (source, index), rows, n = given, op.args[1].size, op.shape[0]
-    kind, size = TYPES[op.kind], op.dtype.itemsize
+    (source, positions), rows, n = given, op.args[1].size, op.shape[0]
+    kind = TYPES[op.kind]
     width = op.size // n
 
     def through(count: int, body: Callable[[ir.Type, ir.Value], None]) -> None:
@@ -108,16 +108,16 @@ def scatter_rows(
 
     def clear(wide: ir.Type, j: ir.Value) -> None:
         zero = ir.Constant(wide, 0.0 if wide is kind else None)
-        b.store(zero, b.gep(out, [j], source_etype=kind), align=size)
+        b.store(zero, b.gep(out, j, kind))
 
     def row(i: ir.Value, _: Any) -> list[ir.Value]:
-        to = b.mul(_position(b, index, i, n), ir.Constant(I64, width))
-        start = b.mul(i, ir.Constant(I64, width))
+        to = b.mul(_position(b, positions, i, n), index(width))
+        start = b.mul(i, index(width))
 
         def add(wide: ir.Type, j: ir.Value) -> None:
-            place = b.gep(out, [b.add(to, j)], source_etype=kind)
-            x = b.load(b.gep(source, [b.add(start, j)], source_etype=kind), typ=wide, align=size)
-            b.store(b.fadd(b.load(place, typ=wide, align=size), x), place, align=size)
+            place = b.gep(out, b.add(to, j), kind)
+            x = b.load(b.gep(source, b.add(start, j), kind), wide)
+            b.store(b.fadd(b.load(place, wide), x), place)
 
         through(width, add)
         return []
@@ -128,12 +128,12 @@ def scatter_rows(
 
 def put_elements(b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value) -> None:
     """Write elements at positions of a vector, one after the other: the last one stays."""
-    (source, index), kind, size = given, TYPES[op.kind], op.dtype.itemsize
+    (source, positions), kind = given, TYPES[op.kind]
 
     def put(i: ir.Value, _: Any) -> list[ir.Value]:
-        x = b.load(b.gep(source, [i], source_etype=kind), typ=kind, align=size)
-        at = _position(b, index, i, op.size)
-        b.store(x, b.gep(out, [at], source_etype=kind), align=size)
+        x = b.load(b.gep(source, i, kind), kind)
+        at = _position(b, positions, i, op.size)
+        b.store(x, b.gep(out, at, kind))
         return []
 
     counted(b, 0, op.args[1].size, 1, [], put)
@@ -163,19 +163,19 @@ def taken(
     if layout.offset:
         k = b.add(k, whole(layout.offset))
     if lanes is None:
-        x = b.load(b.gep(start, [k], source_etype=kind), typ=kind, align=size)
+        x = b.load(b.gep(start, k, kind), kind)
     else:
-        addresses = b.gep(start, [k], source_etype=kind)
+        addresses = b.gep(start, k, kind)
         x = gathered(b, addresses, ir.VectorType(kind, lanes), size)
     if dtype != "bool":
         return x
     return b.trunc(x, I1 if lanes is None else ir.VectorType(I1, lanes))
 
 
-def _position(b: ir.Builder, index: ir.Value, i: ir.Value, n: int) -> ir.Value:
+def _position(b: ir.Builder, positions: ir.Value, i: ir.Value, n: int) -> ir.Value:
     """The i-th position: from the end where it is negative, and never out of range."""
-    k = b.load(b.gep(index, [i], source_etype=I64), typ=I64, align=8)
-    return _inside(b, k, n, functools.partial(ir.Constant, I64))
+    k = b.load(b.gep(positions, i, I64), I64)
+    return _inside(b, k, n, index)
 
 
 def _inside(b: ir.Builder, k: ir.Value, n: int, whole: Callable[[int], ir.Value]) -> ir.Value:

@@ -30,9 +30,9 @@ from chainrule.engine.native.functions import (
     log1p,
     polynomial,
 )
+from chainrule.engine.native.ir import DOUBLE
 from chainrule.engine.native.library import by_library
 from chainrule.engine.native.special import EMIT, circular_pair, unless_far
-from chainrule.engine.native.target import DOUBLE
 
 # atan x = x + x z P(z), z = x², for |x| ≤ tan(π/8)
 ATAN_DOUBLE = (

@@ -14,15 +14,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chainrule.engine.native.values import (
+    DOUBLE,
+    FLOAT,
     I1,
+    I8,
+    I16,
+    I32,
+    I64,
     POINTER,
     VOID,
     ArrayType,
     Block,
     BlockAddress,
     Constant,
-    DoubleType,
-    FloatType,
     Function,
     FunctionType,
     GlobalArray,
@@ -30,12 +34,11 @@ from chainrule.engine.native.values import (
     Module,
     Phi,
     PhiLine,
-    PointerType,
     Type,
     Undefined,
     Value,
     VectorType,
-    VoidType,
+    index,
 )
 
 _SIGNED = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
@@ -183,26 +186,25 @@ class Builder:
     # Memory
 
     def alloca(self, kind: Any, size: int = 1, align: int = 0) -> Value:
-        return self.impure(POINTER, f"alloca {kind}, i64 {size}{_aligned(align)}")
+        return self.impure(POINTER, f"alloca {kind}, i64 {size}{_words(align)}")
 
-    def gep(self, base: Value, indices: Sequence[Value], source_etype: Any) -> Value:
-        if len(indices) == 1 and _number(indices[0]) == 0:
+    def gep(self, base: Value, i: Value, kind: Any) -> Value:
+        """The address of element i of an array; of several, if i is a vector."""
+        if _number(i) == 0:
             return base
-        kind: Any = POINTER
-        for i in indices:
-            if type(i.type) is VectorType:
-                kind = VectorType(POINTER, i.type.count)
-        places = ", ".join([str(i) for i in indices])
-        return self.pure(kind, f"getelementptr {source_etype.text}, {base}, {places}")
+        one = type(i.type) is not VectorType
+        made = POINTER if one else VectorType(POINTER, i.type.count)
+        return self.pure(made, f"getelementptr {kind.text}, {base}, {i}")
 
-    def load(self, place: Value, *, typ: Any, align: int = 0, name: str = "") -> Value:
-        return self.impure(typ, f"load {typ}, {place}{_aligned(align)}", name)
+    def load(self, place: Value, kind: Any, align: int = 0, name: str = "") -> Value:
+        """What is at an address. A vector may lie where any of its elements may."""
+        return self.impure(kind, f"load {kind}, {place}{_aligned(kind, align)}", name)
 
     def store(self, x: Value, place: Value, align: int = 0) -> None:
-        self.block.lines.append(f"store {x}, {place}{_aligned(align)}")
+        self.block.lines.append(f"store {x}, {place}{_aligned(x.type, align)}")
 
-    def load_atomic(self, place: Value, ordering: str, align: int, *, typ: Any) -> Value:
-        return self.impure(typ, f"load atomic {typ}, {place} {ordering}, align {align}")
+    def load_atomic(self, place: Value, kind: Any, ordering: str) -> Value:
+        return self.impure(kind, f"load atomic {kind}, {place} {ordering}, align 8")
 
     def atomic_rmw(self, operation: str, place: Value, x: Value, ordering: str) -> Value:
         return self.impure(x.type, f"atomicrmw {operation} {place}, {x} {ordering}")
@@ -271,28 +273,44 @@ def _number(x: Value) -> int | None:
     return x.number if type(x) is Constant else None
 
 
-def _aligned(align: int) -> str:
+_SIZES = {I8: 1, I16: 2, I32: 4, I64: 8, FLOAT: 4, DOUBLE: 8, POINTER: 8}  # bytes
+
+
+def _aligned(kind: Any, align: int) -> str:
+    """A known alignment, or that of a vector's elements; LLVM knows that of single numbers."""
+    if not align and type(kind) is VectorType:
+        align = _SIZES[kind.element]
+    return _words(align)
+
+
+def _words(align: int) -> str:
     return f", align {align}" if align else ""
 
 
 __all__ = [
+    "DOUBLE",
+    "FLOAT",
+    "I1",
+    "I8",
+    "I16",
+    "I32",
+    "I64",
+    "POINTER",
+    "VOID",
     "ArrayType",
     "Block",
     "BlockAddress",
     "Builder",
     "Constant",
-    "DoubleType",
-    "FloatType",
     "Function",
     "FunctionType",
     "GlobalArray",
     "IntType",
     "Module",
     "Phi",
-    "PointerType",
     "Type",
     "Undefined",
     "Value",
     "VectorType",
-    "VoidType",
-]
+    "index",
+]  # fmt: skip

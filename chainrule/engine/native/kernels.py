@@ -19,21 +19,20 @@ from chainrule.engine.native import (
 )
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.groups import Group
+from chainrule.engine.native.ir import I8, I64, POINTER, VOID, index
 from chainrule.engine.native.loops import Loops
 from chainrule.engine.native.pieces import Pieces
 from chainrule.engine.native.repertoire import RUNNING
 from chainrule.engine.native.rowloops import RowLoops
 from chainrule.engine.native.sharing import own_functions
 from chainrule.engine.native.storage import Storage
-from chainrule.engine.native.target import I8, I64, TYPES, Target
+from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.threads import alone, share
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op
 from chainrule.records import dataclass
-
-POINTER = ir.PointerType()
 
 
 @dataclass(frozen=True)
@@ -130,12 +129,12 @@ class Kernels:
         name = self._names.setdefault(key, f"kernel_{len(self._names)}")
         part = place.part or ()
         types = [POINTER] * len(roots) + [I64] * len(part)
-        kind = ir.FunctionType(ir.VoidType(), types)
+        kind = ir.FunctionType(VOID, types)
         function, is_new = self.module_of(group).shared(name, kind)
         if is_new:
             inner = ir.Builder(function.append_basic_block())
             own = {
-                root: inner.gep(x, [ir.Constant(I64, -start)], source_etype=TYPES[root.kind])
+                root: inner.gep(x, index(-start), TYPES[root.kind])
                 for (root, start), x in zip(roots, function.args, strict=False)
             }
             given = inner, group, self.grouping.layout, own.__getitem__, self.target
@@ -145,8 +144,7 @@ class Kernels:
                 Loops(*given).emit()
             inner.ret_void()
         addresses = [
-            b.gep(place.pointer(root), [ir.Constant(I64, start)], source_etype=TYPES[root.kind])
-            for root, start in roots
+            b.gep(place.pointer(root), index(start), TYPES[root.kind]) for root, start in roots
         ]
         b.call(b.module.imported(function), [*addresses, *part])
 
@@ -161,7 +159,7 @@ class Kernels:
         starts = dict(roots)
         epilogue = Epilogue(group, layout, self.target, starts) if len(group.ops) > 1 else None
         operands = [
-            b.gep(pointer(op), [ir.Constant(I64, starts.get(op, 0))], source_etype=TYPES[op.kind])
+            b.gep(pointer(op), index(starts.get(op, 0)), TYPES[op.kind])
             for op in (epilogue.operands if epilogue else ())
         ]
         begin = [pointer(layout(a).root) for a in head.args[2:]]  # of gathered rows
@@ -172,7 +170,7 @@ class Kernels:
         ends = next((s for s in self.storage.sweeps if s.second is group), None)
         if ends is not None:
             function = sweeps.emit_end(module, ends, self.target, epilogue, extra)
-            sums, none = place.arena(self.storage.sums[ends]), ir.Constant(I64, 0)
+            sums, none = place.arena(self.storage.sums[ends]), index(0)
             b.call(b.module.imported(function), [sums, sums, out, none, none, scratch, *operands])
             return
         known = None if key is None else self._products.get(key)
@@ -198,17 +196,17 @@ class Kernels:
             return
         parts, unit, whole = spec.parts(self.target)
         if place.part is None:
-            run(ir.Constant(I64, 0), ir.Constant(I64, whole))
+            run(index(0), index(whole))
         else:
             first, last = share(b, parts, *place.part)
-            end = b.icmp_signed("==", last, ir.Constant(I64, parts))  # the last part has the rest
-            last = b.select(end, ir.Constant(I64, whole), b.mul(last, ir.Constant(I64, unit)))
-            run(b.mul(first, ir.Constant(I64, unit)), last)
+            end = b.icmp_signed("==", last, index(parts))  # the last part has the rest
+            last = b.select(end, index(whole), b.mul(last, index(unit)))
+            run(b.mul(first, index(unit)), last)
         if isinstance(spec, WeightCorrelation) and self.work.in_pieces(group):
             name = f"product_{group.index}_end"
             function = spec.emit_end(module, name, self.target, epilogue, extra)
             with alone(b, place.part, place.wait):
-                run(ir.Constant(I64, 0), ir.Constant(I64, 0))
+                run(index(0), index(0))
 
     def _emit_stack(self, b: ir.Builder, group: Group, place: Place) -> None:
         head, layout = group.ops[0], self.grouping.layout
@@ -221,14 +219,14 @@ class Kernels:
     def _address(self, b: ir.Builder, a: Op, place: Place) -> ir.Value:
         """Of the first element of an operand."""
         layout = self.grouping.layout(a)
-        offset = ir.Constant(I64, layout.offset * a.dtype.itemsize)
-        return b.gep(place.pointer(layout.root), [offset], source_etype=I8)
+        offset = index(layout.offset * a.dtype.itemsize)
+        return b.gep(place.pointer(layout.root), offset, I8)
 
     def _emit_ufunc(self, b: ir.Builder, group: Group, place: Place) -> None:
         storage, op, status = self.storage, group.ops[0], None
         if ufuncs.may_fail(op):
-            slot = ir.Constant(I64, storage.arena_slot + 1)
-            status = b.gep(place.table, [slot], source_etype=POINTER), storage.numbers[group]
+            slot = index(storage.arena_slot + 1)
+            status = b.gep(place.table, slot, POINTER), storage.numbers[group]
         given = []
         for a, term in zip(op.args, ufuncs.core(op.params["ufunc"]), strict=False):
             strides = ufuncs.strides_of(a.shape, self.grouping.layout(a).strides, len(term))
@@ -244,7 +242,7 @@ class Kernels:
             copy_bytes(b, place.slot(at + 1), registers, made.pool.size)
         words = self.storage.constants[self.storage.constant_slots.index(at)]
         name = f"tape_{group.index}"
-        kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3)
+        kind = ir.FunctionType(VOID, [POINTER] * 3)
         run = b.module.declared(name, kind)
         self.imports[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target), "run"
         b.call(run, [place.slot(at), registers, place.table])

@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.functions import Value
-from chainrule.engine.native.target import I1, I32
+from chainrule.engine.native.ir import I1, I32
 
 
 def by_library(b: ir.Builder, name: str, args: Sequence[Value], y: Value, far: Value) -> Value:

@@ -16,14 +16,14 @@ from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.accesses import Access, Reduction
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group
+from chainrule.engine.native.ir import I32, I64, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.nests import Nest
 from chainrule.engine.native.operations import combined, compute, identity, number
 from chainrule.engine.native.reaching import Reach
 from chainrule.engine.native.repertoire import REDUCTIONS, is_gather
-from chainrule.engine.native.target import I32, I64, Target
+from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.tiles import index
 from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
     constant_lanes,
@@ -76,11 +76,11 @@ class Loops(Reach):
     def emit(self) -> None:
         offsets: dict[Access, ir.Value] = {a: index(a.offset) for a in self.nest.accesses()}
         if not self.dims:
-            self._body(offsets, ir.Constant(I64, 0), None, {}, {})
+            self._body(offsets, index(0), None, {}, {})
             return
         filled = [r for r in self.reductions.values() if r.in_memory]
         if filled and self.part is not None:
-            first = self.b.icmp_signed("==", self.part[0], ir.Constant(I64, 0))
+            first = self.b.icmp_signed("==", self.part[0], index(0))
             with self.b.if_then(first):
                 for r in filled:
                     self._fill(r)
@@ -142,7 +142,7 @@ class Loops(Reach):
 
         def body(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
             moved = {
-                a: b.add(o, b.mul(i, ir.Constant(I64, a.strides[k]))) if a.strides[k] else o
+                a: b.add(o, b.mul(i, index(a.strides[k]))) if a.strides[k] else o
                 for a, o in offsets.items()
             }
             before = dict(self.inside)
@@ -169,7 +169,7 @@ class Loops(Reach):
     def _between(self, i: ir.Value, low: int, high: int) -> ir.Value:
         """low ≤ i < high for an axis that is not the innermost."""
         b = self.b
-        return b.icmp_unsigned("<", b.sub(i, ir.Constant(I64, low)), ir.Constant(I64, high - low))
+        return b.icmp_unsigned("<", b.sub(i, index(low)), index(high - low))
 
     def _unroll(self) -> int:
         """How many vectors a turn of the innermost loop does."""
@@ -202,7 +202,7 @@ class Loops(Reach):
             found = _grouped(sums, carried)
             for u in range(times):
                 part = {op: v[u : u + 1] for op, v in found.items()}
-                at = b.add(i, ir.Constant(I64, u * lanes)) if u else i
+                at = b.add(i, index(u * lanes)) if u else i
                 part = self._vector(offsets, at, None, still, part)
                 for op in found:
                     found[op][u] = part[op][0]
@@ -309,7 +309,7 @@ class Loops(Reach):
         lanes = self.lanes
         assert lanes is not None
         steps = constant_lanes(I64, tuple(range(lanes)))
-        left = splat(self.b, self.b.sub(ir.Constant(I64, n), i), lanes)
+        left = splat(self.b, self.b.sub(index(n), i), lanes)
         return self.b.icmp_signed("<", steps, left)
 
     def _finish(self, r: Reduction, offsets: dict[Access, ir.Value], parts: list[ir.Value]) -> None:
@@ -318,7 +318,7 @@ class Loops(Reach):
         if r.in_memory:
             total = combined(b, r.op, self._load_one(r.out, offsets[r.out]), total)
         address = self._address(r.out, offsets[r.out])
-        b.store(total, address, align=r.op.dtype.itemsize)
+        b.store(total, address)
 
     # One vector of every operation --------------------------------------------------------------
 

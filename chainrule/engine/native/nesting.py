@@ -17,10 +17,10 @@ import numpy as np
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.frames import Frame, Given
+from chainrule.engine.native.ir import I8, I64, POINTER, VOID, index
 from chainrule.engine.native.machine import Code
 from chainrule.engine.native.memory import rounded
 from chainrule.engine.native.repeats import call_repeat
-from chainrule.engine.native.target import I8, I64
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.program import Op, Program
 from chainrule.records import dataclass
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 Form = tuple[np.dtype[Any], tuple[int, ...]]
 LONGEST = 0.05  # seconds of branches and loops without a look for Ctrl-C
-POINTER = ir.PointerType()
-_STEP = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER])
-_ALONE = ir.Constant(I64, 0), ir.Constant(I64, 1)  # the first thread of one
+_STEP = ir.FunctionType(VOID, [POINTER, I64, I64, POINTER])
+_ALONE = index(0), index(1)  # the first thread of one
 
 
 @dataclass(frozen=True)
@@ -246,7 +245,7 @@ class Writer:
             self._call(0, self._loop(), self.kernel.steps)
             return
         b = self.b
-        holds = b.icmp_unsigned("!=", b.load(self._given(0), typ=I8), ir.Constant(I8, 0))
+        holds = b.icmp_unsigned("!=", b.load(self._given(0), I8), ir.Constant(I8, 0))
         true, false, after = (b.append_basic_block(name) for name in ("true", "false", "after"))
         b.cbranch(holds, true, false)
         for k, block in enumerate((true, false)):
@@ -294,7 +293,7 @@ class Writer:
         return self._behind(start, steps * _bytes(x) if self.kernel.backward else 0)
 
     def _behind(self, start: ir.Value, size: int) -> ir.Value:
-        return self.b.gep(start, [ir.Constant(I64, size)], source_etype=I8)
+        return self.b.gep(start, index(size), I8)
 
     def _call(self, k: int, addresses: Mapping[int, Any], steps: int | None = None) -> None:
         """Write the table of a body, and the call."""
@@ -315,7 +314,7 @@ class Writer:
                 copy_bytes(b, source, self._entry(table, slots[0]), 8 * len(slots))
             b.store(arena, self._entry(table, body.frame.arena_slot))
             if body.failures:
-                b.store(ir.Constant(I64, 0), self._entry(table, body.frame.arena_slot + 1))
+                b.store(index(0), self._entry(table, body.frame.arena_slot + 1))
         threads: tuple[ir.Value, ...] = (*_ALONE, ir.Constant(POINTER, None))
         if part is not None:
             self.place.wait()
@@ -333,13 +332,13 @@ class Writer:
         """Leave the number of the step that has failed where the code around it has its own."""
         b, storage = self.b, self.storage
         to = self._entry(self.place.table, storage.arena_slot + 1)
-        number, before = b.load(place, typ=I64), b.load(to, typ=I64)
+        number, before = b.load(place, I64), b.load(to, I64)
         first = storage.numbers[self.group] - 1
         first += sum(len(other.failures) for other in self.kernel.bodies[:k])
-        none = ir.Constant(I64, 0)
+        none = index(0)
         failed = b.icmp_signed("!=", number, none)
         is_first = b.and_(failed, b.icmp_signed("==", before, none))
-        b.store(b.select(is_first, b.add(number, ir.Constant(I64, first)), before), to)
+        b.store(b.select(is_first, b.add(number, index(first)), before), to)
 
     @contextlib.contextmanager
     def _first(self) -> Iterator[None]:
@@ -348,11 +347,11 @@ class Writer:
         if part is None:
             yield
             return
-        with self.b.if_then(self.b.icmp_signed("==", part[0], ir.Constant(I64, 0))):
+        with self.b.if_then(self.b.icmp_signed("==", part[0], index(0))):
             yield
 
     def _entry(self, table: ir.Value, slot: int) -> ir.Value:
-        return self.b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
+        return self.b.gep(table, index(slot), POINTER)
 
 
 def _name(group: Group, k: int) -> str:

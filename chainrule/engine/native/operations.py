@@ -9,8 +9,9 @@ import numpy as np
 
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.gamma import EMIT
+from chainrule.engine.native.ir import FLOAT, I1
 from chainrule.engine.native.repertoire import BITS, COMPARISONS, FLOATS, LOGIC
-from chainrule.engine.native.target import FLOAT, I1, SHORT, TYPES
+from chainrule.engine.native.target import SHORT, TYPES
 from chainrule.engine.program import Op
 
 REGISTER = {**TYPES, "float32": FLOAT, "bool": I1}  # a bool is a byte in memory, a bit here

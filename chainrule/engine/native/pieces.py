@@ -12,13 +12,13 @@ from typing import Any
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.groups import Group
+from chainrule.engine.native.ir import I8, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.loops import Loops, Turn
 from chainrule.engine.native.operations import combined, identity
 from chainrule.engine.native.repertoire import REDUCTIONS
-from chainrule.engine.native.target import I8, Target
+from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import alone, share
-from chainrule.engine.native.tiles import index
 from chainrule.engine.native.totals import BLOCK
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 from chainrule.engine.program import Op
@@ -120,7 +120,7 @@ class Pieces(Loops):
         """Where piece p leaves the result of a reduction."""
         sizes = [_room(r.op) for r in self.parted]
         at = self.b.add(self.b.mul(p, index(sum(sizes))), index(sum(sizes[:k])))
-        return self.b.gep(self.scratch, [at], source_etype=I8)
+        return self.b.gep(self.scratch, at, I8)
 
     def _share(self, whole: int, pieces: int) -> tuple[ir.Value, ir.Value]:
         """From where to where along something the piece goes."""

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import I1, I64, index
 from chainrule.engine.native.squares import packing_function, row_sums
-from chainrule.engine.native.target import I1, I64, Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.target import Target
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -270,8 +271,8 @@ class _Emitter(Tiles):
                 source = b.add(before, first)
                 to = b.add(b.mul(i, index(spec.k)), b.mul(p, index(self.rows)))
                 for r in range(0, self.rows, lanes):
-                    place = b.gep(self.a, [b.add(source, index(r))], source_etype=self.kind)
-                    out = b.gep(strips, [b.add(to, index(r))], source_etype=self.kind)
+                    place = b.gep(self.a, b.add(source, index(r)), self.kind)
+                    out = b.gep(strips, b.add(to, index(r)), self.kind)
                     mask = self.mask(min(self.rows - r, lanes))
                     x = masked_load(b, place, self.vector, self.size, mask)
                     masked_store(b, x, out, self.size, mask)
@@ -330,7 +331,7 @@ class _Emitter(Tiles):
         b = self.b
         if self.begin is None:
             return b.mul(i, index(width))
-        return b.load(b.gep(self.begin, [i], source_etype=I64), typ=I64, align=8)
+        return b.load(b.gep(self.begin, i, I64), I64)
 
     def _right(self, p: ir.Value, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
         """The vectors of B's row p in the panel from column j on."""
@@ -367,7 +368,7 @@ class _Emitter(Tiles):
     def _keep(self, x: ir.Value, p: ir.Value, v: int, vectors: int) -> None:
         b = self.b
         at = b.add(b.mul(p, index(vectors * self.lanes)), index(v * self.lanes))
-        b.store(x, b.gep(self.scratch, [at], source_etype=self.kind), align=self.size)
+        b.store(x, b.gep(self.scratch, at, self.kind))
 
     # One column ----------------------------------------------------------------------------------
 
@@ -391,10 +392,10 @@ class _Emitter(Tiles):
                 mask = constant_lanes(I1, tuple(int(x < count) for x in range(lanes)))
 
             def read(base: ir.Value, at: ir.Value) -> ir.Value:
-                place = b.gep(base, [at], source_etype=self.kind)
+                place = b.gep(base, at, self.kind)
                 if mask is not None:
                     return masked_load(b, place, self.vector, self.size, mask)
-                return b.load(place, typ=self.vector, align=self.size)
+                return b.load(place, self.vector)
 
             y = read(self.b_, p)
             rows_ = zip(starts, sums, strict=True)

@@ -32,8 +32,8 @@ from chainrule.engine.native.functions import (
     log,
     polynomial,
 )
-from chainrule.engine.native.target import I32, I64, TYPES
-from chainrule.engine.native.tiles import index
+from chainrule.engine.native.ir import I32, I64, index
+from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.vectors import constant_lanes, splat
 from chainrule.engine.program import Op, contiguous
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
+from chainrule.engine.native.ir import I1, I32, I64, index
 from chainrule.engine.native.operations import REGISTER, number
-from chainrule.engine.native.target import I1, I32, I64, TYPES
+from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.vectors import masked_load, masked_store, splat
 from chainrule.engine.program import Op
 
@@ -37,10 +38,10 @@ class Reach:
         self.interior = False
 
     def _address(self, a: Access, at: ir.Value) -> ir.Value:
-        return self.b.gep(self.pointer(a.root), [at], source_etype=TYPES[a.dtype])
+        return self.b.gep(self.pointer(a.root), at, TYPES[a.dtype])
 
     def _load_one(self, a: Access, at: ir.Value) -> ir.Value:
-        x = self.b.load(self._address(a, at), typ=TYPES[a.dtype], align=a.root.dtype.itemsize)
+        x = self.b.load(self._address(a, at), TYPES[a.dtype])
         return self.b.trunc(x, I1) if a.dtype == "bool" else x
 
     def _load(self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None) -> ir.Value:
@@ -56,7 +57,7 @@ class Reach:
         address = self._address(a, b.add(at, i))
         kind, size = ir.VectorType(TYPES[a.dtype], lanes), a.root.dtype.itemsize
         if mask is None:
-            x = b.load(address, typ=kind, align=size)
+            x = b.load(address, kind)
         else:
             x = masked_load(b, address, kind, size, mask)
         return b.trunc(x, ir.VectorType(I1, lanes)) if a.dtype == "bool" else x
@@ -69,7 +70,7 @@ class Reach:
         low, high = a.bounds[-1]
         if (low, high) != (0, self.dims[-1]) and not self.interior:
             kind = ir.VectorType(I64, lanes)
-            lane = ir.Constant(kind, [ir.Constant(I64, j - low) for j in range(lanes)])
+            lane = ir.Constant(kind, [index(j - low) for j in range(lanes)])
             place = b.add(splat(b, i, lanes), lane)
             inside = b.icmp_unsigned("<", place, number(high - low, "int64", lanes))
             mask = inside if mask is None else b.and_(mask, inside)
@@ -86,16 +87,16 @@ class Reach:
         assert lanes is not None
         x: ir.Value = ir.Constant(ir.VectorType(REGISTER[a.dtype], lanes), ir.Undefined)
         for j in range(lanes):
-            place = b.add(i, ir.Constant(I64, j))
+            place = b.add(i, index(j))
             if mask is not None:  # elsewhere the first element is read, and 0 taken
                 there = b.extract_element(mask, ir.Constant(I32, j))
-                start = b.add(at, b.mul(place, ir.Constant(I64, step)))
-                place = b.select(there, start, ir.Constant(I64, 0))
+                start = b.add(at, b.mul(place, index(step)))
+                place = b.select(there, start, index(0))
                 one = self._load_one(a, place)
                 zero = ir.Constant(one.type, None)
                 x = b.insert_element(x, b.select(there, one, zero), ir.Constant(I32, j))
                 continue
-            one = self._load_one(a, b.add(at, b.mul(place, ir.Constant(I64, step))))
+            one = self._load_one(a, b.add(at, b.mul(place, index(step))))
             x = b.insert_element(x, one, ir.Constant(I32, j))
         return x
 
@@ -107,7 +108,7 @@ class Reach:
             x = b.zext(x, wide)
         address = self._address(a, at)
         if mask is None:
-            b.store(x, address, align=size)
+            b.store(x, address)
         else:
             masked_store(b, x, address, size, mask)
 

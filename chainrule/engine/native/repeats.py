@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import I1, I8, I64
+from chainrule.engine.native.ir import I1, I8, I64, POINTER, VOID, index
 from chainrule.engine.native.threads import barrier
 
-POINTER = ir.PointerType()
-_REPEAT = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER, I64])
+_REPEAT = ir.FunctionType(VOID, [POINTER, I64, I64, POINTER, I64])
 
 
 def emit_repeat(
@@ -35,28 +34,28 @@ def emit_repeat(
     table, thread, threads, sync, count = function.args
     wait = barrier(module, module.triple)
     b = ir.Builder(entry)
-    b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, 0)), loop, after)
+    b.cbranch(b.icmp_signed(">", count, index(0)), loop, after)
     b.position_at_end(loop)
     i = b.phi(I64)
     b.call(module.globals[step], [table, thread, threads, sync])
     b.call(wait, [sync, threads])
-    with b.if_then(b.icmp_signed("==", thread, ir.Constant(I64, 0))):
+    with b.if_then(b.icmp_signed("==", thread, index(0))):
         for slot, size in moves:
             place = _place(b, table, slot)
-            moved = b.gep(b.load(place, typ=POINTER), [ir.Constant(I64, size)], source_etype=I8)
+            moved = b.gep(b.load(place, POINTER), index(size), I8)
             b.store(moved, place)
     goes_on: ir.Value = ir.Constant(I1, 1)
     if until is not None:
-        truth = b.load(b.load(_place(b, table, until), typ=POINTER), typ=I8)
+        truth = b.load(b.load(_place(b, table, until), POINTER), I8)
         goes_on = b.icmp_unsigned("!=", truth, ir.Constant(I8, 0))
     if failed is not None:
-        number = b.load(_place(b, table, failed), typ=I64)
-        goes_on = b.and_(goes_on, b.icmp_signed("==", number, ir.Constant(I64, 0)))
-    following = b.add(i, ir.Constant(I64, 1))
+        number = b.load(_place(b, table, failed), I64)
+        goes_on = b.and_(goes_on, b.icmp_signed("==", number, index(0)))
+    following = b.add(i, index(1))
     b.cbranch(b.and_(goes_on, b.icmp_signed("<", following, count)), again, after)
     b.position_at_end(again)
     b.call(wait, [sync, threads])
-    i.add_incoming(ir.Constant(I64, 0), entry)
+    i.add_incoming(index(0), entry)
     i.add_incoming(following, again)
     b.branch(loop)
     b.position_at_end(after)
@@ -74,11 +73,11 @@ def call_repeat(
         table, count: as above.
         threads: thread, threads and sync.
     """
-    b.call(b.module.declared(name, _REPEAT), [table, *threads, ir.Constant(I64, count)])
+    b.call(b.module.declared(name, _REPEAT), [table, *threads, index(count)])
 
 
 def _place(b: ir.Builder, table: ir.Value, slot: int) -> ir.Value:
-    return b.gep(table, [ir.Constant(I64, slot)], source_etype=POINTER)
+    return b.gep(table, index(slot), POINTER)
 
 
 __all__ = ["call_repeat", "emit_repeat"]

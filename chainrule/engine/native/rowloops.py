@@ -16,13 +16,13 @@ from chainrule.engine.native import ir, rows
 from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group, read_by, space_of
+from chainrule.engine.native.ir import I1, I64, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.reaching import Reach
 from chainrule.engine.native.repertoire import REDUCTIONS, is_gather
-from chainrule.engine.native.target import I1, I64, TYPES, Target
+from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.tiles import index
 from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
     constant_lanes,
@@ -144,7 +144,7 @@ class RowLoops(Reach):
         self.buffers: dict[Op | Access, ir.Value] = {}
         count = self.longest if self.across else -(-self.longest // self.width)
         for x in self.kept:
-            self.buffers[x] = self.b.alloca(ir.VectorType(TYPES[_kind(x)[0]], self.width), count)
+            self.buffers[x] = self.b.alloca(ir.VectorType(TYPES[_kind(x)], self.width), count)
         self._axis(0, {a: index(a.offset) for a in self.accesses()})
 
     def _axis(self, k: int, offsets: dict[Access, ir.Value]) -> None:
@@ -356,16 +356,16 @@ class RowLoops(Reach):
 
     def _place(self, x: Op | Access, i: ir.Value) -> ir.Value:
         """Where the buffer has element i."""
-        kind = TYPES[_kind(x)[0]]
+        kind = TYPES[_kind(x)]
         at = self.b.mul(i, index(self.width)) if self.across else i
-        return self.b.gep(self.buffers[x], [at], source_etype=kind)
+        return self.b.gep(self.buffers[x], at, kind)
 
     def _keep(self, x: Op | Access, i: ir.Value, value: ir.Value) -> None:
         self.filled.add(x)
-        dtype, size = _kind(x)
+        dtype = _kind(x)
         if dtype == "bool":
             value = self.b.zext(value, ir.VectorType(TYPES[dtype], self.width))
-        self.b.store(value, self._place(x, i), align=size)
+        self.b.store(value, self._place(x, i))
 
     def _again(self, x: Op | Access, i: ir.Value, mask: ir.Value | None) -> ir.Value:
         """Elements that an earlier loop has made or read."""
@@ -373,9 +373,9 @@ class RowLoops(Reach):
             assert isinstance(x, Op)
             w = self.writes[x]
             return self._reach(w, self._at(w, i), w.strides[-1], mask)
-        dtype, size = _kind(x)
+        dtype = _kind(x)
         kind = ir.VectorType(TYPES[dtype], self.width)
-        value = self.b.load(self._place(x, i), typ=kind, align=size)
+        value = self.b.load(self._place(x, i), kind)
         return self.b.trunc(value, ir.VectorType(I1, self.width)) if dtype == "bool" else value
 
     def _reach(self, a: Access, at: ir.Value, step: int, mask: ir.Value | None) -> ir.Value:
@@ -389,12 +389,12 @@ class RowLoops(Reach):
         elif mask is not None:
             x = masked_load(b, self._address(a, at), kind, size, mask)
         else:
-            x = b.load(self._address(a, at), typ=kind, align=size)
+            x = b.load(self._address(a, at), kind)
         return b.trunc(x, ir.VectorType(I1, lanes)) if a.dtype == "bool" else x
 
     def _addresses(self, a: Access, at: ir.Value, step: int) -> ir.Value:
         steps = constant_lanes(I64, tuple(range(0, step * self.width, step)))
-        return self.b.gep(self._address(a, at), [steps], source_etype=TYPES[a.dtype])
+        return self.b.gep(self._address(a, at), steps, TYPES[a.dtype])
 
     def _put(self, a: Access, at: ir.Value, step: int, x: ir.Value, mask: ir.Value | None) -> None:
         b, size = self.b, a.root.dtype.itemsize
@@ -407,12 +407,11 @@ class RowLoops(Reach):
         elif mask is not None:
             masked_store(b, x, self._address(a, at), size, mask)
         else:
-            b.store(x, self._address(a, at), align=size)
+            b.store(x, self._address(a, at))
 
 
-def _kind(x: Op | Access) -> tuple[str, int]:
-    dtype = x.dtype if isinstance(x, Access) else x.kind
-    return dtype, (x.root if isinstance(x, Access) else x).dtype.itemsize
+def _kind(x: Op | Access) -> str:
+    return x.dtype if isinstance(x, Access) else x.kind
 
 
 __all__ = ["RowLoops"]

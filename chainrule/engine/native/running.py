@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import index
 from chainrule.engine.native.operations import number, step
-from chainrule.engine.native.target import I64, TYPES
+from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import counted, ranged
 from chainrule.engine.program import Op
@@ -49,26 +50,26 @@ def run(
     axis = op.params.get("axis", 0) % len(op.shape)
     outer, n = shared_rows(op), op.shape[axis]
     inner = math.prod(op.shape[axis + 1 :])
-    kind, size = TYPES[op.kind], op.dtype.itemsize
+    kind = TYPES[op.kind]
 
     def column(start: ir.Value, wide: Any, count: int | None) -> None:
         """All steps for the numbers from a position on."""
 
         def one(at: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             place = b.add(start, at)
-            xs = [b.load(b.gep(a, [place], source_etype=kind), typ=wide, align=size) for a in given]
+            xs = [b.load(b.gep(a, place, kind), wide) for a in given]
             if op.name == "recurrence":
                 y = b.fadd(b.fmul(xs[0], sums[0]), xs[1])
             else:
                 y = step(b, STEPS[op.name], op.kind, sums[0], xs[0])
-            b.store(y, b.gep(out, [place], source_etype=kind), align=size)
+            b.store(y, b.gep(out, place, kind))
             return [y]
 
         first = number(STARTS[op.name], op.kind, count)
         counted(b, 0, n * inner, inner, [first], one)
 
     def row(o: ir.Value) -> None:
-        base = b.mul(o, ir.Constant(I64, n * inner))
+        base = b.mul(o, index(n * inner))
         whole = inner // lanes * lanes
 
         def vectors(i: ir.Value, _: Any) -> list[ir.Value]:
@@ -82,7 +83,7 @@ def run(
         counted(b, 0, whole, lanes, [], vectors)
         counted(b, whole, inner, 1, [], single)
 
-    first, last = ir.Constant(I64, 0), ir.Constant(I64, outer)
+    first, last = index(0), index(outer)
     if part is not None:
         first, last = share(b, outer, *part)
     ranged(b, first, last, 1, row)

@@ -27,8 +27,8 @@ from chainrule.engine.native.functions import (
     polynomial,
     sigmoid,
 )
+from chainrule.engine.native.ir import DOUBLE, FLOAT, I64
 from chainrule.engine.native.library import by_library
-from chainrule.engine.native.target import DOUBLE, FLOAT, I64
 
 # erf x = x P(x²) for |x| ≤ 1
 ERF_FLOAT = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import I32, I64, TYPES
-from chainrule.engine.native.tiles import POINTER, index
+from chainrule.engine.native.ir import I32, I64, POINTER, VOID, index
+from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -23,7 +23,7 @@ def packing_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
     place. Whole squares are written: there is room for a multiple of ``lanes`` of both, and what
     is missing is 0.
     """
-    given = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, POINTER, I64])
+    given = ir.FunctionType(VOID, [POINTER, I64, I64, POINTER, I64])
     function, is_new = module.shared(f"pack_{dtype}", given)
     if not is_new:
         return function
@@ -40,11 +40,11 @@ def packing_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
         for r in range(lanes):
             column = b.add(c, index(r))
             mask = b.select(b.icmp_signed("<", column, columns), inside, none)
-            place = b.gep(source, [b.add(b.mul(column, k), p)], source_etype=kind)
+            place = b.gep(source, b.add(b.mul(column, k), p), kind)
             loaded.append(masked_load(b, place, vector, size, mask))
         for r, x in enumerate(transposed(b, loaded)):
             row = b.add(b.mul(b.add(p, index(r)), step), c)
-            b.store(x, b.gep(to, [row], source_etype=kind), align=size)
+            b.store(x, b.gep(to, row, kind))
 
     zero = index(0)
     ranged(b, zero, columns, lanes, lambda c: ranged(b, zero, k, lanes, lambda p: square(c, p)))

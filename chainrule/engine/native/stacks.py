@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import I8, index
 from chainrule.engine.native.layouts import Layout, matrices_of
 from chainrule.engine.native.products import Product
-from chainrule.engine.native.target import I8, I64, Target
+from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import ranged
 from chainrule.engine.program import Op, contiguous
@@ -64,16 +65,16 @@ class Stack:
             part: (thread, threads).
         """
         function = self.product.emit(b.module, name, target, None, [])
-        whole = ir.Constant(I64, self.product.parts(target)[2])
+        whole = index(self.product.parts(target)[2])
 
         def one(i: ir.Value) -> None:
             places = self._places(b, i)
             addresses = [
                 self._moved(b, a, s, places) for a, s in zip(given, self.steps, strict=True)
             ]
-            b.call(function, [*addresses, ir.Constant(I64, 0), whole, scratch])
+            b.call(function, [*addresses, index(0), whole, scratch])
 
-        first, last = ir.Constant(I64, 0), ir.Constant(I64, self.count)
+        first, last = index(0), index(self.count)
         if part is not None:
             first, last = share(b, self.count, *part)
         ranged(b, first, last, 1, one)
@@ -82,16 +83,16 @@ class Stack:
         """The position along each axis of the stack."""
         found = []
         for n in reversed(self.shape[1:]):
-            found.append(b.urem(i, ir.Constant(I64, n)))
-            i = b.udiv(i, ir.Constant(I64, n))
+            found.append(b.urem(i, index(n)))
+            i = b.udiv(i, index(n))
         return [i, *reversed(found)]
 
     @staticmethod
     def _moved(b: ir.Builder, start: ir.Value, steps: Shape, places: list[ir.Value]) -> ir.Value:
-        at: ir.Value = ir.Constant(I64, 0)
+        at: ir.Value = index(0)
         for place, step in zip(places, steps, strict=True):
-            at = b.add(at, b.mul(place, ir.Constant(I64, step)))
-        return b.gep(start, [at], source_etype=I8)
+            at = b.add(at, b.mul(place, index(step)))
+        return b.gep(start, at, I8)
 
 
 def stack_of(op: Op, layout: Callable[[Op], Layout]) -> Stack:

@@ -12,10 +12,11 @@ from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.groups import Group, Grouping
+from chainrule.engine.native.ir import I64, POINTER, VOID, index
 from chainrule.engine.native.layouts import matrix_of
-from chainrule.engine.native.target import I64, Target
+from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.tiles import POINTER, Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 from chainrule.engine.program import Op
 from chainrule.records import dataclass
@@ -135,11 +136,11 @@ def emit_sweep(
         end = b.select(
             b.icmp_signed("==", following, index(PARTS)), index(sweep.rows), bound(following)
         )
-        own = b.gep(sums, [b.mul(p, index(sweep.columns))], source_etype=kind)
+        own = b.gep(sums, b.mul(p, index(sweep.columns)), kind)
 
         def clear(j: ir.Value, _: Any) -> list[ir.Value]:
-            place = b.gep(own, [j], source_etype=kind)
-            b.store(ir.Constant(kind, 0.0), place, align=sweep.x.dtype.itemsize)
+            place = b.gep(own, j, kind)
+            b.store(ir.Constant(kind, 0.0), place)
             return []
 
         counted(b, 0, sweep.columns, 1, [], clear)
@@ -159,7 +160,7 @@ def emit_sweep(
 def _row_sums(module: ir.Module, sweep: Sweep, target: Target) -> ir.Function:
     """``void rows(r, x, sums, first, last)``: sums += Σ rᵢ · row i of X."""
     name = f"row_sums_{sweep.second.index}"
-    kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64])
+    kind = ir.FunctionType(VOID, [POINTER] * 3 + [I64, I64])
     function = ir.Function(module, kind, name)
     b = ir.Builder(function.append_basic_block())
     r, x, sums, first, last = function.args

@@ -15,11 +15,10 @@ import numpy as np
 
 from chainrule.engine.native import ir, machine
 from chainrule.engine.native.assembling import Instruction, Tree
+from chainrule.engine.native.ir import I1, I8, I32, I64, POINTER, VOID, index
 from chainrule.engine.native.operations import compute
-from chainrule.engine.native.target import I1, I8, I32, I64, TYPES, Target
+from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.program import Op
-
-POINTER = ir.PointerType()
 
 
 @functools.cache
@@ -42,7 +41,7 @@ def _module(kinds: tuple[Instruction, ...], bits: int, target: Target) -> ir.Mod
     """Every kind of instruction ends with the jump to the next one, which lets the processor
     foresee it by what came before."""
     module = ir.Module("tape", target.triple)
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER])
+    kind = ir.FunctionType(VOID, [POINTER, POINTER, POINTER])
     function = ir.Function(module, kind, "run")
     words, registers, table = function.args
     word, shift = ir.IntType(bits), 24 if bits == 32 else 48
@@ -57,10 +56,10 @@ def _module(kinds: tuple[Instruction, ...], bits: int, target: Target) -> ir.Mod
         arrivals[block] = [b.phi(POINTER), b.phi(word)]
 
     def jump(b: ir.Builder, at: ir.Value) -> None:
-        head = b.load(at, typ=word)
+        head = b.load(at, word)
         kind = _wide(b, b.lshr(head, ir.Constant(word, shift)))
-        place = b.gep(jumps, [ir.Constant(I64, 0), kind], source_etype=jumps.kind)
-        b.branch_indirect(b.load(place, typ=POINTER), every)
+        place = b.gep(jumps, kind, POINTER)
+        b.branch_indirect(b.load(place, POINTER), every)
         for block in blocks:
             arrivals[block][0].add_incoming(at, b.block)
             arrivals[block][1].add_incoming(head, b.block)
@@ -72,20 +71,17 @@ def _module(kinds: tuple[Instruction, ...], bits: int, target: Target) -> ir.Mod
         at, head = arrivals[block]
         own = b.and_(head, ir.Constant(word, 2**shift - 1))
         size = bits // 8
-        others = [
-            b.load(b.gep(at, [ir.Constant(I64, k * size)], source_etype=I8), typ=word)
-            for k in (1, 2)
-        ]
+        others = [b.load(b.gep(at, index(k * size), I8), word) for k in (1, 2)]
         places = [_slot(b, registers, x) for x in (*others, own)]
         if tree[0] in ("load", "store"):
-            start = b.load(b.gep(table, [_wide(b, others[0])], source_etype=POINTER), typ=POINTER)
-            there = b.gep(start, [_wide(b, others[1])], source_etype=I8)
+            start = b.load(b.gep(table, _wide(b, others[0]), POINTER), POINTER)
+            there = b.gep(start, _wide(b, others[1]), I8)
             one, two = (there, places[2]) if tree[0] == "load" else (places[2], there)
-            b.store(b.load(one, typ=TYPES[tree[1]]), two)
+            b.store(b.load(one, TYPES[tree[1]]), two)
         else:
             given = [_read(b, x, dtype) for x, dtype in zip(places, dtypes, strict=False)]
             _put(b, places[2], _computed(b, tree, given, dtypes), tree[1])
-        jump(b, b.gep(at, [ir.Constant(I64, 3 * size)], source_etype=I8))
+        jump(b, b.gep(at, index(3 * size), I8))
     return module
 
 
@@ -94,11 +90,11 @@ def _wide(b: ir.Builder, x: ir.Value) -> ir.Value:
 
 
 def _slot(b: ir.Builder, registers: ir.Value, x: ir.Value) -> ir.Value:
-    return b.gep(registers, [_wide(b, x)], source_etype=I64)
+    return b.gep(registers, _wide(b, x), I64)
 
 
 def _read(b: ir.Builder, place: ir.Value, dtype: str) -> ir.Value:
-    x = b.load(place, typ=TYPES[dtype])
+    x = b.load(place, TYPES[dtype])
     return b.trunc(x, I1) if dtype == "bool" else x
 
 

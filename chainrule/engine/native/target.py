@@ -11,18 +11,17 @@ import numpy as np
 
 from chainrule.engine.native import cache as disk
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import DOUBLE, FLOAT, I8, I16, I32, I64
 from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
 STARTED = "/proc/sys/kernel/random/boot_id"  # which changes when the machine starts
-FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
-I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 # As they lie in memory. Short whole numbers are read, and computed with as long ones.
 SHORT = {
-    "int8": I8, "int16": ir.IntType(16), "int32": I32,
-    "uint8": I8, "uint16": ir.IntType(16), "uint32": I32,
+    "int8": I8, "int16": I16, "int32": I32,
+    "uint8": I8, "uint16": I16, "uint32": I32,
 }  # fmt: skip
 TYPES = {"float32": FLOAT, "float64": DOUBLE, "bool": I8, "int64": I64, **SHORT}
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from chainrule.engine.forking import Lock
 from chainrule.engine.native import ir, workers
+from chainrule.engine.native.ir import I32, I64, POINTER, VOID, index
 from chainrule.engine.native.workers import MOST
 from chainrule.errors import ArgumentError
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Not from target.py, which needs llvmlite: set_threads is asked for without it too.
-POINTER, I32, I64 = ir.PointerType(), ir.IntType(32), ir.IntType(64)
 WAKE, HAND = 15e-6, 2e-6  # seconds until one more thread is at work: that sleeps, that is awake
 PAYS, PAYS_AWAKE = 300e-6, 20e-6  # seconds of work in a call from which on that pays
 PAYS_IN_STEP = 15e-6  # and in one of many steps in a call
@@ -268,7 +267,7 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
     Source: Mellor-Crummey & Scott, "Algorithms for scalable synchronization on shared-memory
     multiprocessors", ACM TOCS 9 (1991): a central counter with a turn.
     """
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, I64])
+    kind = ir.FunctionType(VOID, [POINTER, I64])
     function, is_new = module.shared("barrier", kind)
     if not is_new:
         return function
@@ -277,35 +276,35 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
                                                        "yield", "again", "out")]  # fmt: skip
     entry, arrive, last, wait, turn_, yield_, again, out = blocks
     b = ir.Builder(entry)
-    b.cbranch(b.icmp_signed(">", threads, ir.Constant(I64, 1)), arrive, out)
+    b.cbranch(b.icmp_signed(">", threads, index(1)), arrive, out)
     b.position_at_end(arrive)
-    turn = b.gep(sync, [ir.Constant(I64, workers.TURN)], source_etype=I64)
-    mine = b.load_atomic(turn, "acquire", 8, typ=I64)
-    before = b.atomic_rmw("add", sync, ir.Constant(I64, 1), "acq_rel")
-    everyone = b.icmp_signed("==", b.add(before, ir.Constant(I64, 1)), threads)
+    turn = b.gep(sync, index(workers.TURN), I64)
+    mine = b.load_atomic(turn, I64, "acquire")
+    before = b.atomic_rmw("add", sync, index(1), "acq_rel")
+    everyone = b.icmp_signed("==", b.add(before, index(1)), threads)
     b.cbranch(everyone, last, wait)
     b.position_at_end(last)
-    b.atomic_rmw("xchg", sync, ir.Constant(I64, 0), "acq_rel")
-    b.atomic_rmw("xchg", turn, b.add(mine, ir.Constant(I64, 1)), "acq_rel")
+    b.atomic_rmw("xchg", sync, index(0), "acq_rel")
+    b.atomic_rmw("xchg", turn, b.add(mine, index(1)), "acq_rel")
     b.branch(out)
     b.position_at_end(wait)
     count = b.phi(I64)
-    count.add_incoming(ir.Constant(I64, 0), arrive)
-    now = b.load_atomic(turn, "acquire", 8, typ=I64)
+    count.add_incoming(index(0), arrive)
+    now = b.load_atomic(turn, I64, "acquire")
     b.cbranch(b.icmp_signed("!=", now, mine), out, turn_)
     b.position_at_end(turn_)
     if triple.startswith(("x86_64", "i386", "i686")):
-        b.call(module.declared("llvm.x86.sse2.pause", ir.FunctionType(ir.VoidType(), [])), [])
+        b.call(module.declared("llvm.x86.sse2.pause", ir.FunctionType(VOID, [])), [])
     elif triple.startswith(("aarch64", "arm64")):
-        hint = module.declared("llvm.aarch64.hint", ir.FunctionType(ir.VoidType(), [I32]))
+        hint = module.declared("llvm.aarch64.hint", ir.FunctionType(VOID, [I32]))
         b.call(hint, [ir.Constant(I32, 1)])  # yield
-    b.cbranch(b.icmp_signed(">", count, ir.Constant(I64, workers.SPINS)), yield_, again)
+    b.cbranch(b.icmp_signed(">", count, index(workers.SPINS)), yield_, again)
     b.position_at_end(yield_)
     if os.name == "posix":
         b.call(module.declared("sched_yield", ir.FunctionType(I32, [])), [])
     b.branch(again)
     b.position_at_end(again)
-    count.add_incoming(b.add(count, ir.Constant(I64, 1)), again)
+    count.add_incoming(b.add(count, index(1)), again)
     b.branch(wait)
     b.position_at_end(out)
     b.ret_void()
@@ -314,19 +313,19 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
 
 def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any:
     """(first, last) of ``parts`` for a thread."""
-    total = ir.Constant(I64, parts)
+    total = index(parts)
     first = b.sdiv(b.mul(total, thread), threads)
-    following = b.add(thread, ir.Constant(I64, 1))
+    following = b.add(thread, index(1))
     return first, b.sdiv(b.mul(total, following), threads)
 
 
 def shared_bytes(b: ir.Builder, size: int, thread: ir.Value, threads: ir.Value) -> Any:
     """(first, last) of so many bytes for a thread, whole lines of the cache."""
     lines = size // LINE
-    first, last = (b.mul(x, ir.Constant(I64, LINE)) for x in share(b, lines, thread, threads))
-    following = b.add(thread, ir.Constant(I64, 1))
+    first, last = (b.mul(x, index(LINE)) for x in share(b, lines, thread, threads))
+    following = b.add(thread, index(1))
     is_end = b.icmp_signed("==", following, threads)
-    return first, b.select(is_end, ir.Constant(I64, size), last)
+    return first, b.select(is_end, index(size), last)
 
 
 @contextlib.contextmanager
@@ -338,7 +337,7 @@ def alone(
         yield
         return
     wait()
-    with b.if_then(b.icmp_signed("==", part[0], ir.Constant(I64, 0))):
+    with b.if_then(b.icmp_signed("==", part[0], index(0))):
         yield
 
 

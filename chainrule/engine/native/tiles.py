@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.functions import intrinsic
-from chainrule.engine.native.target import I1, I64, TYPES, Target
+from chainrule.engine.native.ir import I1, I64, POINTER, VOID, index
+from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
@@ -18,15 +18,8 @@ from chainrule.engine.native.vectors import (
     splat,
 )
 
-POINTER = ir.PointerType()
 WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
 Epilogue = Callable[..., None]
-
-
-@functools.cache
-def index(x: int) -> ir.Constant:
-    """A number of elements."""
-    return ir.Constant(I64, x)
 
 
 def registers(target: Target) -> int:
@@ -69,14 +62,14 @@ class Tiles:
 
     def at(self, base: ir.Value, offset: ir.Value) -> ir.Value:
         """The address of an element."""
-        return self.b.gep(base, [offset], source_etype=self.kind)
+        return self.b.gep(base, offset, self.kind)
 
     def read(self, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """A vector from memory."""
         place = self.at(base, offset)
         if mask is not None:
             return masked_load(self.b, place, self.vector, self.size, mask)
-        return self.b.load(place, typ=self.vector, align=self.size)
+        return self.b.load(place, self.vector)
 
     def write(self, x: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None) -> None:
         """A vector to memory."""
@@ -84,11 +77,11 @@ class Tiles:
         if mask is not None:
             masked_store(self.b, x, place, self.size, mask)
         else:
-            self.b.store(x, place, align=self.size)
+            self.b.store(x, place)
 
     def everywhere(self, base: ir.Value, offset: ir.Value) -> ir.Value:
         """One element in every lane."""
-        x = self.b.load(self.at(base, offset), typ=self.kind, align=self.size)
+        x = self.b.load(self.at(base, offset), self.kind)
         return splat(self.b, x, self.lanes)
 
     def here(self, base: ir.Value, offset: ir.Value) -> ir.Value:
@@ -152,17 +145,15 @@ class Tiles:
         with b.goto_entry_block():
             tile = b.alloca(self.vector, rows * vectors)
         for k, x in enumerate(sums):
-            b.store(
-                x, b.gep(tile, [index(k)], source_etype=self.vector), align=self.lanes * self.size
-            )
+            b.store(x, b.gep(tile, index(k), self.vector), align=self.lanes * self.size)
 
         def again(r: ir.Value) -> None:
             before = b.mul(r, index(vectors))
             places = [b.add(before, index(v)) for v in range(vectors)]
             parts = [
                 b.load(
-                    b.gep(tile, [at], source_etype=self.vector),
-                    typ=self.vector,
+                    b.gep(tile, at, self.vector),
+                    self.vector,
                     align=self.lanes * self.size,
                 )
                 for at in places
@@ -182,9 +173,9 @@ class Tiles:
 
 def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Function, ir.Builder]:
     """``void name(a, b, c, first, last, scratch, *extra)`` and a builder at its beginning."""
-    kind = ir.FunctionType(ir.VoidType(), [POINTER] * 3 + [I64, I64, POINTER, *extra])
+    kind = ir.FunctionType(VOID, [POINTER] * 3 + [I64, I64, POINTER, *extra])
     function = ir.Function(module, kind, name)
     return function, ir.Builder(function.append_basic_block())
 
 
-__all__ = ["POINTER", "Epilogue", "Tiles", "begun", "index", "registers"]
+__all__ = ["Epilogue", "Tiles", "begun", "registers"]

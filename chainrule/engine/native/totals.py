@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.ir import I32, index
 from chainrule.engine.native.operations import combined, identity
-from chainrule.engine.native.target import I32
-from chainrule.engine.native.tiles import index
 from chainrule.engine.native.vectors import constant_lanes, counted
 from chainrule.engine.program import Op
 

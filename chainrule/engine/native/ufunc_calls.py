@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import I8, I32, I64
+from chainrule.engine.native.ir import I8, I32, I64, POINTER, VOID, index
 from chainrule.engine.native.ufuncs import IN_PLACE, INVALID, core
 from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.program import Op
 
-POINTER = ir.PointerType()
-LOOP = ir.FunctionType(ir.VoidType(), [POINTER] * 4)
+LOOP = ir.FunctionType(VOID, [POINTER] * 4)
 
 
 def call(
@@ -45,9 +44,9 @@ def call(
         copy_bytes(b, places[0], out, 8 * op.args[0].size)
         places, start = [out], op.args[0].size
     for shape in results if name != IN_PLACE else results[1:]:
-        places.append(b.gep(out, [ir.Constant(I64, 8 * start)], source_etype=I8))
+        places.append(b.gep(out, index(8 * start), I8))
         start += math.prod(shape)
-    kept = [] if status is None else [status[0], ir.Constant(I64, status[1])]
+    kept = [] if status is None else [status[0], index(status[1])]
     b.call(function, [cell, *places, *kept])
 
 
@@ -77,22 +76,19 @@ def _function(module: ir.Module, key: Any, names: dict[Any, str]) -> ir.Function
     symbol = names.setdefault(key, f"loop_{len(names)}_{name}")
     count = len(core(name))
     types = [POINTER] * (1 + count) + ([POINTER, I64] if fails else [])
-    function, is_new = module.shared(symbol, ir.FunctionType(ir.VoidType(), types))
+    function, is_new = module.shared(symbol, ir.FunctionType(VOID, types))
     if not is_new:
         return function
     cell, *places = function.args[: 1 + count]
     b = ir.Builder(function.append_basic_block())
     args = b.alloca(POINTER, count)
     for k, place in enumerate(places):
-        b.store(place, b.gep(args, [ir.Constant(I64, k)], source_etype=POINTER))
+        b.store(place, b.gep(args, index(k), POINTER))
     tables = [
-        ir.GlobalArray(module, f"{symbol}_{what}", [ir.Constant(I64, x) for x in numbers])
+        ir.GlobalArray(module, f"{symbol}_{what}", [index(x) for x in numbers])
         for what, numbers in (("sizes", sizes), ("steps", steps))
     ]
-    address, data = (
-        b.load(b.gep(cell, [ir.Constant(I64, k)], source_etype=POINTER), typ=POINTER)
-        for k in range(2)
-    )
+    address, data = (b.load(b.gep(cell, index(k), POINTER), POINTER) for k in range(2))
     flag = ir.FunctionType(I32, [I32])
     if fails:
         b.call(module.declared("feclearexcept", flag), [ir.Constant(I32, INVALID)])
@@ -101,8 +97,8 @@ def _function(module: ir.Module, key: Any, names: dict[Any, str]) -> ir.Function
         status, number = function.args[1 + count :]
         found = b.call(module.declared("fetestexcept", flag), [ir.Constant(I32, INVALID)])
         with b.if_then(b.icmp_signed("!=", found, ir.Constant(I32, 0)), likely=False):
-            before = b.load(status, typ=I64)
-            is_first = b.icmp_signed("==", before, ir.Constant(I64, 0))
+            before = b.load(status, I64)
+            is_first = b.icmp_signed("==", before, index(0))
             b.store(b.select(is_first, number, before), status)
     b.ret_void()
     return function

@@ -5,6 +5,7 @@ Source: LLVM Language Reference Manual.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import struct
@@ -34,39 +35,12 @@ class Type:
 
 
 class IntType(Type):
-    __slots__ = ("width",)
+    """A whole number of so many bits."""
 
-    def __init__(self, width: int) -> None:
-        super().__init__(f"i{width}")
-        self.width = width
-
-
-class FloatType(Type):
     __slots__ = ()
 
-    def __init__(self) -> None:
-        super().__init__("float")
-
-
-class DoubleType(Type):
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__("double")
-
-
-class PointerType(Type):
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__("ptr")
-
-
-class VoidType(Type):
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__("void")
+    def __init__(self, bits: int) -> None:
+        super().__init__(f"i{bits}")
 
 
 class VectorType(Type):
@@ -91,7 +65,8 @@ class FunctionType:
         self.result, self.args = result, tuple(args)
 
 
-I1, POINTER, VOID = IntType(1), PointerType(), VoidType()
+I1, I8, I16, I32, I64 = map(IntType, (1, 8, 16, 32, 64))
+FLOAT, DOUBLE, POINTER, VOID = map(Type, ("float", "double", "ptr", "void"))
 
 # Values ------------------------------------------------------------------------------------------
 
@@ -146,9 +121,15 @@ class Constant(Value):
         super().__init__(kind, text)
 
 
+@functools.cache
+def index(x: int) -> Constant:
+    """A number of elements, or of bytes."""
+    return Constant(I64, x)
+
+
 def _floating(x: float, kind: Type) -> str:
     """A floating-point constant by its bits, which no reader can round."""
-    if isinstance(kind, FloatType) and math.isfinite(x):
+    if kind is FLOAT and math.isfinite(x):
         (x,) = struct.unpack("<f", struct.pack("<f", x))
     return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
 

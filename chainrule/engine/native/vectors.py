@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.target import I1, I32, I64
+from chainrule.engine.native.ir import I1, I32, I64, POINTER, VOID, index
 
 
 @functools.cache
@@ -35,7 +35,7 @@ def counted(
     """for i in range(start, stop, step): carried = body(i, carried). One turn is no loop."""
     turns = len(range(start, stop, step))
     if turns <= 1:
-        return list(body(ir.Constant(I64, start), carried)) if turns else list(carried)
+        return list(body(index(start), carried)) if turns else list(carried)
     before = b.block
     loop, after = b.append_basic_block("loop"), b.append_basic_block("after")
     b.branch(loop)
@@ -43,13 +43,13 @@ def counted(
     i = b.phi(I64)
     phis = [b.phi(c.type) for c in carried]
     results = body(b.opaque(i), phis)
-    following = b.add(i, ir.Constant(I64, step))
+    following = b.add(i, index(step))
     for phi, first, last in zip(
-        [i, *phis], [ir.Constant(I64, start), *carried], [following, *results], strict=True
+        [i, *phis], [index(start), *carried], [following, *results], strict=True
     ):
         phi.add_incoming(first, before)
         phi.add_incoming(last, b.block)
-    b.cbranch(b.icmp_signed("<", following, ir.Constant(I64, stop)), loop, after)
+    b.cbranch(b.icmp_signed("<", following, index(stop)), loop, after)
     b.position_at_end(after)
     return list(results)
 
@@ -68,7 +68,7 @@ def ranged(
     b.position_at_end(loop)
     i = b.phi(I64)
     body(b.opaque(i))
-    following = b.add(i, ir.Constant(I64, step))
+    following = b.add(i, index(step))
     i.add_incoming(start, before)
     i.add_incoming(following, b.block)
     b.cbranch(b.icmp_signed("<", following, stop), loop, after)
@@ -89,7 +89,7 @@ def carried_range(
     i = b.phi(I64)
     phis = [b.phi(x.type) for x in carried]
     results = body(i, phis)
-    following = b.add(i, ir.Constant(I64, 1))
+    following = b.add(i, index(1))
     for phi, old, new in zip([i, *phis], [start, *carried], [following, *results], strict=True):
         phi.add_incoming(old, before)
         phi.add_incoming(new, b.block)
@@ -104,7 +104,7 @@ def masked_load(
 ) -> ir.Value:
     """The lanes of the mask from memory, 0 in the others, whose memory is not touched."""
     name = f"llvm.masked.load.v{kind.count}{_suffix(kind.element)}.p0"
-    types = [ir.PointerType(), I32, ir.VectorType(I1, kind.count), kind]
+    types = [POINTER, I32, ir.VectorType(I1, kind.count), kind]
     f = _declared(b.module, name, kind, types)
     return b.call(f, [address, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
 
@@ -113,8 +113,8 @@ def masked_store(b: ir.Builder, x: ir.Value, address: ir.Value, size: int, mask:
     """Write the lanes of the mask."""
     kind = x.type
     name = f"llvm.masked.store.v{kind.count}{_suffix(kind.element)}.p0"
-    types = [kind, ir.PointerType(), I32, ir.VectorType(I1, kind.count)]
-    f = _declared(b.module, name, ir.VoidType(), types)
+    types = [kind, POINTER, I32, ir.VectorType(I1, kind.count)]
+    f = _declared(b.module, name, VOID, types)
     b.call(f, [x, address, ir.Constant(I32, size), mask])
 
 
@@ -128,7 +128,7 @@ def gathered(
     """The elements at a vector of addresses, 0 outside of the mask, whose memory is not touched."""
     lanes = kind.count
     name = f"llvm.masked.gather.v{lanes}{_suffix(kind.element)}.v{lanes}p0"
-    types = [ir.VectorType(ir.PointerType(), lanes), I32, ir.VectorType(I1, lanes), kind]
+    types = [ir.VectorType(POINTER, lanes), I32, ir.VectorType(I1, lanes), kind]
     f = _declared(b.module, name, kind, types)
     if mask is None:
         mask = ir.Constant(ir.VectorType(I1, lanes), 1)
@@ -141,8 +141,8 @@ def scattered(
     """Write the lanes, or those of the mask, to a vector of addresses."""
     lanes = x.type.count
     name = f"llvm.masked.scatter.v{lanes}{_suffix(x.type.element)}.v{lanes}p0"
-    types = [x.type, ir.VectorType(ir.PointerType(), lanes), I32, ir.VectorType(I1, lanes)]
-    f = _declared(b.module, name, ir.VoidType(), types)
+    types = [x.type, ir.VectorType(POINTER, lanes), I32, ir.VectorType(I1, lanes)]
+    f = _declared(b.module, name, VOID, types)
     if mask is None:
         mask = ir.Constant(ir.VectorType(I1, lanes), 1)
     b.call(f, [x, addresses, ir.Constant(I32, size), mask])
@@ -154,9 +154,9 @@ def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -
 
 def copy_bytes(b: ir.Builder, source: ir.Value, to: ir.Value, size: int | ir.Value) -> None:
     """Copy so many bytes."""
-    pointer = ir.PointerType()
-    size = ir.Constant(I64, size) if isinstance(size, int) else size
-    f = _declared(b.module, "llvm.memcpy.p0.p0.i64", ir.VoidType(), [pointer, pointer, I64, I1])
+    pointer = POINTER
+    size = index(size) if isinstance(size, int) else size
+    f = _declared(b.module, "llvm.memcpy.p0.p0.i64", VOID, [pointer, pointer, I64, I1])
     b.call(f, [to, source, size, ir.Constant(I1, 0)])
 
 

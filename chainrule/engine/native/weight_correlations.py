@@ -18,8 +18,9 @@ from typing import Any
 from chainrule.engine.geometry import Geometry
 from chainrule.engine.native import ir
 from chainrule.engine.native.correlations import panel_width
+from chainrule.engine.native.ir import index
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, index, registers
+from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
 from chainrule.engine.native.vectors import carried_range, counted, ranged
 from chainrule.records import dataclass
 
@@ -271,12 +272,12 @@ class _CorrelateWeights(Tiles):
     ) -> None:
         """Add what the image rows from start to end give to the sums of a tile."""
         b, size = self.b, len(tile.offsets) * tile.vectors
-        waiting = [b.gep(tile.memory, [index(k)], source_etype=self.vector) for k in range(size)]
+        waiting = [b.gep(tile.memory, index(k), self.vector) for k in range(size)]
         before, zero = b.block, ir.Constant(self.vector, None)
         more, onward = b.append_basic_block("more"), b.append_basic_block("onward")
         b.cbranch(first, onward, more)
         b.position_at_end(more)
-        loaded = [b.load(p, typ=self.vector, align=self.size) for p in waiting]
+        loaded = [b.load(p, self.vector) for p in waiting]
         b.branch(onward)
         b.position_at_end(onward)
         sums: list[ir.Value] = []
@@ -286,7 +287,7 @@ class _CorrelateWeights(Tiles):
             phi.add_incoming(x, more)
             sums.append(phi)
         for x, p in zip(self._summed(tile, start, end, sums), waiting, strict=True):
-            b.store(x, p, align=self.size)
+            b.store(x, p)
         if self.count == 1:
             with b.if_then(last):
                 self._finished(tile)
@@ -333,8 +334,8 @@ class _CorrelateWeights(Tiles):
         def row(r: ir.Value) -> None:
             for v in range(vectors):
                 k = b.add(b.mul(r, index(vectors)), index(v))
-                p = b.gep(tile.memory, [k], source_etype=self.vector)
-                x = b.load(p, typ=self.vector, align=self.size)
+                p = b.gep(tile.memory, k, self.vector)
+                x = b.load(p, self.vector)
                 for piece in range(1, self.count):
                     x = b.fadd(x, self.read(p, index(piece * self.sums)))
                 mask = self.mask(tile.tail) if tile.tail and v == vectors - 1 else None
