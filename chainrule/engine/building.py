@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import Pointwise
-from chainrule.engine.program import RECORDS, Op, Shape, key_of
+from chainrule.elementary.indexing import Index
+from chainrule.engine.program import BOOL, DECISIONS, INT, RECORDS, Op, Shape, key_of
 from chainrule.graph import Node
 
 
@@ -60,7 +61,7 @@ class Builder:
         if any(a.shape not in ((), (shape[-1],)) for a in rest):
             return None
         moved = [a if a in rest or not isinstance(a, Op) else a.args[0] for a in args]
-        return self.op("reshape", (self.op(name, moved, flat, dtype),), shape, dtype)
+        return self.reshape(self.op(name, moved, flat, dtype), shape)
 
     def constant(self, x: Any) -> Any:
         """A single number as it is, an array as an operation."""
@@ -81,11 +82,39 @@ class Builder:
         return self.constant(self.tables[key])
 
     def like(self, name: str, *args: Any, dtype: Any = None, **params: Any) -> Any:
-        """A pointwise operation, in the shape that its arguments broadcast to."""
+        """A pointwise operation, in the shape that its arguments broadcast to.
+
+        Its dtype is that of the first, unless it is a decision; of "where" that of a choice.
+        """
         shape = np.broadcast_shapes(*(a.shape for a in args if isinstance(a, Op)))
         if dtype is None:
-            dtype = next(a.dtype for a in args if isinstance(a, Op))
+            own = args[1:] if name == "where" else args
+            decides = name in DECISIONS
+            dtype = BOOL if decides else next(a.dtype for a in own if isinstance(a, Op))
         return self.op(name, args, shape, dtype, **params)
+
+    # Functions that the rules of many others are made of
+
+    def reshape(self, a: Op, shape: Shape) -> Any:
+        return self.op("reshape", (a,), shape, a.dtype)
+
+    def transpose(self, a: Op, axes: Sequence[int]) -> Any:
+        shape = tuple(a.shape[k] for k in axes)
+        return self.op("transpose", (a,), shape, a.dtype, axes=tuple(axes))
+
+    def astype(self, a: Op, dtype: Any) -> Any:
+        return self.op("astype", (a,), a.shape, dtype)
+
+    def broadcast_to(self, a: Op, shape: Shape) -> Any:
+        return self.op("broadcast_to", (a,), shape, a.dtype)
+
+    def pad(self, a: Op, shape: Shape, lows: Sequence[int]) -> Any:
+        """An array within zeros, whose first element is at ``lows``."""
+        return self.op("pad", (a,), shape, a.dtype, lows=tuple(lows), counts=a.shape)
+
+    def part(self, a: Op, key: Any, shape: Shape) -> Any:
+        """a[key] for a basic index."""
+        return self.op("getitem", (a,), shape, a.dtype, index=Index(key, True))
 
     def reduce(self, name: str, a: Op, axes: tuple[int, ...], keepdims: bool) -> Any:
         """A reduction over axes."""
@@ -94,7 +123,21 @@ class Builder:
         kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
         left = tuple(n for i, n in enumerate(a.shape) if i not in axes)
         y = self.op(name, (a,), left, a.dtype, axis=axes)
-        return self.op("reshape", (y,), kept, y.dtype) if keepdims else y
+        return self.reshape(y, kept) if keepdims else y
+
+
+def is_floating(a: Any) -> bool:
+    return isinstance(a, Op) and a.dtype.kind == "f" and a.size > 0
+
+
+def is_known(a: Any) -> bool:
+    """Is it an array that engines can reduce?"""
+    return isinstance(a, Op) and a.size > 0 and (a.dtype.kind in "fb" or a.dtype == INT)
+
+
+def are_arrays(args: Sequence[Any], dtype: Any) -> bool:
+    """Are all arguments arrays of a dtype, with elements?"""
+    return all(isinstance(a, Op) and a.dtype == dtype and a.size for a in args)
 
 
 # Simpler forms ---------------------------------------------------------------------------------
@@ -112,9 +155,9 @@ def _reshape(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: 
     if not isinstance(a, Op) or a.shape == shape:
         return a if isinstance(a, Op) else None
     if a.name == "reshape":
-        return b.op("reshape", (a.args[0],), shape, dtype)
+        return b.reshape(a.args[0], shape)
     if params:  # the shape says it all
-        return b.op("reshape", (a,), shape, dtype)
+        return b.reshape(a, shape)
     return None
 
 
@@ -129,7 +172,7 @@ def _transpose(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
     if axes == tuple(range(n)):
         return a
     if params.get("axes") != axes or a is not args[0]:
-        return b.op("transpose", (a,), shape, dtype, axes=axes)
+        return b.transpose(a, axes)
     return None
 
 
@@ -212,7 +255,7 @@ def _power(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
         return b.op("square", (x,), shape, dtype)
     if isinstance(y, Op) or not isinstance(x, Op) or dtype.kind != "f":
         return None
-    x = x if x.dtype == dtype else b.op("astype", (x,), x.shape, dtype)
+    x = b.astype(x, dtype)
     if y == 1 and x.shape == shape:
         return x
     simple = {2: "square", 0.5: None, -1: "reciprocal"}.get(y)
@@ -261,4 +304,4 @@ SIMPLER: dict[str, Rule] = {
     "greater": _greater,
 }
 
-__all__ = ["SIMPLER", "Builder", "Rule", "joined"]
+__all__ = ["SIMPLER", "Builder", "Rule", "are_arrays", "is_floating", "is_known", "joined"]

@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.engine.algebra import matmul
-from chainrule.engine.building import Builder, Rule
+from chainrule.engine.algebra import product
+from chainrule.engine.building import Builder, Rule, are_arrays
 from chainrule.engine.program import Op, Shape
 
 Term = tuple[Op, str]  # an array, and a letter for each of its axes
 
 
 def einsum(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
-    if dtype.kind != "f" or not all(
-        isinstance(a, Op) and a.dtype == dtype and a.size for a in args
-    ):
+    if dtype.kind != "f" or not are_arrays(args, dtype):
         return None
     inputs, output = params["subscripts"].split("->")
     terms: list[Term] = list(zip(args, inputs.split(","), strict=True))
@@ -42,7 +40,7 @@ def einsum(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
 def _stretched(b: Builder, a: Op, letters: str, sizes: dict[str, int]) -> Any:
     """An axis of length one goes with any other of its letter."""
     shape = tuple(sizes[c] for c in letters)
-    return a if a.shape == shape else b.op("broadcast_to", (a,), shape, a.dtype)
+    return a if a.shape == shape else b.broadcast_to(a, shape)
 
 
 def _order(terms: Sequence[Term], output: str) -> list[Sequence[int]]:
@@ -64,7 +62,7 @@ def _summed(b: Builder, term: Term, needed: str) -> Term:
 def _arranged(b: Builder, term: Term, letters: str) -> Any:
     a, old = term
     axes = tuple(map(old.index, letters))
-    return b.op("transpose", (a,), tuple(a.shape[k] for k in axes), a.dtype, axes=axes)
+    return b.transpose(a, axes)
 
 
 def _pair(b: Builder, left: Term, right: Term, needed: str) -> Term:
@@ -78,24 +76,20 @@ def _pair(b: Builder, left: Term, right: Term, needed: str) -> Term:
     rows = "".join(c for c in left[1] if c not in right[1])
     columns = "".join(c for c in right[1] if c not in left[1])
     x, y = _arranged(b, left, stack + rows + over), _arranged(b, right, stack + over + columns)
-    dtype = x.dtype
 
     def shaped(a: Op, *parts: str) -> Any:
         """An array with one axis for each of the parts, but for the stack its own."""
         shape = [*(sizes[c] for c in stack), *(math.prod(sizes[c] for c in p) for p in parts)]
-        return b.op("reshape", (a,), tuple(shape), dtype)
+        return b.reshape(a, tuple(shape))
 
     if not over or not (rows or columns):
         x, y = shaped(x, rows, over, ""), shaped(y, "", over, columns)
         found = b.like("multiply", x, y)
         found = b.reduce("sum", found, (len(stack) + 1,), False) if over else found
     else:
-        x, y = shaped(x, rows, over), shaped(y, over, columns)
-        whole = (*x.shape[:-1], y.shape[-1])
-        found = matmul(b, (x, y), {}, whole, dtype) if stack else None
-        found = b.op("matmul", (x, y), whole, dtype) if found is None else found
+        found = product(b, shaped(x, rows, over), shaped(y, over, columns))
     letters = stack + rows + columns
-    return b.op("reshape", (found,), tuple(sizes[c] for c in letters), dtype), letters
+    return b.reshape(found, tuple(sizes[c] for c in letters)), letters
 
 
 RULES: dict[str, Rule] = {"einsum": einsum}

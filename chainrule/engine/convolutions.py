@@ -20,11 +20,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.engine.building import Builder
+from chainrule.engine.algebra import product, turned
+from chainrule.engine.building import Builder, are_arrays
 from chainrule.engine.geometry import Geometry
-from chainrule.engine.program import Op
+from chainrule.engine.program import Op, Shape
 
-Shape = tuple[int, ...]
 WIDE = 48  # positions of a row from which on images are padded instead of edges left out
 FEW = 8  # channels, below which windows stand in columns: rows would be too short for vectors
 
@@ -36,7 +36,7 @@ def _matrix(b: Builder, x: Any, kernel: Shape, params: Any) -> Any:
     if any(map(any, padding)):
         wide = tuple(k + low + high for k, (low, high) in zip(x.shape[1:-1], padding, strict=True))
         lows = (0, *(low for low, _ in padding), 0)
-        x = b.op("pad", (x,), (x.shape[0], *wide, x.shape[-1]), x.dtype, lows=lows, counts=x.shape)
+        x = b.pad(x, (x.shape[0], *wide, x.shape[-1]), lows)
     places = tuple(
         (size - (k - 1) * d - 1) // s + 1
         for size, k, s, d in zip(
@@ -48,26 +48,18 @@ def _matrix(b: Builder, x: Any, kernel: Shape, params: Any) -> Any:
     found = b.op("windows", (x,), shape, x.dtype, **options)
     rows, columns = math.prod(shape[: n + 1]), math.prod(shape[n + 1 :])
     if x.shape[-1] >= FEW:
-        return b.op("reshape", (found,), (rows, columns), x.dtype)
+        return b.reshape(found, (rows, columns))
     axes = (*range(n + 1, 2 * n + 2), *range(n + 1))
-    turned = b.op("transpose", (found,), tuple(shape[i] for i in axes), x.dtype, axes=axes)
-    flat = b.op("reshape", (turned,), (columns, rows), x.dtype)
-    return _turned(b, flat)
-
-
-def _turned(b: Builder, a: Any) -> Any:
-    return b.op("transpose", (a,), (a.shape[1], a.shape[0]), a.dtype, axes=(1, 0))
-
-
-def _product(b: Builder, x: Any, y: Any) -> Any:
-    return b.op("matmul", (x, y), (x.shape[0], y.shape[1]), x.dtype)
+    turned = b.transpose(found, axes)
+    flat = b.reshape(turned, (columns, rows))
+    return turned(b, flat)
 
 
 def conv(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     x, w = args
-    if not _same(args, dtype):
+    if dtype.kind != "f" or not are_arrays(args, dtype):
         return None
-    weights = b.op("reshape", (w,), (math.prod(w.shape[:-1]), w.shape[-1]), dtype)
+    weights = b.reshape(w, (math.prod(w.shape[:-1]), w.shape[-1]))
     if len(shape) <= 4:
         x, given = _plane(b, x, w.shape[:-2], params)
         lows, highs = zip(*given["padding"], strict=True)
@@ -75,15 +67,15 @@ def conv(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
         options = {k: given[k] for k in ("kernel", "stride", "dilation")}
         y = _correlated(b, x, weights, places, lows, highs, options)
     else:
-        y = _product(b, _matrix(b, x, w.shape[:-2], params), weights)
-    return b.op("reshape", (y,), shape, dtype)
+        y = product(b, _matrix(b, x, w.shape[:-2], params), weights)
+    return b.reshape(y, shape)
 
 
 def conv_weight(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     x, g = args
-    if not _same(args, dtype):
+    if dtype.kind != "f" or not are_arrays(args, dtype):
         return None
-    flat = b.op("reshape", (g,), (math.prod(g.shape[:-1]), g.shape[-1]), dtype)
+    flat = b.reshape(g, (math.prod(g.shape[:-1]), g.shape[-1]))
     if len(g.shape) <= 4:
         places = g.shape[1:-1] if len(g.shape) == 4 else (1, g.shape[1])
         x, given = _plane(b, x, params["kernel"], params)
@@ -95,24 +87,24 @@ def conv_weight(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtyp
             "correlate2d_weight", (x, flat), (where.elements, g.shape[-1]), dtype, geometry=where
         )
     else:
-        y = _product(b, _turned(b, _matrix(b, x, params["kernel"], params)), flat)
-    return b.op("reshape", (y,), shape, dtype)
+        y = product(b, turned(b, _matrix(b, x, params["kernel"], params)), flat)
+    return b.reshape(y, shape)
 
 
 def conv_input(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     g, w = args
-    if not _same(args, dtype):
+    if dtype.kind != "f" or not are_arrays(args, dtype):
         return None
     kernel = w.shape[:-2]
     if len(shape) <= 4:
         return _correlated_input(b, g, w, params, shape)
     if any(s != 1 for s in params["stride"]):
         return None
-    flat = b.op("reshape", (g,), (math.prod(g.shape[:-1]), g.shape[-1]), dtype)
-    weights = b.op("reshape", (w,), (math.prod(w.shape[:-1]), w.shape[-1]), dtype)
-    columns = _product(b, flat, _turned(b, weights))
+    flat = b.reshape(g, (math.prod(g.shape[:-1]), g.shape[-1]))
+    weights = b.reshape(w, (math.prod(w.shape[:-1]), w.shape[-1]))
+    columns = product(b, flat, turned(b, weights))
     whole = (*g.shape[:-1], *kernel, w.shape[-2])
-    columns = b.op("reshape", (columns,), whole, dtype)
+    columns = b.reshape(columns, whole)
     lows = tuple(low for low, _ in params["padding"])
     return _put_back(b, columns, len(kernel), params["dilation"], lows, shape)
 
@@ -125,8 +117,8 @@ def _correlated_input(b: Builder, g: Any, w: Any, params: Any, shape: Shape) -> 
     turned = b.op("flip", (w,), w.shape, w.dtype, axis=axes)
     swapped = (*w.shape[:-2], w.shape[-1], w.shape[-2])
     order = (*axes, len(axes) + 1, len(axes))
-    turned = b.op("transpose", (turned,), swapped, w.dtype, axes=order)
-    weights = b.op("reshape", (turned,), (math.prod(swapped[:-1]), swapped[-1]), w.dtype)
+    turned = b.transpose(turned, order)
+    weights = b.reshape(turned, (math.prod(swapped[:-1]), swapped[-1]))
     places = shape[1:-1] if len(shape) == 4 else (1, shape[1])
     lows = tuple(
         d * (k - 1) - low for d, k, (low, _) in zip(dilation, kernel, given["padding"], strict=True)
@@ -137,7 +129,7 @@ def _correlated_input(b: Builder, g: Any, w: Any, params: Any, shape: Shape) -> 
     )
     options = {"kernel": kernel, "dilation": dilation, "up": given["stride"]}
     y = _correlated(b, g, weights, places, lows, highs, options)
-    return b.op("reshape", (y,), shape, w.dtype)
+    return b.reshape(y, shape)
 
 
 def _plane(b: Builder, x: Any, kernel: Shape, params: Any) -> tuple[Any, dict[str, Any]]:
@@ -145,7 +137,7 @@ def _plane(b: Builder, x: Any, kernel: Shape, params: Any) -> tuple[Any, dict[st
     names = ("stride", "padding", "dilation")
     if len(x.shape) == 4:
         return x, {"kernel": kernel, **{k: params[k] for k in names}}
-    x = b.op("reshape", (x,), (x.shape[0], 1, *x.shape[1:]), x.dtype)
+    x = b.reshape(x, (x.shape[0], 1, *x.shape[1:]))
     none = {"stride": 1, "padding": (0, 0), "dilation": 1}
     return x, {"kernel": (1, *kernel), **{k: (none[k], *params[k]) for k in names}}
 
@@ -156,7 +148,7 @@ def _padded(b: Builder, x: Any, lows: Any, highs: Any) -> Any:
         return x
     space = tuple(n + low + high for n, low, high in zip(x.shape[1:3], lows, highs, strict=True))
     shape = (x.shape[0], *space, x.shape[3])
-    return b.op("pad", (x,), shape, x.dtype, lows=(0, *lows, 0), counts=x.shape)
+    return b.pad(x, shape, (0, *lows, 0))
 
 
 def _correlated(
@@ -176,7 +168,7 @@ def _correlated(
 def fold(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
     """Windows added back: side by side they are only moved, one apart they are summed."""
     a = args[0]
-    if not _same(args, dtype):
+    if dtype.kind != "f" or not are_arrays(args, dtype):
         return None
     n = len(params["space"])
     places, kernel = a.shape[1 : n + 1], a.shape[n + 1 : -1]
@@ -186,36 +178,25 @@ def fold(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     if stride != kernel or any(d != 1 for d in dilation):
         return None
     axes = (0, *(i for k in range(n) for i in (k + 1, k + n + 1)), 2 * n + 1)
-    moved = b.op("transpose", (a,), tuple(a.shape[i] for i in axes), dtype, axes=axes)
+    moved = b.transpose(a, axes)
     inner = (a.shape[0], *(p * k for p, k in zip(places, kernel, strict=True)), a.shape[-1])
-    flat = b.op("reshape", (moved,), inner, dtype)
+    flat = b.reshape(moved, inner)
     if inner == shape:
         return flat
-    return b.op("pad", (flat,), shape, dtype, lows=(0,) * len(shape), counts=inner)
+    return b.pad(flat, shape, (0,) * len(shape))
 
 
 def _put_back(b: Builder, columns: Op, n: int, dilation: Shape, lows: Shape, shape: Shape) -> Any:
     """Σ over the taps of the kernel, each moved to where it was read, ``lows`` further ahead."""
-    from chainrule.elementary.indexing import Index
-
     places, kernel = columns.shape[1 : n + 1], columns.shape[n + 1 : -1]
     part_shape = (columns.shape[0], *places, columns.shape[-1])
     total: Any = None
     for tap in itertools.product(*map(range, kernel)):
         key = (*(slice(None),) * (n + 1), *tap)
-        part = b.op("getitem", (columns,), part_shape, columns.dtype, index=Index(key))
-        starts = (
-            0, *(t * d - low for t, d, low in zip(tap, dilation, lows, strict=True)), 0
-        )  # fmt: skip
-        moved = b.op("pad", (part,), shape, columns.dtype, lows=starts, counts=part_shape)
+        starts = (t * d - low for t, d, low in zip(tap, dilation, lows, strict=True))
+        moved = b.pad(b.part(columns, key, part_shape), shape, (0, *starts, 0))
         total = moved if total is None else b.op("add", (total, moved), shape, columns.dtype)
     return total
-
-
-def _same(args: Sequence[Any], dtype: Any) -> bool:
-    return all(
-        isinstance(a, Op) and a.dtype == dtype and a.dtype.kind == "f" and a.size for a in args
-    )
 
 
 RULES = {"conv": conv, "conv_weight": conv_weight, "conv_input": conv_input, "fold": fold}

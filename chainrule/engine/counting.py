@@ -16,19 +16,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.reductions import axes_of
-from chainrule.engine.building import Builder, Rule
-from chainrule.engine.program import Op, Shape
-
-BOOL, INT = np.dtype(bool), np.dtype(np.int64)
-
-
-def is_floating(a: Any) -> bool:
-    return isinstance(a, Op) and a.dtype.kind == "f" and a.size > 0
-
-
-def is_known(a: Any) -> bool:
-    """Is it an array that engines can reduce?"""
-    return isinstance(a, Op) and a.size > 0 and (a.dtype.kind in "fb" or a.dtype == INT)
+from chainrule.engine.building import Builder, Rule, is_floating, is_known
+from chainrule.engine.program import BOOL, INT, Op, Shape
 
 
 def sum_(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -36,7 +25,7 @@ def sum_(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     if not is_known(a) or (a.dtype != dtype and a.dtype != BOOL):
         return None
     axes = axes_of(params.get("axis"), len(a.shape))
-    return b.reduce("sum", a if a.dtype == dtype else _cast(b, a, dtype), axes, _keeps(params))
+    return b.reduce("sum", b.astype(a, dtype), axes, _keeps(params))
 
 
 def sum_to(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -48,7 +37,7 @@ def sum_to(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
         i for i, n in enumerate(a.shape) if i < extra or (shape[i - extra] == 1 and n != 1)
     )
     y = b.reduce("sum", a, axes, False)
-    return b.op("reshape", (y,), shape, dtype)
+    return b.reshape(y, shape)
 
 
 def mean(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -78,7 +67,7 @@ def cumsum(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
     a = args[0]
     if not is_known(a) or (a.dtype != dtype and a.dtype != BOOL):
         return None
-    a = a if a.dtype == dtype else _cast(b, a, dtype)
+    a = b.astype(a, dtype)
     return b.op("cumsum", (a,), shape, dtype, axis=params.get("axis", 0) % len(shape))
 
 
@@ -89,7 +78,7 @@ def cumprod(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: A
         return None
     inner, axes = a.args[0], a.params["axes"]
     found = b.op("cumprod", (inner,), inner.shape, dtype, axis=axes[0])
-    return b.op("transpose", (found,), shape, dtype, axes=axes)
+    return b.transpose(found, axes)
 
 
 def recurrence(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -98,8 +87,7 @@ def recurrence(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
     whole = []
     for a in args:
         a = a if isinstance(a, Op) else b.constant(np.full((1,) * len(shape), a, dtype))
-        a = a if a.dtype == dtype else _cast(b, a, dtype)
-        whole.append(b.op("broadcast_to", (a,), shape, dtype))
+        whole.append(b.broadcast_to(b.astype(a, dtype), shape))
     return b.op("recurrence", whole, shape, dtype)
 
 
@@ -107,12 +95,8 @@ def _keeps(params: Any) -> bool:
     return bool(params.get("keepdims"))
 
 
-def _cast(b: Builder, a: Op, dtype: Any) -> Any:
-    return b.op("astype", (a,), a.shape, dtype)
-
-
 def _holds(b: Builder, a: Op) -> Any:
-    return a if a.dtype == BOOL else b.like("not_equal", a, a.dtype.type(0), dtype=BOOL)
+    return a if a.dtype == BOOL else b.like("not_equal", a, a.dtype.type(0))
 
 
 def _decision(name: str) -> Rule:
@@ -123,9 +107,9 @@ def _decision(name: str) -> Rule:
         if not is_known(a):
             return None
         axes = axes_of(params.get("axis"), len(a.shape))
-        ones = _cast(b, _holds(b, a), np.dtype(np.float32))
+        ones = b.astype(_holds(b, a), np.dtype(np.float32))
         y = b.reduce(name, ones, axes, _keeps(params))
-        return b.like("not_equal", y, np.float32(0), dtype=BOOL)
+        return b.like("not_equal", y, np.float32(0))
 
     return rule
 
@@ -135,7 +119,7 @@ def count_nonzero(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dt
     if not is_known(a):
         return None
     axes = axes_of(params.get("axis"), len(a.shape))
-    return b.reduce("sum", _cast(b, _holds(b, a), INT), axes, _keeps(params))
+    return b.reduce("sum", b.astype(_holds(b, a), INT), axes, _keeps(params))
 
 
 def _position(name: str) -> Rule:
@@ -146,15 +130,15 @@ def _position(name: str) -> Rule:
         if not is_known(a) or a.dtype == BOOL or dtype != INT:
             return None
         if axis is None:
-            a, axis = b.op("reshape", (a,), (a.size,), a.dtype), 0
+            a, axis = b.reshape(a, (a.size,)), 0
         axis %= len(a.shape)
         n = a.shape[axis]
-        hit = b.like("equal", a, b.reduce(name, a, (axis,), True), dtype=BOOL)
+        hit = b.like("equal", a, b.reduce(name, a, (axis,), True))
         if a.dtype.kind == "f":
-            hit = b.like("logical_or", hit, b.like("isnan", a, dtype=BOOL), dtype=BOOL)
+            hit = b.like("logical_or", hit, b.like("isnan", a))
         along = np.arange(n).reshape([-1 if k == axis else 1 for k in range(len(a.shape))])
-        places = b.like("where", hit, b.table(along), n, dtype=INT)
-        return b.op("reshape", (b.reduce("min", places, (axis,), False),), shape, INT)
+        places = b.like("where", hit, b.table(along), n)
+        return b.reshape(b.reduce("min", places, (axis,), False), shape)
 
     return rule
 
@@ -176,27 +160,27 @@ def norm(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     low, up, high, down = map(dtype.type, _limits(dtype))
     zero = dtype.type(0)
     size = b.like("abs", a)
-    is_small = b.like("less", size, low, dtype=BOOL)
-    is_large = b.like("greater", size, high, dtype=BOOL)
-    either = b.like("logical_or", is_small, is_large, dtype=BOOL)
-    middling = b.like("where", either, zero, size, dtype=dtype)
+    is_small = b.like("less", size, low)
+    is_large = b.like("greater", size, high)
+    either = b.like("logical_or", is_small, is_large)
+    middling = b.like("where", either, zero, size)
 
     def total(x: Any) -> Any:
         return b.reduce("sum", b.like("square", x), axes, _keeps(params))
 
     # What is not small is taken as 0 before it is scaled, so that no infinity comes in.
-    small = total(b.like("multiply", b.like("where", is_small, size, zero, dtype=dtype), up))
-    large = total(b.like("multiply", b.like("where", is_large, size, zero, dtype=dtype), down))
+    small = total(b.like("multiply", b.like("where", is_small, size, zero), up))
+    large = total(b.like("multiply", b.like("where", is_large, size, zero), down))
     rest = total(middling)
     with_large = b.like("add", large, b.like("multiply", b.like("multiply", rest, down), down))
     with_small = b.like("add", rest, b.like("divide", b.like("divide", small, up), up))
     found = b.like("sqrt", with_small)
-    only_small = b.like("equal", rest, zero, dtype=BOOL)
+    only_small = b.like("equal", rest, zero)
     tiny = b.like("divide", b.like("sqrt", small), up)
-    found = b.like("where", only_small, tiny, found, dtype=dtype)
+    found = b.like("where", only_small, tiny, found)
     big = b.like("divide", b.like("sqrt", with_large), down)
-    is_big = b.like("greater", large, zero, dtype=BOOL)
-    return b.like("where", is_big, big, found, dtype=dtype)
+    is_big = b.like("greater", large, zero)
+    return b.like("where", is_big, big, found)
 
 
 RULES: dict[str, Rule] = {
@@ -207,4 +191,4 @@ RULES: dict[str, Rule] = {
     "norm": norm,
 }  # fmt: skip
 
-__all__ = ["RULES", "is_floating"]
+__all__ = ["RULES"]

@@ -16,8 +16,7 @@ from chainrule.engine import (
     rearranging,
     searching,
 )
-from chainrule.engine.building import Builder, Rule
-from chainrule.engine.counting import is_floating
+from chainrule.engine.building import Builder, Rule, is_floating
 from chainrule.engine.program import POLYGAMMA, Op, Shape
 
 
@@ -25,12 +24,12 @@ def _shifted(b: Builder, a: Op, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
     """(m, a − m, exp(a − m)) with the largest element m, or 0 where that is not finite."""
     number = a.dtype.type
     top = b.reduce("max", a, axes, True)
-    m = b.like("where", b.like("isfinite", top, dtype=bool), top, number(0), dtype=a.dtype)
+    m = b.like("where", b.like("isfinite", top), top, number(0))
     d = b.like("subtract", a, m)
     t = b.like("subtract", d, a)
     error = b.like("subtract", a, b.like("subtract", d, t))
     error = b.like("subtract", error, b.like("add", m, t))
-    error = b.like("where", b.like("isfinite", d, dtype=bool), error, number(0), dtype=a.dtype)
+    error = b.like("where", b.like("isfinite", d), error, number(0))
     e = b.like("exp", d)
     return m, d, b.like("add", e, b.like("multiply", e, error))
 
@@ -47,9 +46,9 @@ def _softmax(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: 
 def _others(b: Builder, a: Op, d: Any, e: Any, axes: tuple[int, ...]) -> Any:
     """Σ exp(a − m) but for one largest element, whose term is 1."""
     number = a.dtype.type
-    top = b.like("equal", d, number(0), dtype=bool)
+    top = b.like("equal", d, number(0))
     count = b.reduce("sum", b.like("astype", top, dtype=a.dtype), axes, True)
-    rest = b.reduce("sum", b.like("where", top, number(0), e, dtype=a.dtype), axes, True)
+    rest = b.reduce("sum", b.like("where", top, number(0), e), axes, True)
     more = b.like("maximum", b.like("subtract", count, number(1)), number(0))
     return b.like("add", more, rest)
 
@@ -63,9 +62,9 @@ def _logsumexp(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
         return a
     m, d, e = _shifted(b, a, axes)
     top = b.reduce("max", d, axes, True)  # 0, or the infinity of the row
-    inside = b.like("equal", top, dtype.type(0), dtype=bool)
+    inside = b.like("equal", top, dtype.type(0))
     total = b.like("add", m, b.like("log1p", _others(b, a, d, e, axes)))
-    return b.op("reshape", (b.like("where", inside, total, top, dtype=dtype),), shape, dtype)
+    return b.reshape(b.like("where", inside, total, top), shape)
 
 
 def _log_softmax(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -83,8 +82,8 @@ def _cross_entropy(b: Builder, args: Sequence[Any], params: Any, shape: Shape, d
         return None
     axes = axes_of(params.get("axis", -1), len(a.shape))
     logs = _log_softmax(b, (a,), params, a.shape, dtype)
-    none = b.like("equal", t, dtype.type(0), dtype=bool)
-    terms = b.like("where", none, dtype.type(0), logs, dtype=dtype)
+    none = b.like("equal", t, dtype.type(0))
+    terms = b.like("where", none, dtype.type(0), logs)
     total = b.reduce("sum", b.like("multiply", t, terms), axes, False)
     return b.like("negative", total)
 

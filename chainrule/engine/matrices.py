@@ -11,14 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.elementary.indexing import Index
-from chainrule.engine.algebra import matmul
+from chainrule.engine.algebra import product, turned
 from chainrule.engine.building import Builder, Rule
 from chainrule.engine.native import ufuncs
-from chainrule.engine.program import Op, Shape
+from chainrule.engine.program import DOUBLE, Op, Shape
 from chainrule.engine.rearranging import RULES as REARRANGING
-
-DOUBLE = np.dtype(np.float64)
 
 
 def _loop(
@@ -32,9 +29,8 @@ def _loop(
     whole = b.op(name, args, (sum(sizes),), DOUBLE, **params)
     found, start = [], 0
     for shape, size in zip(results, sizes, strict=True):
-        part = Index(slice(start, start + size), True)
-        flat = b.op("getitem", (whole,), (size,), DOUBLE, index=part)
-        found.append(b.op("reshape", (flat,), shape, DOUBLE))
+        flat = b.part(whole, slice(start, start + size), (size,))
+        found.append(b.reshape(flat, shape))
         start += size
     return found
 
@@ -44,7 +40,7 @@ def _given(b: Builder, args: Sequence[Any], *loops: str) -> list[Op] | None:
     known = all(isinstance(a, Op) and a.dtype.kind in "fi" and a.size for a in args)
     if not known or not all(map(ufuncs.has, loops)):
         return None
-    return [b.op("astype", (a,), a.shape, DOUBLE) for a in args]
+    return [b.astype(a, DOUBLE) for a in args]
 
 
 def _rule(name: str, loop: str, result: Callable[[Shape], Shape]) -> Rule:
@@ -55,7 +51,7 @@ def _rule(name: str, loop: str, result: Callable[[Shape], Shape]) -> Rule:
         if given is None:
             return None
         (y,) = _loop(b, name, loop, given, result(given[0].shape))
-        return b.op("astype", (y,), y.shape, dtype)
+        return b.astype(y, dtype)
 
     return rule
 
@@ -65,27 +61,15 @@ def _solve(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: An
     if given is None or any(len(a.shape) < 2 for a in given):
         return None
     stack = shape[:-2]
-    pair = [b.op("broadcast_to", (a,), (*stack, *a.shape[-2:]), DOUBLE) for a in given]
+    pair = [b.broadcast_to(a, (*stack, *a.shape[-2:])) for a in given]
     (y,) = _loop(b, "solve", "solve", pair, shape)
-    return b.op("astype", (y,), shape, dtype)
-
-
-def _turned(b: Builder, a: Op) -> Any:
-    *stack, m, n = a.shape
-    k = len(stack)
-    return b.op("transpose", (a,), (*stack, n, m), a.dtype, axes=(*range(k), k + 1, k))
-
-
-def _product(b: Builder, x: Op, y: Op) -> Any:
-    shape = (*x.shape[:-1], y.shape[-1])
-    found = matmul(b, (x, y), {}, shape, x.dtype)
-    return b.op("matmul", (x, y), shape, x.dtype) if found is None else found
+    return b.astype(y, dtype)
 
 
 def _with_axis(b: Builder, a: Op, axis: int) -> Any:
     """One more axis of length one, counted from the last."""
     place = len(a.shape) + 1 + axis
-    return b.op("reshape", (a,), (*a.shape[:place], 1, *a.shape[place:]), a.dtype)
+    return b.reshape(a, (*a.shape[:place], 1, *a.shape[place:]))
 
 
 def _pinv(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -94,14 +78,14 @@ def _pinv(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any
     if found is None or params:
         return None
     u, s, vt = found
-    wide = b.op("astype", (s,), s.shape, DOUBLE)
+    wide = b.astype(s, DOUBLE)
     least = b.like("multiply", b.reduce("max", wide, (len(s.shape) - 1,), True), 1e-15)
-    large = b.like("greater", wide, least, dtype=bool)
+    large = b.like("greater", wide, least)
     one, zero = dtype.type(1), dtype.type(0)
-    inverse = b.like("divide", one, b.like("where", large, s, one, dtype=dtype), dtype=dtype)
-    inverse = b.like("where", large, inverse, zero, dtype=dtype)
-    scaled = b.like("multiply", _with_axis(b, inverse, -1), _turned(b, u))
-    return _product(b, _turned(b, vt), scaled)
+    inverse = b.like("divide", one, b.like("where", large, s, one), dtype=dtype)
+    inverse = b.like("where", large, inverse, zero)
+    scaled = b.like("multiply", _with_axis(b, inverse, -1), turned(b, u))
+    return product(b, turned(b, vt), scaled)
 
 
 def _cofactors(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -118,21 +102,18 @@ def _cofactors(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype
 
     # A singular one has no inverse, and it is not asked for.
     (inverse,) = _loop(b, "inv", "inv", [a], shape, tolerant=True)
-    regular = b.like("multiply", determinant(a), _turned(b, inverse))
-    table = b.like("where", b.table(np.eye(n, dtype=bool)), 1.0, _with_axis(b, s, -2), dtype=DOUBLE)
+    regular = b.like("multiply", determinant(a), turned(b, inverse))
+    table = b.like("where", b.table(np.eye(n, dtype=bool)), 1.0, _with_axis(b, s, -2))
     others = b.reduce("prod", table, (len(shape) - 1,), False)
     sign = b.like("multiply", determinant(u), determinant(vt))
     scale = b.like("multiply", sign, _with_axis(b, others, -2))
-    singular = _product(b, b.like("multiply", u, scale), vt)
-    first, last = (
-        b.op("getitem", (s,), (*shape[:-2], 1), DOUBLE, index=Index((..., slice(k, k + 1)), True))
-        for k in (0, n - 1)
-    )
+    singular = product(b, b.like("multiply", u, scale), vt)
+    first, last = (b.part(s, (..., slice(k, k + 1)), (*shape[:-2], 1)) for k in (0, n - 1))
     condition = _with_axis(b, b.like("divide", first, last), -1)
     limit = 0.01 / np.finfo(dtype).eps
-    holds = b.like("less", condition, float(limit), dtype=bool)
-    found = b.like("where", holds, regular, singular, dtype=DOUBLE)
-    return b.op("astype", (found,), shape, dtype)
+    holds = b.like("less", condition, float(limit))
+    found = b.like("where", holds, regular, singular)
+    return b.astype(found, dtype)
 
 
 RULES: dict[str, Rule] = {
@@ -174,9 +155,8 @@ def _qr(b: Builder, a: Op) -> list[Any] | None:
     k = min(m, n)
     raw, tau = _loop(b, "qr", "qr_r_raw", given, a.shape, (*stack, k))
     (q,) = _loop(b, "qr", "qr_reduced", (raw, tau), (*stack, m, k))
-    top, shape = Index((..., slice(0, k), slice(None)), True), (*stack, k, n)
-    r = b.op("getitem", (raw,), shape, DOUBLE, index=top)
-    return [q, REARRANGING["triu"](b, (r,), {}, shape, DOUBLE)]
+    r = b.part(raw, (..., slice(0, k), slice(None)), (*stack, k, n))
+    return [q, REARRANGING["triu"](b, (r,), {}, r.shape, DOUBLE)]
 
 
 SEVERAL: dict[str, Callable[[Builder, Op], list[Any] | None]] = {
@@ -194,7 +174,7 @@ def several(b: Builder, name: str, args: Sequence[Any]) -> list[Any] | None:
     if found is None:
         return None
     dtype = a.dtype if a.dtype.kind == "f" else DOUBLE
-    return [b.op("astype", (y,), y.shape, dtype) for y in found]
+    return [b.astype(y, dtype) for y in found]
 
 
 __all__ = ["RULES", "several"]

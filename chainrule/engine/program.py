@@ -14,10 +14,14 @@ from chainrule.elementary.indexing import Index
 from chainrule.graph import Node
 
 Shape = tuple[int, ...]
+BOOL, INT, DOUBLE = np.dtype(bool), np.dtype(np.int64), np.dtype(np.float64)
 RECORDS: dict[str, Any] = {record.name: record for record in TABLE.values()}
 KINDS = {c: str(np.dtype(c)) for c in "dfqlihb?"}  # str() of a dtype takes its time
 # Linear functions that work element by element, and so are pointwise for an engine.
 ELEMENTWISE = frozenset({"where", "astype", "copy", "pad", "within"})
+COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
+LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
+DECISIONS = COMPARISONS | LOGIC | {"isnan", "isinf", "isfinite", "signbit"}  # true or false
 POLYGAMMA = {n: f"polygamma_{n}" for n in range(1, 5)}  # of an order that is known
 POINTWISE = ELEMENTWISE | {name for name, f in RECORDS.items() if isinstance(f, Pointwise)}
 POINTWISE |= {*POLYGAMMA.values()}
@@ -183,12 +187,19 @@ def _ordered(inputs: Sequence[Op], outputs: Sequence[Any], height: dict[Op, int]
 
 
 __all__ = [
+    "BOOL",
+    "COMPARISONS",
+    "DECISIONS",
+    "DOUBLE",
     "ELEMENTWISE",
+    "INT",
+    "LOGIC",
     "POINTWISE",
     "POLYGAMMA",
     "RECORDS",
     "Op",
     "Program",
+    "Shape",
     "as_ranges",
     "contiguous",
     "key_of",

@@ -16,16 +16,14 @@ from numpy.lib.stride_tricks import as_strided
 
 from chainrule.elementary.indexing import Index
 from chainrule.engine.algebra import concatenate
-from chainrule.engine.building import Builder, Rule
-from chainrule.engine.counting import is_known
-from chainrule.engine.program import Op, Shape, as_ranges, contiguous
+from chainrule.engine.building import Builder, Rule, is_known
+from chainrule.engine.program import INT, Op, Shape, as_ranges, contiguous
 
-INT = np.dtype(np.int64)
 ROWS = 4  # elements of a row, from which on rows are taken as a whole
 
 
 def _flat(b: Builder, a: Op) -> Any:
-    return b.op("reshape", (a,), (a.size,), a.dtype)
+    return b.reshape(a, (a.size,))
 
 
 def _zero(dtype: Any) -> Any:
@@ -42,7 +40,7 @@ def _chosen(b: Builder, mask: np.ndarray, x: Any, y: Any, shape: Shape, dtype: A
     if mask.all() or not mask.any():
         found = x if mask.all() else y
         if isinstance(found, Op):
-            return b.op("broadcast_to", (found,), shape, dtype)
+            return b.broadcast_to(found, shape)
     return b.op("where", (b.table(mask), x, y), shape, dtype)
 
 
@@ -59,7 +57,7 @@ def roll(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     pairs = np.broadcast(shift, axis)
     for by, along in pairs:
         a = _rolled(b, a, int(by), int(along) % len(a.shape))
-    return b.op("reshape", (a,), shape, dtype)
+    return b.reshape(a, shape)
 
 
 def _rolled(b: Builder, a: Op, by: int, axis: int) -> Any:
@@ -70,7 +68,7 @@ def _rolled(b: Builder, a: Op, by: int, axis: int) -> Any:
     for span in (slice(n - by % n, n), slice(0, n - by % n)):
         key = (*[slice(None)] * axis, span)
         part = (*a.shape[:axis], span.stop - span.start, *a.shape[axis + 1 :])
-        parts.append(b.op("getitem", (a,), part, a.dtype, index=Index(key, True)))
+        parts.append(b.part(a, key, part))
     return concatenate(b, parts, {"axis": axis}, a.shape, a.dtype)
 
 
@@ -95,13 +93,13 @@ def diagonal_add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dty
     rest = [k for k in range(n) if k not in (first, second)]
     wide = (*g.shape[:-1], shape[second])
     lows = (*(0 for _ in rest), max(offset, 0))
-    g = b.op("pad", (g,), wide, dtype, lows=lows, counts=g.shape) if wide != g.shape else g
+    g = b.pad(g, wide, lows) if wide != g.shape else g
     axes = tuple(range(len(rest)))
     order = [*axes[: sum(k < second for k in rest)], len(rest)]
     order += [k for k in axes if k not in order]
-    g = b.op("transpose", (g,), tuple(wide[k] for k in order), dtype, axes=tuple(order))
+    g = b.transpose(g, tuple(order))
     lying = tuple(1 if k == first else m for k, m in enumerate(shape))
-    g = b.op("reshape", (g,), lying, dtype)
+    g = b.reshape(g, lying)
     rows, columns = (np.arange(shape[k]) for k in (first, second))
     grid = [1] * n
     hits = (rows[:, None] + offset) == columns
@@ -140,12 +138,12 @@ def index_add(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype:
     if places.size == 0:
         return None
     if g.shape != places.shape:
-        g = b.op("broadcast_to", (g,), places.shape, dtype)
+        g = b.broadcast_to(g, places.shape)
     if np.unique(places).size == places.size:
         return _placed(b, g, places, shape, _zero(dtype), dtype)
     at = b.table(places.reshape(-1))
     found = b.op("scatter", (_flat(b, g), at), (math.prod(shape),), dtype, rows=math.prod(shape))
-    return b.op("reshape", (found,), shape, dtype)
+    return b.reshape(found, shape)
 
 
 def _placed(b: Builder, v: Any, places: np.ndarray, shape: Shape, rest: Any, dtype: Any) -> Any:
@@ -162,10 +160,8 @@ def _padded(b: Builder, g: Op, index: Index, shape: Shape) -> Any:
     if box is None:
         return None
     lows, counts = box
-    source = b.op("reshape", (g,), counts, g.dtype)
-    if source.shape == shape:
-        return source
-    return b.op("pad", (source,), shape, g.dtype, lows=lows, counts=counts)
+    source = b.reshape(g, counts)
+    return source if source.shape == shape else b.pad(source, shape, lows)
 
 
 def _box(index: Index, shape: Shape) -> tuple[Shape, Shape] | None:
@@ -207,16 +203,15 @@ def index_set(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype:
         mask[index.key] = True
         value = dtype.type(v) if not isinstance(v, Op) else v
         if isinstance(v, Op):
-            value = b.op("reshape", (v,), (), v.dtype)
-            value = value if v.dtype == dtype else b.op("astype", (value,), (), dtype)
+            value = b.astype(b.reshape(v, ()), dtype)
         return _chosen(b, mask, value, a, shape, dtype)
     if not is_known(v):
         return None
-    v = v if v.dtype == dtype else b.op("astype", (v,), v.shape, dtype)
+    v = b.astype(v, dtype)
     lead = len(v.shape) - places.ndim
     if lead > 0:  # NumPy drops axes of length one in front
-        v = b.op("reshape", (v,), v.shape[lead:], dtype)
-    v = b.op("broadcast_to", (v,), places.shape, dtype)
+        v = b.reshape(v, v.shape[lead:])
+    v = b.broadcast_to(v, places.shape)
     inside = _padded(b, v, index, shape) if index.basic else None
     if inside is None:
         return _placed(b, v, places, shape, a, dtype)
@@ -240,9 +235,9 @@ def _thin(mask: np.ndarray) -> np.ndarray:
 def _within(b: Builder, index: Op, n: int) -> Any:
     """Positions as int64, those from the end counted from the start, none out of range."""
     if index.dtype != INT:
-        index = b.op("astype", (index,), index.shape, INT)
-    below = b.like("less", index, 0, dtype=np.dtype(bool))
-    index = b.like("where", below, b.like("add", index, n), index, dtype=INT)
+        index = b.astype(index, INT)
+    below = b.like("less", index, 0)
+    index = b.like("where", below, b.like("add", index, n), index)
     return b.like("minimum", b.like("maximum", index, 0), n - 1)
 
 
@@ -260,16 +255,16 @@ def take(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any)
     if width >= ROWS and not (fixed and math.prod(shape) < 4096):
         if index.dtype == INT:
             return None
-        return b.op("take", (a, b.op("astype", (index,), index.shape, INT)), shape, dtype)
+        return b.op("take", (a, b.astype(index, INT)), shape, dtype)
     if fixed:
         places = np.arange(a.size).reshape(a.shape)
         return _taken(b, a, b.table(np.take(places, index.params["value"], 0)))
     at = _within(b, index, a.shape[0])
     if width > 1:
-        at = b.op("reshape", (at,), (*index.shape, *[1] * (len(a.shape) - 1)), INT)
+        at = b.reshape(at, (*index.shape, *[1] * (len(a.shape) - 1)))
         inner = b.table(np.arange(width).reshape(a.shape[1:]))
         at = b.like("add", b.like("multiply", at, width), inner)
-    return _taken(b, a, b.op("reshape", (at,), shape, INT))
+    return _taken(b, a, b.reshape(at, shape))
 
 
 def index_put(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: Any) -> Any:
@@ -278,7 +273,7 @@ def index_put(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype:
     if not all(isinstance(x, Op) and x.size for x in args) or index.dtype.kind not in "iu":
         return None
     wanted = zip(args, (dtype, dtype, INT), strict=True)
-    given = [x if x.dtype == d else b.op("astype", (x,), x.shape, d) for x, d in wanted]
+    given = [x if x.dtype == d else b.astype(x, d) for x, d in wanted]
     return b.op("index_put", given, shape, dtype)
 
 
@@ -286,7 +281,7 @@ def scatter(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dtype: A
     g, index = args
     if not isinstance(index, Op) or index.dtype == INT or index.dtype.kind not in "iu":
         return None
-    at = b.op("astype", (index,), index.shape, INT)
+    at = b.astype(index, INT)
     return b.op("scatter", (g, at), shape, dtype, **params)
 
 
@@ -323,10 +318,10 @@ def add_along_axis(b: Builder, args: Sequence[Any], params: Any, shape: Shape, d
     if math.prod(shape) == 0 or g.dtype != dtype:
         return None
     if g.shape != index.shape:
-        g = b.op("broadcast_to", (g,), index.shape, dtype)
+        g = b.broadcast_to(g, index.shape)
     at = _flat(b, _along(b, index, params["axis"] % len(shape), shape))
     found = b.op("scatter", (_flat(b, g), at), (math.prod(shape),), dtype, rows=math.prod(shape))
-    return b.op("reshape", (found,), shape, dtype)
+    return b.reshape(found, shape)
 
 
 RULES: dict[str, Rule] = {

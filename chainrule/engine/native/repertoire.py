@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.engine.native.gamma import EMIT
 from chainrule.engine.native.target import SHORT
-from chainrule.engine.program import ELEMENTWISE, Op
+from chainrule.engine.program import COMPARISONS, ELEMENTWISE, LOGIC, Op
 
 CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
 REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
@@ -21,8 +21,6 @@ INTEGER = frozenset(
         "bitwise_or", "bitwise_xor", "invert",
     }
 )  # fmt: skip
-COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
-LOGIC = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
 BITS = {  # on truth values the same as a function of logic
     "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor",
     "invert": "logical_not",
