@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.engine.native import ir, machine
+import chainrule as cr
+from chainrule.engine.capture import capture
+from chainrule.engine.native import ir, machine, work
+from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.ir import DOUBLE, I64
 from chainrule.engine.native.products import (
     Product,
@@ -18,6 +21,9 @@ from chainrule.engine.native.products import (
     turned,
 )
 from chainrule.engine.native.target import Target, host
+from chainrule.engine.native.threads import Worth
+from chainrule.engine.simplifying import simplified
+from chainrule.tracing import flatten
 
 SIZES = [(1, 1, 1), (1, 7, 40), (5, 1, 3), (3, 17, 1), (33, 20, 1), (16, 16, 16), (17, 33, 50),
          (50, 9, 100), (130, 300, 70), (40, 600, 280)]  # fmt: skip
@@ -125,6 +131,34 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
     run(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, whole, scratch.ctypes.data)
     np.testing.assert_array_equal(c, 1.0)
     assert turned(spec).k == k
+
+
+@pytest.mark.parametrize("bits", [512, 128])
+@pytest.mark.parametrize("shape", [(45, 20, 37), (37, 9, 111), (131, 40, 16)])
+def test_what_is_reduced_is_not_stored(
+    shape: tuple[int, int, int], bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "SPLIT_PRODUCT", 0.0)  # short products are shared too
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    given = [rng.standard_normal(size).astype(np.float32) for size in ((k, m), (k, n))]
+
+    def f(a: Any, b: Any) -> Any:
+        return np.square(a.T @ b).sum(), np.abs(a.T @ b).max()
+
+    leaves, spec = flatten((tuple(given), {}))
+    run = Compiled(simplified(capture(f, leaves, spec).graph), narrow(bits))
+    stored = [op for group in run.grouping.groups for op in group.stored]
+    assert max(op.size for op in stored) < m * n
+    found = []
+    for threads in (1, 2, 3):
+        cr.set_threads(threads)
+        run.worth = Worth(run.storage.threads, run.storage.threads, 1.0)
+        found.append(run(given))
+    cr.set_threads(None)
+    exact = given[0].T.astype(np.float64) @ given[1]
+    np.testing.assert_allclose(found[0], [(exact**2).sum(), np.abs(exact).max()], rtol=2e-6)
+    assert found[0] == found[1] == found[2]
 
 
 def test_nan_and_infinity_pass() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.engine.native import gathered, ir, machine, nesting, ufuncs
 from chainrule.engine.native.assembling import assembled
+from chainrule.engine.native.epilogues import reduce_tiles
 from chainrule.engine.native.frames import Frame
 from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.ir import I8, I64, POINTER, VOID, index
@@ -125,6 +126,7 @@ class Compiled:
         program = nesting.nested(program, {op: k for op, k in kernels.items() if k is not None})
         self.program = gathered.sunk(program)
         self.grouping = Grouping(self.program, donated)
+        reduce_tiles(self.grouping, self.target)
         recompute(self.grouping, donated)
         arrange(self.grouping)
         gather_rows(self.grouping)

@@ -1,4 +1,8 @@
-"""What a product does with each vector of its result before it is stored."""
+"""What a product does with each vector of its result before it is stored.
+
+Where the numbers that are made of it are all added up, for the norm of a gradient say, the rows of
+a tile are added up there and then, and what is left to a loop is a row for each tile.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,49 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir, randoms
-from chainrule.engine.native.groups import Group, in_registers, read_by
+from chainrule.engine.native.groups import Group, Grouping, in_registers, read_by
 from chainrule.engine.native.ir import I1, I32, index
-from chainrule.engine.native.layouts import Layout
-from chainrule.engine.native.operations import REGISTER, compute
-from chainrule.engine.native.repertoire import DRAWS
+from chainrule.engine.native.layouts import Layout, squeezed
+from chainrule.engine.native.operations import REGISTER, combined, compute, identity
+from chainrule.engine.native.products import product_of, tile
+from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS
 from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.vectors import masked_load, masked_store, splat
-from chainrule.engine.program import Op
+from chainrule.engine.program import Op, contiguous
 
 Place = tuple[Op, int, int, int]  # whose memory, first element, steps along rows and columns
+
+
+def reduce_tiles(grouping: Grouping, target: Target) -> None:
+    """Let products begin the reductions of all that is made of their results.
+
+    The rows of each tile become one; as tiles are not divided among threads, the result is the same
+    with any number of them.
+
+    Args:
+        grouping: the groups, which are changed.
+        target: the processor.
+    """
+    for group in grouping.groups:
+        op = group.ops[0]
+        if group.kind != "loop" or len(group.ops) > 1 or op.name not in REDUCTIONS or op.size > 1:
+            continue
+        layout = grouping.layout(op.args[0])
+        product = grouping.groups[max(grouping.place[layout.root], 0)]
+        head = product.head
+        if product.kind != "product" or layout.root not in product.members:
+            continue
+        if head is None or head.name != "matmul":
+            continue
+        rows, (m, n) = tile(product_of(head, grouping.layout), target)[0], head.shape
+        if n == 1 or rows == 1 or layout.shape != head.shape or not layout.is_flat():
+            continue
+        shape = (-(-m // rows), n)
+        part = Op(op.name, op.args, {"rows": rows}, shape, op.dtype, op.node)
+        grouping.layouts[part] = Layout(part, 0, shape, contiguous(shape))
+        grouping.place[part] = product.index
+        product.add(part)
+        op.args, group.space = (part,), squeezed(shape)
 
 
 class Epilogue:
@@ -109,11 +146,36 @@ class Epilogue:
                 key = key if lanes is None else b.extract_element(key, ir.Constant(I32, 0))
                 at = self._at(b, 0, m, n, row, column)
                 values[op] = randoms.emit(b, op, key, at, n, lanes)
+            elif op.name in REDUCTIONS:
+                x, _ = argument(op, 0)
+                self._add(b, address[op], op, x, row, column, mask)
+                continue
             elif op is not self.group.head:
                 values[op] = compute(b, op, functools.partial(argument, op), lanes)
             if op in self.group.stored:
                 at = self._at(b, 0, self.shape[1], 1, row, column)
                 self._store(b, address[op], op, at, values[op], mask)
+
+    def _add(
+        self,
+        b: ir.Builder,
+        base: ir.Value,
+        op: Op,
+        x: ir.Value,
+        row: ir.Value,
+        column: ir.Value,
+        mask: ir.Value | None,
+    ) -> None:
+        """Add a vector to those of the rows before it in its tile, which is done row by row."""
+        rows = index(op.params["rows"])
+        lanes = x.type.count
+        place = op, 0, op.shape[1], 1
+        block = b.udiv(row, rows)
+        is_first = b.icmp_signed("==", row, b.mul(block, rows))
+        old = self._load(b, base, place, block, column, mask, lanes)
+        old = b.select(is_first, identity(op, lanes), old)
+        at = self._at(b, 0, op.shape[1], 1, block, column)
+        self._store(b, base, op, at, combined(b, op, old, x), mask)
 
     def _at(
         self, b: ir.Builder, first: int, m: int, n: int, row: ir.Value, column: ir.Value
@@ -194,4 +256,4 @@ class Epilogue:
             masked_store(b, x, place, size, mask)
 
 
-__all__ = ["Epilogue"]
+__all__ = ["Epilogue", "reduce_tiles"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.ir import I1, I64, index
+from chainrule.engine.native.layouts import Layout, matrix_of
 from chainrule.engine.native.squares import packing_function, row_sums
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
@@ -25,6 +26,7 @@ from chainrule.engine.native.vectors import (
     masked_store,
     ranged,
 )
+from chainrule.engine.program import Op
 from chainrule.records import dataclass
 
 LARGE = 2**18  # bytes of B from which on it is packed
@@ -76,6 +78,16 @@ class Product:
         """See :func:`emit_product`."""
         module, name, *rest = given
         return emit_product(module, name, self, *rest, **options)
+
+
+def product_of(head: Op, layout: Callable[[Op], Layout]) -> Product:
+    """What a product of two matrices is to do, a third argument says where rows begin."""
+    a, b, *begin = head.args
+    first, second = (matrix_of(layout(x)) for x in (a, b))
+    assert first is not None
+    assert second is not None
+    m, n = head.shape
+    return Product(m, b.shape[0], n, head.kind, first[0], second[0], bool(begin))
 
 
 def scratch_bytes(spec: Product, target: Target) -> int:
@@ -414,4 +426,4 @@ class _Emitter(Tiles):
         return []
 
 
-__all__ = ["Product", "emit_product", "scratch_bytes", "tile", "turned"]
+__all__ = ["Product", "emit_product", "product_of", "scratch_bytes", "tile", "turned"]

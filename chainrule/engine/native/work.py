@@ -11,8 +11,7 @@ from chainrule.engine.native.accesses import divisible
 from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.groups import ALONE, Group, Grouping, space_of
-from chainrule.engine.native.layouts import matrix_of
-from chainrule.engine.native.products import Product
+from chainrule.engine.native.products import Product, product_of
 from chainrule.engine.native.repertoire import REDUCTIONS, SIMPLE
 from chainrule.engine.native.running import shared_rows
 from chainrule.engine.native.stacks import Stack, stack_of
@@ -51,12 +50,7 @@ class Work:
         if head.name != "matmul":
             kind = Correlation if head.name == "correlate2d" else WeightCorrelation
             return kind(head.params["geometry"], head.shape[1], head.kind)
-        a, b, *begin = head.args
-        first, second = (matrix_of(self.layout(x)) for x in (a, b))
-        assert first is not None
-        assert second is not None
-        m, n = head.shape
-        return Product(m, b.shape[0], n, head.kind, first[0], second[0], bool(begin))
+        return product_of(head, self.layout)
 
     def scratch(self, group: Group) -> int:
         """Bytes that each thread needs while it works on a group, for itself if not in pieces."""
