@@ -12,13 +12,13 @@ from typing import Any
 
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.groups import Group, Grouping, in_registers, read_by
-from chainrule.engine.native.ir import I1, I32, index
+from chainrule.engine.native.ir import I32, index
 from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.operations import REGISTER, combined, compute, identity
 from chainrule.engine.native.products import product_of, tile
 from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS
 from chainrule.engine.native.target import TYPES, Target
-from chainrule.engine.native.vectors import masked_load, masked_store, splat
+from chainrule.engine.native.vectors import read, splat, write
 from chainrule.engine.program import Op, contiguous
 
 Place = tuple[Op, int, int, int]  # whose memory, first element, steps along rows and columns
@@ -197,12 +197,10 @@ class Epilogue:
         lanes: int | None,
     ) -> ir.Value:
         root, first, m, n = place
-        dtype, size = root.kind, root.dtype.itemsize
-        kind = TYPES[dtype]
+        dtype = root.kind
 
         def one(at: ir.Value) -> ir.Value:
-            x = b.load(b.gep(base, at, kind), kind)
-            return b.trunc(x, I1) if dtype == "bool" else x
+            return read(b, b.gep(base, at, TYPES[dtype]), dtype, None)
 
         at = self._at(b, first, m, n, row, column)
         if lanes is None:
@@ -211,10 +209,7 @@ class Epilogue:
             return splat(b, one(at), lanes)
         if n != 1:
             return self._gather(b, one, at, n, mask, lanes, dtype)
-        wide = ir.VectorType(kind, lanes)
-        place_ = b.gep(base, at, kind)
-        x = masked_load(b, place_, wide, size, mask) if mask else b.load(place_, wide)
-        return b.trunc(x, ir.VectorType(I1, lanes)) if dtype == "bool" else x
+        return read(b, b.gep(base, at, TYPES[dtype]), dtype, lanes, mask)
 
     def _gather(
         self,
@@ -244,16 +239,7 @@ class Epilogue:
         x: ir.Value,
         mask: ir.Value | None,
     ) -> None:
-        dtype, size = op.kind, op.dtype.itemsize
-        kind = TYPES[dtype]
-        if dtype == "bool":
-            wide = isinstance(x.type, ir.VectorType)
-            x = b.zext(x, ir.VectorType(kind, x.type.count) if wide else kind)
-        place = b.gep(base, at, kind)
-        if mask is None:
-            b.store(x, place)
-        else:
-            masked_store(b, x, place, size, mask)
+        write(b, x, b.gep(base, at, TYPES[op.kind]), op.kind, mask)
 
 
 __all__ = ["Epilogue", "reduce_tiles"]

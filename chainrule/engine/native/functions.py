@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from chainrule.engine.native import ir
+from chainrule.engine.native import ir, vectors
 from chainrule.engine.native.ir import DOUBLE, I1, I32, I64
+from chainrule.engine.native.vectors import like
 
 Value: TypeAlias = ir.Value
 
@@ -95,23 +96,15 @@ def element(x: Value) -> Any:
     return x.type.element if isinstance(x.type, ir.VectorType) else x.type
 
 
-def like(x: Value, kind: Any) -> Any:
-    """A type with as many lanes as x."""
-    return ir.VectorType(kind, x.type.count) if isinstance(x.type, ir.VectorType) else kind
-
-
 def const(x: Value, number: float, kind: Any = None) -> Value:
     """A number in every lane of the type of x."""
     return ir.Constant(like(x, kind or element(x)), number)
 
 
 def intrinsic(b: ir.Builder, name: str, *args: Value) -> Value:
-    """Call an LLVM intrinsic that is named after the type of its arguments."""
+    """Call an LLVM intrinsic that is named after the type of its arguments, and its result."""
     kind = args[0].type
-    suffix = {"float": "f32", "double": "f64"}.get(str(element(args[0])), str(element(args[0])))
-    lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
-    full = f"llvm.{name}.{lanes}{suffix}"
-    return b.call(b.module.declared(full, ir.FunctionType(kind, [a.type for a in args])), args)
+    return vectors.intrinsic(b, name, kind, args, [kind])
 
 
 def fma(b: ir.Builder, x: Value, y: Value, z: Value) -> Value:

@@ -19,7 +19,6 @@ from chainrule.engine.native.functions import (
     intrinsic,
     is_double,
     less,
-    like,
     log,
     log1p,
     polynomial,
@@ -27,6 +26,7 @@ from chainrule.engine.native.functions import (
 from chainrule.engine.native.inverses import EMIT
 from chainrule.engine.native.ir import DOUBLE
 from chainrule.engine.native.special import cos, sin
+from chainrule.engine.native.vectors import like
 from chainrule.engine.program import POLYGAMMA
 
 # log Γ(2 + z) = z P(z) for −¾ ≤ z ≤ ½

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.ir import I1, I64, index
+from chainrule.engine.native.ir import I64, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.threads import share
-from chainrule.engine.native.vectors import copy_bytes, counted, gathered, ranged
+from chainrule.engine.native.vectors import copy_bytes, counted, ranged, read, wide
 from chainrule.engine.program import Op
 
 
@@ -152,24 +152,16 @@ def taken(
         lanes: None for a single number.
     """
     dtype = layout.root.kind
-    kind, size = TYPES[dtype], layout.root.dtype.itemsize
 
     def whole(x: int) -> ir.Value:
-        return ir.Constant(I64 if lanes is None else ir.VectorType(I64, lanes), x)
+        return ir.Constant(wide(I64, lanes), x)
 
     k = _inside(b, at, layout.shape[0], whole)
     if layout.strides[0] != 1:
         k = b.mul(k, whole(layout.strides[0]))
     if layout.offset:
         k = b.add(k, whole(layout.offset))
-    if lanes is None:
-        x = b.load(b.gep(start, k, kind), kind)
-    else:
-        addresses = b.gep(start, k, kind)
-        x = gathered(b, addresses, ir.VectorType(kind, lanes), size)
-    if dtype != "bool":
-        return x
-    return b.trunc(x, I1 if lanes is None else ir.VectorType(I1, lanes))
+    return read(b, b.gep(start, k, TYPES[dtype]), dtype, lanes)
 
 
 def _position(b: ir.Builder, positions: ir.Value, i: ir.Value, n: int) -> ir.Value:

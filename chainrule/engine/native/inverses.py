@@ -25,7 +25,6 @@ from chainrule.engine.native.functions import (
     is_double,
     is_nan,
     less,
-    like,
     log,
     log1p,
     polynomial,
@@ -33,6 +32,7 @@ from chainrule.engine.native.functions import (
 from chainrule.engine.native.ir import DOUBLE
 from chainrule.engine.native.library import by_library
 from chainrule.engine.native.special import EMIT, circular_pair, unless_far
+from chainrule.engine.native.vectors import like
 
 # atan x = x + x z P(z), z = x², for |x| ≤ tan(π/8)
 ATAN_DOUBLE = (

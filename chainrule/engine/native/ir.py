@@ -273,11 +273,16 @@ def _number(x: Value) -> int | None:
     return x.number if type(x) is Constant else None
 
 
-_SIZES = {I8: 1, I16: 2, I32: 4, I64: 8, FLOAT: 4, DOUBLE: 8, POINTER: 8}  # bytes
+_SIZES = {I8: 1, I16: 2, I32: 4, I64: 8, FLOAT: 4, DOUBLE: 8}  # bytes
+
+
+def alignment(kind: VectorType) -> Constant:
+    """That of a vector, which may lie where any of its elements may."""
+    return Constant(I32, _SIZES[kind.element])
 
 
 def _aligned(kind: Any, align: int) -> str:
-    """A known alignment, or that of a vector's elements; LLVM knows that of single numbers."""
+    """A known alignment, or a vector's; that of single numbers goes without saying."""
     if not align and type(kind) is VectorType:
         align = _SIZES[kind.element]
     return _words(align)
@@ -311,6 +316,6 @@ __all__ = [
     "Type",
     "Undefined",
     "Value",
-    "VectorType",
+    "VectorType", "alignment",
     "index",
 ]  # fmt: skip

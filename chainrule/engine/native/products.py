@@ -14,17 +14,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.ir import I1, I64, index
+from chainrule.engine.native.ir import I64, index
 from chainrule.engine.native.layouts import Layout, matrix_of
 from chainrule.engine.native.squares import packing_function, row_sums
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
 from chainrule.engine.native.vectors import (
-    constant_lanes,
     counted,
-    masked_load,
-    masked_store,
+    load,
     ranged,
+    store,
 )
 from chainrule.engine.program import Op
 from chainrule.records import dataclass
@@ -286,8 +285,7 @@ class _Emitter(Tiles):
                     place = b.gep(self.a, b.add(source, index(r)), self.kind)
                     out = b.gep(strips, b.add(to, index(r)), self.kind)
                     mask = self.mask(min(self.rows - r, lanes))
-                    x = masked_load(b, place, self.vector, self.size, mask)
-                    masked_store(b, x, out, self.size, mask)
+                    store(b, load(b, place, self.vector, mask), out, mask)
 
             self._blocks(part)
             return []
@@ -399,19 +397,12 @@ class _Emitter(Tiles):
         starts = [b.mul(b.add(i, index(r)), index(k)) for r in range(rows)]
 
         def part(p: ir.Value, sums: Sequence[ir.Value], count: int) -> list[ir.Value]:
-            mask = None
-            if count < lanes:
-                mask = constant_lanes(I1, tuple(int(x < count) for x in range(lanes)))
-
-            def read(base: ir.Value, at: ir.Value) -> ir.Value:
-                place = b.gep(base, at, self.kind)
-                if mask is not None:
-                    return masked_load(b, place, self.vector, self.size, mask)
-                return b.load(place, self.vector)
-
-            y = read(self.b_, p)
-            rows_ = zip(starts, sums, strict=True)
-            return [self.fma(read(self.a, b.add(s, p)), y, z) for s, z in rows_]
+            mask = self.mask(count) if count < lanes else None
+            y = self.read(self.b_, p, mask)
+            return [
+                self.fma(self.read(self.a, b.add(start, p), mask), y, total)
+                for start, total in zip(starts, sums, strict=True)
+            ]
 
         zero = ir.Constant(self.vector, None)
         whole = k // lanes * lanes
@@ -419,9 +410,7 @@ class _Emitter(Tiles):
         if whole < k:
             sums = part(index(whole), sums, k - whole)
         sums += [zero] * (lanes - rows)
-        mask = None
-        if rows < lanes:
-            mask = constant_lanes(I1, tuple(int(x < rows) for x in range(lanes)))
+        mask = self.mask(rows) if rows < lanes else None
         self.done(row_sums(b, sums), index(0), i, mask)
         return []
 

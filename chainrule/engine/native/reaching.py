@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
-from chainrule.engine.native.ir import I1, I32, I64, index
+from chainrule.engine.native.ir import I32, I64, index
 from chainrule.engine.native.operations import REGISTER, number
 from chainrule.engine.native.target import TYPES
-from chainrule.engine.native.vectors import masked_load, masked_store, splat
+from chainrule.engine.native.vectors import read, splat, write
 from chainrule.engine.program import Op
 
 
@@ -41,26 +41,18 @@ class Reach:
         return self.b.gep(self.pointer(a.root), at, TYPES[a.dtype])
 
     def _load_one(self, a: Access, at: ir.Value) -> ir.Value:
-        x = self.b.load(self._address(a, at), TYPES[a.dtype])
-        return self.b.trunc(x, I1) if a.dtype == "bool" else x
+        return read(self.b, self._address(a, at), a.dtype, None)
 
     def _load(self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None) -> ir.Value:
         """The elements of one vector: next to each other, or gathered one by one."""
-        b, lanes = self.b, self.lanes
-        if lanes is None:
+        if self.lanes is None:
             return self._load_one(a, at)
-        step = a.strides[-1]
         if a.bounds is not None:
             mask = self._within(a, i, mask)
-        if step != 1:
-            return self._gather(a, at, i, mask, step)
-        address = self._address(a, b.add(at, i))
-        kind, size = ir.VectorType(TYPES[a.dtype], lanes), a.root.dtype.itemsize
-        if mask is None:
-            x = b.load(address, kind)
-        else:
-            x = masked_load(b, address, kind, size, mask)
-        return b.trunc(x, ir.VectorType(I1, lanes)) if a.dtype == "bool" else x
+        if a.strides[-1] != 1:
+            return self._gather(a, at, i, mask, a.strides[-1])
+        address = self._address(a, self.b.add(at, i))
+        return read(self.b, address, a.dtype, self.lanes, mask)
 
     def _within(self, a: Access, i: ir.Value, mask: ir.Value | None) -> ir.Value | None:
         """The lanes from position i on that are within the bounds of an access."""
@@ -101,16 +93,7 @@ class Reach:
         return x
 
     def _store(self, a: Access, at: ir.Value, x: ir.Value, mask: ir.Value | None) -> None:
-        b, size = self.b, a.root.dtype.itemsize
-        if a.dtype == "bool":
-            kind = TYPES["bool"]
-            wide = kind if self.lanes is None else ir.VectorType(kind, self.lanes)
-            x = b.zext(x, wide)
-        address = self._address(a, at)
-        if mask is None:
-            b.store(x, address)
-        else:
-            masked_store(b, x, address, size, mask)
+        write(self.b, x, self._address(a, at), a.dtype, mask)
 
 
 __all__ = ["Reach"]

@@ -16,7 +16,7 @@ from chainrule.engine.native import ir, rows
 from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group, read_by, space_of
-from chainrule.engine.native.ir import I1, I64, index
+from chainrule.engine.native.ir import I64, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.reaching import Reach
@@ -27,12 +27,10 @@ from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
-    gathered,
-    masked_load,
-    masked_store,
     ranged,
-    scattered,
+    read,
     splat,
+    write,
 )
 from chainrule.engine.program import Op
 
@@ -362,10 +360,7 @@ class RowLoops(Reach):
 
     def _keep(self, x: Op | Access, i: ir.Value, value: ir.Value) -> None:
         self.filled.add(x)
-        dtype = _kind(x)
-        if dtype == "bool":
-            value = self.b.zext(value, ir.VectorType(TYPES[dtype], self.width))
-        self.b.store(value, self._place(x, i))
+        write(self.b, value, self._place(x, i), _kind(x))
 
     def _again(self, x: Op | Access, i: ir.Value, mask: ir.Value | None) -> ir.Value:
         """Elements that an earlier loop has made or read."""
@@ -373,41 +368,24 @@ class RowLoops(Reach):
             assert isinstance(x, Op)
             w = self.writes[x]
             return self._reach(w, self._at(w, i), w.strides[-1], mask)
-        dtype = _kind(x)
-        kind = ir.VectorType(TYPES[dtype], self.width)
-        value = self.b.load(self._place(x, i), kind)
-        return self.b.trunc(value, ir.VectorType(I1, self.width)) if dtype == "bool" else value
+        return read(self.b, self._place(x, i), _kind(x), self.width)
 
     def _reach(self, a: Access, at: ir.Value, step: int, mask: ir.Value | None) -> ir.Value:
         """The elements that the lanes have, so many apart."""
-        b, lanes, size = self.b, self.width, a.root.dtype.itemsize
         if not step:
-            return splat(b, self._load_one(a, at), lanes)
-        kind = ir.VectorType(TYPES[a.dtype], lanes)
-        if step != 1:
-            x = gathered(b, self._addresses(a, at, step), kind, size, mask)
-        elif mask is not None:
-            x = masked_load(b, self._address(a, at), kind, size, mask)
-        else:
-            x = b.load(self._address(a, at), kind)
-        return b.trunc(x, ir.VectorType(I1, lanes)) if a.dtype == "bool" else x
-
-    def _addresses(self, a: Access, at: ir.Value, step: int) -> ir.Value:
-        steps = constant_lanes(I64, tuple(range(0, step * self.width, step)))
-        return self.b.gep(self._address(a, at), steps, TYPES[a.dtype])
+            return splat(self.b, self._load_one(a, at), self.width)
+        return read(self.b, self._addresses(a, at, step), a.dtype, self.width, mask)
 
     def _put(self, a: Access, at: ir.Value, step: int, x: ir.Value, mask: ir.Value | None) -> None:
-        b, size = self.b, a.root.dtype.itemsize
-        if a.dtype == "bool":
-            kind = TYPES["bool"]
-            wide = isinstance(x.type, ir.VectorType)
-            x = b.zext(x, ir.VectorType(kind, self.width) if wide else kind)
-        if step > 1 or step < 0:
-            scattered(b, x, self._addresses(a, at, step), size, mask)
-        elif mask is not None:
-            masked_store(b, x, self._address(a, at), size, mask)
-        else:
-            b.store(x, self._address(a, at))
+        write(self.b, x, self._addresses(a, at, step), a.dtype, mask)
+
+    def _addresses(self, a: Access, at: ir.Value, step: int) -> ir.Value:
+        """Of the elements that the lanes have, or of the first where they lie side by side."""
+        first = self._address(a, at)
+        if step in (0, 1):
+            return first
+        steps = constant_lanes(I64, tuple(range(0, step * self.width, step)))
+        return self.b.gep(first, steps, TYPES[a.dtype])
 
 
 def _kind(x: Op | Access) -> str:

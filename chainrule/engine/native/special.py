@@ -20,7 +20,6 @@ from chainrule.engine.native.functions import (
     intrinsic,
     is_double,
     less,
-    like,
     log,
     log1p,
     minimum,
@@ -29,6 +28,7 @@ from chainrule.engine.native.functions import (
 )
 from chainrule.engine.native.ir import DOUBLE, FLOAT, I64
 from chainrule.engine.native.library import by_library
+from chainrule.engine.native.vectors import like
 
 # erf x = x P(x²) for |x| ≤ 1
 ERF_FLOAT = (

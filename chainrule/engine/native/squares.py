@@ -10,7 +10,7 @@ from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
-    masked_load,
+    load,
     ranged,
     splat,
 )
@@ -27,7 +27,7 @@ def packing_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
     function, is_new = module.shared(f"pack_{dtype}", given)
     if not is_new:
         return function
-    kind, size = TYPES[dtype], 4 if dtype == "float32" else 8
+    kind = TYPES[dtype]
     vector = ir.VectorType(kind, lanes)
     source, k, columns, to, step = function.args
     b = ir.Builder(function.append_basic_block())
@@ -41,7 +41,7 @@ def packing_function(module: ir.Module, dtype: str, lanes: int) -> ir.Function:
             column = b.add(c, index(r))
             mask = b.select(b.icmp_signed("<", column, columns), inside, none)
             place = b.gep(source, b.add(b.mul(column, k), p), kind)
-            loaded.append(masked_load(b, place, vector, size, mask))
+            loaded.append(load(b, place, vector, mask))
         for r, x in enumerate(transposed(b, loaded)):
             row = b.add(b.mul(b.add(p, index(r)), step), c)
             b.store(x, b.gep(to, row, kind))

@@ -12,10 +12,10 @@ from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.vectors import (
     constant_lanes,
     counted,
-    masked_load,
-    masked_store,
+    load,
     ranged,
     splat,
+    store,
 )
 
 WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
@@ -66,18 +66,11 @@ class Tiles:
 
     def read(self, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """A vector from memory."""
-        place = self.at(base, offset)
-        if mask is not None:
-            return masked_load(self.b, place, self.vector, self.size, mask)
-        return self.b.load(place, self.vector)
+        return load(self.b, self.at(base, offset), self.vector, mask)
 
     def write(self, x: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None) -> None:
         """A vector to memory."""
-        place = self.at(base, offset)
-        if mask is not None:
-            masked_store(self.b, x, place, self.size, mask)
-        else:
-            self.b.store(x, place)
+        store(self.b, x, self.at(base, offset), mask)
 
     def everywhere(self, base: ir.Value, offset: ir.Value) -> ir.Value:
         """One element in every lane."""

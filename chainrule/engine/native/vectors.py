@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir
-from chainrule.engine.native.ir import I1, I32, I64, POINTER, VOID, index
+from chainrule.engine.native.ir import DOUBLE, FLOAT, I1, I32, I64, POINTER, VOID, index
+from chainrule.engine.native.target import TYPES
 
 
 @functools.cache
@@ -99,66 +100,80 @@ def carried_range(
     return list(results)
 
 
-def masked_load(
-    b: ir.Builder, address: ir.Value, kind: ir.VectorType, size: int, mask: ir.Value
+def wide(kind: ir.Type, lanes: int | None) -> Any:
+    """A type in so many lanes; None for a single number."""
+    return kind if lanes is None else ir.VectorType(kind, lanes)
+
+
+def like(x: ir.Value, kind: ir.Type) -> Any:
+    """A type with as many lanes as x."""
+    return ir.VectorType(kind, x.type.count) if isinstance(x.type, ir.VectorType) else kind
+
+
+# Memory ------------------------------------------------------------------------------------------
+
+
+def read(
+    b: ir.Builder, place: ir.Value, dtype: str, lanes: int | None, mask: ir.Value | None = None
 ) -> ir.Value:
-    """The lanes of the mask from memory, 0 in the others, whose memory is not touched."""
-    name = f"llvm.masked.load.v{kind.count}{_suffix(kind.element)}.p0"
-    types = [POINTER, I32, ir.VectorType(I1, kind.count), kind]
-    f = _declared(b.module, name, kind, types)
-    return b.call(f, [address, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
+    """Numbers of a dtype as they are in registers, where a bool is a bit; see :func:`load`."""
+    x = load(b, place, wide(TYPES[dtype], lanes), mask)
+    return b.trunc(x, wide(I1, lanes)) if dtype == "bool" else x
 
 
-def masked_store(b: ir.Builder, x: ir.Value, address: ir.Value, size: int, mask: ir.Value) -> None:
-    """Write the lanes of the mask."""
-    kind = x.type
-    name = f"llvm.masked.store.v{kind.count}{_suffix(kind.element)}.p0"
-    types = [kind, POINTER, I32, ir.VectorType(I1, kind.count)]
-    f = _declared(b.module, name, VOID, types)
-    b.call(f, [x, address, ir.Constant(I32, size), mask])
-
-
-def gathered(
-    b: ir.Builder,
-    addresses: ir.Value,
-    kind: ir.VectorType,
-    size: int,
-    mask: ir.Value | None = None,
-) -> ir.Value:
-    """The elements at a vector of addresses, 0 outside of the mask, whose memory is not touched."""
-    lanes = kind.count
-    name = f"llvm.masked.gather.v{lanes}{_suffix(kind.element)}.v{lanes}p0"
-    types = [ir.VectorType(POINTER, lanes), I32, ir.VectorType(I1, lanes), kind]
-    f = _declared(b.module, name, kind, types)
-    if mask is None:
-        mask = ir.Constant(ir.VectorType(I1, lanes), 1)
-    return b.call(f, [addresses, ir.Constant(I32, size), mask, ir.Constant(kind, None)])
-
-
-def scattered(
-    b: ir.Builder, x: ir.Value, addresses: ir.Value, size: int, mask: ir.Value | None = None
+def write(
+    b: ir.Builder, x: ir.Value, place: ir.Value, dtype: str, mask: ir.Value | None = None
 ) -> None:
-    """Write the lanes, or those of the mask, to a vector of addresses."""
-    lanes = x.type.count
-    name = f"llvm.masked.scatter.v{lanes}{_suffix(x.type.element)}.v{lanes}p0"
-    types = [x.type, ir.VectorType(POINTER, lanes), I32, ir.VectorType(I1, lanes)]
-    f = _declared(b.module, name, VOID, types)
-    if mask is None:
-        mask = ir.Constant(ir.VectorType(I1, lanes), 1)
-    b.call(f, [x, addresses, ir.Constant(I32, size), mask])
+    """Numbers of a dtype to memory, where a bool is a byte; see :func:`store`."""
+    store(b, b.zext(x, like(x, TYPES[dtype])) if dtype == "bool" else x, place, mask)
 
 
-def _declared(module: ir.Module, name: str, result: Any, types: Sequence[Any]) -> ir.Function:
-    return module.declared(name, ir.FunctionType(result, types))
+def load(b: ir.Builder, place: ir.Value, kind: Any, mask: ir.Value | None = None) -> ir.Value:
+    """What lies at an address, or at each of a vector of addresses.
+
+    Outside of a mask it is 0, and that memory is not touched.
+    """
+    apart = isinstance(place.type, ir.VectorType)
+    if mask is None and not apart:
+        return b.load(place, kind)
+    name, zero = "gather" if apart else "load", ir.Constant(kind, None)
+    args = [place, ir.alignment(kind), _every(kind) if mask is None else mask, zero]
+    return intrinsic(b, f"masked.{name}", kind, args, [kind, place.type])
+
+
+def store(b: ir.Builder, x: ir.Value, place: ir.Value, mask: ir.Value | None = None) -> None:
+    """Write to an address, or to each of a vector of them; only the lanes of the mask."""
+    apart = isinstance(place.type, ir.VectorType)
+    if mask is None and not apart:
+        b.store(x, place)
+        return
+    name, kind = "scatter" if apart else "store", x.type
+    args = [x, place, ir.alignment(kind), _every(kind) if mask is None else mask]
+    intrinsic(b, f"masked.{name}", VOID, args, [kind, place.type])
 
 
 def copy_bytes(b: ir.Builder, source: ir.Value, to: ir.Value, size: int | ir.Value) -> None:
     """Copy so many bytes."""
-    pointer = POINTER
     size = index(size) if isinstance(size, int) else size
-    f = _declared(b.module, "llvm.memcpy.p0.p0.i64", VOID, [pointer, pointer, I64, I1])
-    b.call(f, [to, source, size, ir.Constant(I1, 0)])
+    args = [to, source, size, ir.Constant(I1, 0)]
+    intrinsic(b, "memcpy", VOID, args, [POINTER, POINTER, I64])
 
 
-def _suffix(kind: Any) -> str:
-    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
+def intrinsic(
+    b: ir.Builder, name: str, result: Any, args: Sequence[ir.Value], kinds: Sequence[Any]
+) -> ir.Value:
+    """Call a function that LLVM knows, which is named after some types."""
+    full = ".".join(["llvm", name, *map(_short, kinds)])
+    function = b.module.declared(full, ir.FunctionType(result, [a.type for a in args]))
+    return b.call(function, args)
+
+
+def _every(kind: ir.VectorType) -> ir.Constant:
+    """A mask of all lanes."""
+    return ir.Constant(ir.VectorType(I1, kind.count), 1)
+
+
+def _short(kind: Any) -> str:
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{_short(kind.element)}"
+    return {FLOAT: "f32", DOUBLE: "f64", POINTER: "p0"}.get(kind, kind.text)
