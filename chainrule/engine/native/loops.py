@@ -16,7 +16,7 @@ from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.accesses import Access, Reduction
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group
-from chainrule.engine.native.ir import I32, I64, index
+from chainrule.engine.native.ir import I32, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.nests import Nest
 from chainrule.engine.native.operations import combined, compute, identity, number
@@ -26,7 +26,6 @@ from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
-    constant_lanes,
     counted,
     ranged,
     splat,
@@ -98,7 +97,7 @@ class Loops(Reach):
         value = identity(r.op, lanes)
 
         def body(i: ir.Value, _: Any) -> list[ir.Value]:
-            self._store(r.out, i, value, self._mask(i, n) if n % lanes else None)
+            self.put(r.out, i, value, self.below(i, n))
             return []
 
         counted(b, 0, n, lanes, [], body)
@@ -130,10 +129,7 @@ class Loops(Reach):
         self, r: Reduction, offsets: dict[Access, ir.Value], i: ir.Value, x: ir.Value
     ) -> None:
         """A vector of a result, from position i of the innermost axis on."""
-        n, lanes = self.dims[-1], self.lanes
-        assert lanes is not None
-        mask = self._mask(i, n) if n % lanes else None
-        self._store(r.out, self.b.add(offsets[r.out], i), x, mask)
+        self.put(r.out, self.b.add(offsets[r.out], i), x, self.below(i, self.dims[-1]))
 
     def _outer(
         self, k: int, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
@@ -188,7 +184,7 @@ class Loops(Reach):
         b, lanes, n, times = self.b, self.lanes, self.dims[-1], self._unroll()
         assert lanes is not None
         still = {
-            a: splat(b, self._load_one(a, o), lanes)
+            a: splat(b, self.one(a, o), lanes)
             for a, o in offsets.items()
             if a.strides[-1] == 0
             and a.bounds is None
@@ -210,7 +206,7 @@ class Loops(Reach):
 
         def rest(i: ir.Value, carried: Sequence[ir.Value]) -> list[ir.Value]:
             found = _grouped(sums, carried)
-            mask = self._mask(i, n) if n % lanes else None
+            mask = self.below(i, n)
             part = self._vector(offsets, i, mask, still, {op: v[:1] for op, v in found.items()})
             for op in found:
                 found[op][0] = part[op][0]
@@ -263,7 +259,7 @@ class Loops(Reach):
         found = {op: list(v) for op, v in sums.items()}
         for v in range(-(-n // lanes)):
             i = index(v * lanes)
-            mask = self._mask(i, n) if n % lanes else None
+            mask = self.below(i, n)
             given = {op: [x[v if op in held else 0]] for op, x in found.items()}
             for op, x in self._vector(offsets, i, mask, still, given).items():
                 found[op][v if op in held else 0] = x[0]
@@ -291,7 +287,7 @@ class Loops(Reach):
                 moved[a] = b.add(o, index(step)) if step else o
             sums = self._body(moved, i, mask, still, sums)
         for r in tapped:
-            self._store(r.out, b.add(offsets[r.out], i), sums.pop(r.op)[0], mask)
+            self.put(r.out, b.add(offsets[r.out], i), sums.pop(r.op)[0], mask)
         return sums
 
     def _without_bounds(self, step: int) -> tuple[int, int]:
@@ -304,20 +300,12 @@ class Loops(Reach):
         last = first + max(high - first, 0) // step * step
         return (first, last) if last > first else (0, 0)
 
-    def _mask(self, i: ir.Value, n: int) -> ir.Value:
-        """Which lanes from position i on are below n."""
-        lanes = self.lanes
-        assert lanes is not None
-        steps = constant_lanes(I64, tuple(range(lanes)))
-        left = splat(self.b, self.b.sub(index(n), i), lanes)
-        return self.b.icmp_signed("<", steps, left)
-
     def _finish(self, r: Reduction, offsets: dict[Access, ir.Value], parts: list[ir.Value]) -> None:
         """Combine the registers of a reduction into one number and store it."""
         b, total = self.b, folded(self.b, r.op, parts)
         if r.in_memory:
-            total = combined(b, r.op, self._load_one(r.out, offsets[r.out]), total)
-        address = self._address(r.out, offsets[r.out])
+            total = combined(b, r.op, self.one(r.out, offsets[r.out]), total)
+        address = self.address(r.out, offsets[r.out])
         b.store(total, address)
 
     # One vector of every operation --------------------------------------------------------------
@@ -362,7 +350,7 @@ class Loops(Reach):
                 values[op] = compute(b, op, functools.partial(argument, op), self.lanes)
             if op in self.writes:
                 w = self.writes[op]
-                self._store(w, b.add(offsets[w], i) if self.dims else offsets[w], values[op], mask)
+                self.put(w, b.add(offsets[w], i) if self.dims else offsets[w], values[op], mask)
         return sums
 
     def _drawn(
@@ -402,7 +390,7 @@ class Loops(Reach):
         if r.tapped or r.held:
             sums[r.op] = [combine(sums[r.op][0], x)]
         elif not any(r.reduced):  # over axes of length one
-            self._store(r.out, b.add(offsets[r.out], i), x, mask)
+            self.put(r.out, b.add(offsets[r.out], i), x, mask)
         elif r.inner:
             if mask is not None:
                 x = b.select(mask, x, identity(r.op, self.lanes))
@@ -410,7 +398,7 @@ class Loops(Reach):
         else:
             at = b.add(offsets[r.out], i)
             old = self._load(r.out, offsets[r.out], i, mask)
-            self._store(r.out, at, combine(old, x), mask)
+            self.put(r.out, at, combine(old, x), mask)
 
 
 def _listed(sums: dict[Op, list[ir.Value]]) -> list[ir.Value]:

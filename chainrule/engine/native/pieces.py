@@ -166,7 +166,7 @@ class Pieces(Loops):
         assert lanes is not None
 
         def vector(i: ir.Value, _: Any) -> list[ir.Value]:
-            mask = self._mask(i, n) if n % lanes else None
+            mask = self.below(i, n)
 
             def left(p: ir.Value) -> ir.Value:
                 self.places = {op: self._room(k, p)}
@@ -177,7 +177,7 @@ class Pieces(Loops):
 
             [total] = counted(b, 1, self.count, 1, [left(index(0))], add)
             self.places = {}
-            self._store(whole, i, total, mask)
+            self.put(whole, i, total, mask)
             return []
 
         counted(b, 0, n, lanes, [], vector)

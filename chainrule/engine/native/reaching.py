@@ -9,7 +9,7 @@ from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.ir import I32, I64, index
 from chainrule.engine.native.operations import REGISTER, number
 from chainrule.engine.native.target import TYPES
-from chainrule.engine.native.vectors import read, splat, write
+from chainrule.engine.native.vectors import constant_lanes, read, splat, write
 from chainrule.engine.program import Op
 
 
@@ -37,22 +37,64 @@ class Reach:
         self.inside: dict[Access, ir.Value] = {}
         self.interior = False
 
-    def _address(self, a: Access, at: ir.Value) -> ir.Value:
+    def address(self, a: Access, at: ir.Value) -> ir.Value:
         return self.b.gep(self.pointer(a.root), at, TYPES[a.dtype])
 
-    def _load_one(self, a: Access, at: ir.Value) -> ir.Value:
-        return read(self.b, self._address(a, at), a.dtype, None)
+    def one(self, a: Access, at: ir.Value) -> ir.Value:
+        """A single element."""
+        return read(self.b, self.address(a, at), a.dtype, None)
+
+    def vector(self, a: Access, at: ir.Value, mask: ir.Value | None, step: int) -> ir.Value:
+        """Elements that are so many apart, the first of them at a place."""
+        if step == 1:
+            return read(self.b, self.address(a, at), a.dtype, self.lanes, mask)
+        if step == 0 and mask is None:
+            return splat(self.b, self.one(a, at), self.lanes or 1)
+        return self._one_by_one(a, at, mask, step)
+
+    def _one_by_one(self, a: Access, at: ir.Value, mask: ir.Value | None, step: int) -> ir.Value:
+        """The same, which is quicker than the processor's own way."""
+        b, lanes = self.b, self.lanes or 1
+        x: ir.Value = ir.Constant(ir.VectorType(REGISTER[a.dtype], lanes), ir.Undefined)
+        for j in range(lanes):
+            lane, place = ir.Constant(I32, j), b.add(at, index(j * step))
+            if mask is None:
+                one = self.one(a, place)
+            else:  # elsewhere the first element of all is read, and 0 taken
+                there = b.extract_element(mask, lane)
+                one = self.one(a, b.select(there, place, index(0)))
+                one = b.select(there, one, ir.Constant(one.type, None))
+            x = b.insert_element(x, one, lane)
+        return x
+
+    def put(
+        self, a: Access, at: ir.Value, x: ir.Value, mask: ir.Value | None, step: int = 1
+    ) -> None:
+        """Write elements that are so many apart, or a single one."""
+        place = self.address(a, at)
+        if step not in (0, 1):
+            steps = constant_lanes(I64, tuple(step * j for j in range(self.lanes or 1)))
+            place = self.b.gep(place, steps, TYPES[a.dtype])
+        write(self.b, x, place, a.dtype, mask)
+
+    def below(self, i: ir.Value, n: int) -> ir.Value | None:
+        """Which lanes of a vector from position i on are below n; None if these are all."""
+        lanes = self.lanes or 1
+        if n % lanes == 0:
+            return None
+        steps = constant_lanes(I64, tuple(range(lanes)))
+        return self.b.icmp_signed("<", steps, splat(self.b, self.b.sub(index(n), i), lanes))
+
+    # Along the innermost axis
 
     def _load(self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None) -> ir.Value:
-        """The elements of one vector: next to each other, or gathered one by one."""
+        """The elements from position i on."""
         if self.lanes is None:
-            return self._load_one(a, at)
+            return self.one(a, at)
         if a.bounds is not None:
             mask = self._within(a, i, mask)
-        if a.strides[-1] != 1:
-            return self._gather(a, at, i, mask, a.strides[-1])
-        address = self._address(a, self.b.add(at, i))
-        return read(self.b, address, a.dtype, self.lanes, mask)
+        step = a.strides[-1]
+        return self.vector(a, self.b.add(at, self.b.mul(i, index(step))), mask, step)
 
     def _within(self, a: Access, i: ir.Value, mask: ir.Value | None) -> ir.Value | None:
         """The lanes from position i on that are within the bounds of an access."""
@@ -71,29 +113,6 @@ class Reach:
             wide = splat(b, outer, lanes)
             mask = wide if mask is None else b.and_(mask, wide)
         return mask
-
-    def _gather(
-        self, a: Access, at: ir.Value, i: ir.Value, mask: ir.Value | None, step: int
-    ) -> ir.Value:
-        b, lanes = self.b, self.lanes
-        assert lanes is not None
-        x: ir.Value = ir.Constant(ir.VectorType(REGISTER[a.dtype], lanes), ir.Undefined)
-        for j in range(lanes):
-            place = b.add(i, index(j))
-            if mask is not None:  # elsewhere the first element is read, and 0 taken
-                there = b.extract_element(mask, ir.Constant(I32, j))
-                start = b.add(at, b.mul(place, index(step)))
-                place = b.select(there, start, index(0))
-                one = self._load_one(a, place)
-                zero = ir.Constant(one.type, None)
-                x = b.insert_element(x, b.select(there, one, zero), ir.Constant(I32, j))
-                continue
-            one = self._load_one(a, b.add(at, b.mul(place, index(step))))
-            x = b.insert_element(x, one, ir.Constant(I32, j))
-        return x
-
-    def _store(self, a: Access, at: ir.Value, x: ir.Value, mask: ir.Value | None) -> None:
-        write(self.b, x, self._address(a, at), a.dtype, mask)
 
 
 __all__ = ["Reach"]

@@ -16,7 +16,7 @@ from chainrule.engine.native import ir, rows
 from chainrule.engine.native.accesses import Access
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group, read_by, space_of
-from chainrule.engine.native.ir import I64, index
+from chainrule.engine.native.ir import index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.reaching import Reach
@@ -25,7 +25,6 @@ from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
-    constant_lanes,
     counted,
     ranged,
     read,
@@ -157,7 +156,7 @@ class RowLoops(Reach):
                 for a, o in offsets.items()
             }
             if is_last:
-                self._row(moved, self._below(i, n) if n % step else None)
+                self._row(moved, self.below(i, n) if self.across else None)
             else:
                 self._axis(k + 1, moved)
 
@@ -170,11 +169,6 @@ class RowLoops(Reach):
             ranged(b, first, last, 1, lambda t: body(b.mul(t, index(step))))
         else:
             counted(b, 0, n, step, [], turn)
-
-    def _below(self, i: ir.Value, n: int) -> ir.Value:
-        """Which lanes from i on are below n."""
-        steps = constant_lanes(I64, tuple(range(self.width)))
-        return self.b.icmp_signed("<", steps, splat(self.b, self.b.sub(index(n), i), self.width))
 
     def _row(self, offsets: dict[Access, ir.Value], mask: ir.Value | None) -> None:
         """A row, or as many as there are lanes; the mask says which of them there are."""
@@ -200,8 +194,8 @@ class RowLoops(Reach):
     def _load_row(self, a: Access) -> ir.Value:
         """What is the same for all elements of a row."""
         if self.across:
-            return self._reach(a, self.offsets[a], a.strides[-2], self.there)
-        return self._load_one(a, self.offsets[a])
+            return self.vector(a, self.offsets[a], self.there, a.strides[-2])
+        return self.one(a, self.offsets[a])
 
     def _once(self, part: Group) -> None:
         """Steps on single numbers of a row."""
@@ -214,10 +208,8 @@ class RowLoops(Reach):
 
     def _store_row(self, op: Op) -> None:
         a = self.writes[op]
-        if self.across:
-            self._put(a, self.offsets[a], a.strides[-2], self.of_row[op], self.there)
-        else:
-            self._put(a, self.offsets[a], 0, self.of_row[op], None)
+        step = a.strides[-2] if self.across else 1
+        self.put(a, self.offsets[a], self.of_row[op], self.there, step)
 
     # Elements -------------------------------------------------------------------------------------
 
@@ -234,7 +226,7 @@ class RowLoops(Reach):
             found = list(carried)
             for u in range(times):
                 at = b.add(i, index(u * lanes)) if u else i
-                mask = self.there if self.across else self._below(at, n) if masked else None
+                mask = self.there if self.across else self.below(at, n) if masked else None
                 own = dict(zip(ops, found[u::times], strict=True))
                 found[u::times] = self._vector(part, at, mask, still, own).values()
             return found
@@ -247,7 +239,7 @@ class RowLoops(Reach):
             lambda i, c: turn(i, c, times, masked=False),
         )  # fmt: skip
         found[::times] = counted(
-            b, last, n, lanes, found[::times], lambda i, c: turn(i, c, 1, masked=n % lanes != 0)
+            b, last, n, lanes, found[::times], lambda i, c: turn(i, c, 1, masked=True)
         )
         for k, op in enumerate(ops):
             own = found[k * times : (k + 1) * times]
@@ -307,7 +299,7 @@ class RowLoops(Reach):
             if op in self.writes:
                 w = self.writes[op]
                 step = w.strides[-2] if self.across else w.strides[-1]
-                self._put(w, self._at(w, i), step, values[op], mask)
+                self.put(w, self._at(w, i), values[op], mask, step)
         return found
 
     def _made(self, op: Op, values: dict[Any, ir.Value], i: ir.Value) -> ir.Value:
@@ -347,7 +339,7 @@ class RowLoops(Reach):
         if a in self.filled:
             return self._again(a, i, mask)
         step = a.strides[-2] if self.across else a.strides[-1]
-        x = self._reach(a, self._at(a, i), step, mask)
+        x = self.vector(a, self._at(a, i), mask, step)
         if a in self.buffers:
             self._keep(a, i, x)
         return x
@@ -367,25 +359,8 @@ class RowLoops(Reach):
         if x not in self.buffers:
             assert isinstance(x, Op)
             w = self.writes[x]
-            return self._reach(w, self._at(w, i), w.strides[-1], mask)
+            return self.vector(w, self._at(w, i), mask, w.strides[-1])
         return read(self.b, self._place(x, i), _kind(x), self.width)
-
-    def _reach(self, a: Access, at: ir.Value, step: int, mask: ir.Value | None) -> ir.Value:
-        """The elements that the lanes have, so many apart."""
-        if not step:
-            return splat(self.b, self._load_one(a, at), self.width)
-        return read(self.b, self._addresses(a, at, step), a.dtype, self.width, mask)
-
-    def _put(self, a: Access, at: ir.Value, step: int, x: ir.Value, mask: ir.Value | None) -> None:
-        write(self.b, x, self._addresses(a, at, step), a.dtype, mask)
-
-    def _addresses(self, a: Access, at: ir.Value, step: int) -> ir.Value:
-        """Of the elements that the lanes have, or of the first where they lie side by side."""
-        first = self._address(a, at)
-        if step in (0, 1):
-            return first
-        steps = constant_lanes(I64, tuple(range(0, step * self.width, step)))
-        return self.b.gep(first, steps, TYPES[a.dtype])
 
 
 def _kind(x: Op | Access) -> str:
