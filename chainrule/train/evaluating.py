@@ -15,7 +15,7 @@ from chainrule.train.extremes import check_values
 from chainrule.train.feed import Rows
 from chainrule.train.loop import Report, Run
 from chainrule.train.native import STRETCH, NativeSteps, arrays_of, batch_of, report_of, split
-from chainrule.train.plans import plan_for, recipe
+from chainrule.train.plans import is_known, plan_for
 from chainrule.train.worth import Size, Work, against, pays, without_engine
 
 EVALUATION = Work(
@@ -98,15 +98,6 @@ class Evaluation:
                 first += len(rows)
 
 
-def _kept(compiled: Compiled) -> bool:
-    """Is the code of one evaluation there for the next? Not with functions of the user's own."""
-    try:
-        recipe(_parts(compiled))
-    except TypeError:
-        return False
-    return True
-
-
 def _parts(compiled: Compiled) -> Any:
     """What the code depends on."""
     return "evaluation", compiled.network, compiled.objective, bool(compiled.metrics)
@@ -137,7 +128,7 @@ def native_evaluation(
         return None
     if not pays(EVALUATION, compiled, run.state, feed, times, known):
         return None
-    once = place is None and not _kept(compiled)  # the code is for this one alone
+    once = place is None and not is_known(_parts(compiled))  # the code is for this one alone
     if once and not pays(EVALUATION, compiled, run.state, feed, 1, known):
         return None
     if without_engine() is not None:

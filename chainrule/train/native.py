@@ -24,7 +24,7 @@ from chainrule.train.extremes import check_values
 from chainrule.train.feed import STEP, Rows, Stream
 from chainrule.train.inputs import take
 from chainrule.train.loop import Piece, Report, Run
-from chainrule.train.plans import plan_for
+from chainrule.train.plans import is_known, plan_for
 from chainrule.train.single import SingleSteps
 from chainrule.train.step import Batch, Result, TrainState
 from chainrule.train.worth import Work, against, pays, without_engine
@@ -32,6 +32,7 @@ from chainrule.train.worth import Work, against, pays, without_engine
 TRAINING = Work(
     call=3e-4, step=3e-5, passes=3.0, number=2e-8, parameter=4e-8, least=0.2, node=0.015
 )
+RUNS = 2  # of a training whose code is kept, that together are worth compiling
 STRETCH = 0.05  # seconds of steps in one go, after which Ctrl-C and callbacks have their turn
 # Callbacks that neither read nor change the model or its data between the first step and the last.
 BLIND = (CSVLogger, EpochLines, History, ProgressBar, TerminateOnNaN)
@@ -68,16 +69,20 @@ def native_steps(
         return None
     reason = without_engine()
     if reason is None:
-        if wanted == "auto" and not pays(TRAINING, compiled, run.state, feed, epochs - run.epoch):
+        rows = feed if isinstance(feed, Rows) and against(feed) is None else None
+        # What is on the disk does not decide: a training repeats itself to the last bit.
+        runs = RUNS if rows is not None and is_known(_parts(compiled)) else 1
+        times = (epochs - run.epoch) * runs
+        if wanted == "auto" and not pays(TRAINING, compiled, run.state, feed, times):
             return None
         try:
-            if isinstance(feed, Rows) and against(feed) is None and not single.needed:
-                check_values(compiled.network, run.state, arrays_of(feed)[0])
+            if rows is not None and not single.needed:
+                check_values(compiled.network, run.state, arrays_of(rows)[0])
                 with contextlib.suppress(CompileError):  # NumPy has to do a part of each step
                     steps = NativeSteps(
-                        compiled, feed, run.state, epochs, callbacks, override, looks
+                        compiled, rows, run.state, epochs, callbacks, override, looks
                     )
-                    steps.prepare(feed.size(run.epoch), run)
+                    steps.prepare(rows.size(run.epoch), run)
                     return steps
                 single.needed = True
             single.prepare(run.state, feed.example)
@@ -94,6 +99,11 @@ def native_steps(
             remedy="jit_compile='auto' takes NumPy where it must",
         )
     return None
+
+
+def _parts(compiled: Compiled) -> Any:
+    """What the code depends on."""
+    return compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)
 
 
 class NativeSteps:
@@ -167,9 +177,7 @@ class NativeSteps:
                 with np.errstate(all="ignore"):  # what is not finite is an error when it runs
                     return Plan.of(self._step, state, data, example, known=known)
 
-            compiled = self.compiled
-            parts = compiled.network, compiled.objective, compiled.optimizer, bool(compiled.metrics)
-            plan = plan_for(parts, (state, data, first), made)
+            plan = plan_for(_parts(self.compiled), (state, data, first), made)
             self.draws = plan.reads[-1]
             self.steppers[rows] = Stepper(plan, self.memory, data)
         return self.steppers[rows]

@@ -44,6 +44,15 @@ def recipe(x: Any) -> Any:
     raise TypeError(f"{x!r} may behave in any way")
 
 
+def is_known(parts: Any) -> bool:
+    """Is what is made of these kept for the next process? Not with functions of the user's own."""
+    try:
+        recipe(parts)
+    except TypeError:
+        return False
+    return True
+
+
 def signature(tree: Any) -> Any:
     """The structure, shapes and dtypes of a tree, and the values of what is not traced."""
     leaves, spec = flatten(tree)
@@ -100,4 +109,4 @@ def _kept(key: str, make: Callable[[bool], Any]) -> Any:
     return made
 
 
-__all__ = ["plan_for", "recipe", "signature"]
+__all__ = ["is_known", "plan_for", "recipe", "signature"]

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.train import worth
+from chainrule.train import native, worth
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
@@ -31,6 +31,17 @@ def test_products_are_counted_with_all_positions_of_a_kernel(
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(x, rng.integers(0, 3, 20), epochs=1, verbose=0)
     assert counts == [8 * 8 * 8 * 9 + 512 * 3]
+
+
+def test_code_that_is_kept_counts_for_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[int] = []
+    monkeypatch.setattr(native, "pays", lambda *given: times.append(given[4]))
+    x = np.ones((4, 1))
+    for first in (nn.Dense(1), nn.Lambda(lambda x: 2 * x)):
+        model = cr.Model([first, nn.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(x, x[:, 0], epochs=3, verbose=0)
+    assert times == [6, 3]
 
 
 def layers(kind: str) -> list[nn.Layer]:
