@@ -10,6 +10,7 @@ those of Tang, "Table-driven implementation of the logarithm function", ACM TOMS
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -20,69 +21,36 @@ from chainrule.engine.native.vectors import like
 Value: TypeAlias = ir.Value
 
 # exp r = 1 + r + r² q(r) for |r| ≤ ½ log 2
-EXP_FLOAT = (
-    0.50000000134981778643,
-    0.16666666681659179129,
-    0.041666464602026541557,
-    0.0083333108895820771937,
-    0.0013933685862617173589,
-    0.00019891030654370327738,
-)  # error 1.4e-9
-EXP_DOUBLE = (
-    0.5,
-    0.16666666666666671008,
-    0.041666666666666669767,
-    0.0083333333333261120526,
-    0.0013888888888883731828,
-    0.00019841269874901259234,
-    0.000024801587325605322782,
-    2.7557255297969644392e-6,
-    2.7557273570102139673e-7,
-    2.5105259538448493419e-8,
+EXP_FLOAT = (  # error 1.4e-9
+    0.50000000134981778643, 0.16666666681659179129, 0.041666464602026541557,
+    0.0083333108895820771937, 0.0013933685862617173589, 0.00019891030654370327738,
+)  # fmt: skip
+EXP_DOUBLE = (  # error 1.4e-18
+    0.5, 0.16666666666666671008, 0.041666666666666669767, 0.0083333333333261120526,
+    0.0013888888888883731828, 0.00019841269874901259234, 0.000024801587325605322782,
+    2.7557255297969644392e-6, 2.7557273570102139673e-7, 2.5105259538448493419e-8,
     2.0914717341716375952e-9,
-)  # error 1.4e-18
+)  # fmt: skip
 # log((1 + s)/(1 − s)) = 2 s + s z R(z), z = s² ≤ 0.0295
-LOG_FLOAT = (
-    0.6666666655404201243,
-    0.40000122211810649396,
-    0.28550778633191965434,
-    0.23331614471843499235,
-)  # error 1.2e-9
-LOG_DOUBLE = (
-    0.66666666666666666463,
-    0.40000000000000883236,
-    0.28571428570799785031,
-    0.22222222392581045097,
-    0.18181795547521136235,
-    0.15386244737621666606,
-    0.13268638369266823879,
-    0.1308803485092755383,
-)  # error 2.1e-18
+LOG_FLOAT = (  # error 1.2e-9
+    0.6666666655404201243, 0.40000122211810649396, 0.28550778633191965434, 0.23331614471843499235,
+)  # fmt: skip
+LOG_DOUBLE = (  # error 2.1e-18
+    0.66666666666666666463, 0.40000000000000883236, 0.28571428570799785031,
+    0.22222222392581045097, 0.18181795547521136235, 0.15386244737621666606,
+    0.13268638369266823879, 0.1308803485092755383,
+)  # fmt: skip
 # tanh x = x + x z P(z), z = x² ≤ 0.36
-TANH_FLOAT = (
-    -0.33333333230410395,
-    0.1333331273558212,
-    -0.053961518049195197,
-    0.02178802419672202,
-    -0.008409012995260534,
-    0.0023694655327582024,
-)  # error 1.0e-09
-TANH_DOUBLE = (
-    -0.3333333333333333,
-    0.13333333333333333,
-    -0.0539682539682536,
-    0.021869488536128984,
-    -0.008863235528925624,
-    0.00359212801474099,
-    -0.0014558340700871048,
-    0.0005900243069766705,
-    -0.0002391074183101917,
-    9.680882096491409e-05,
-    -3.890684937462168e-05,
-    1.5011451434958242e-05,
-    -4.942832862418665e-06,
-    9.903688258115803e-07,
-)  # error 1.9e-21
+TANH_FLOAT = (  # error 1.0e-09
+    -0.33333333230410395, 0.1333331273558212, -0.053961518049195197, 0.02178802419672202,
+    -0.008409012995260534, 0.0023694655327582024,
+)  # fmt: skip
+TANH_DOUBLE = (  # error 1.9e-21
+    -0.3333333333333333, 0.13333333333333333, -0.0539682539682536, 0.021869488536128984,
+    -0.008863235528925624, 0.00359212801474099, -0.0014558340700871048, 0.0005900243069766705,
+    -0.0002391074183101917, 9.680882096491409e-05, -3.890684937462168e-05, 1.5011451434958242e-05,
+    -4.942832862418665e-06, 9.903688258115803e-07,
+)  # fmt: skip
 LN2 = {"float": (0.693359375, -2.12194440e-4),
        "double": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}  # fmt: skip
 SPLIT = {"float": (32, 23, 0x3F3504F3, 0x7FFFFF, I32),
@@ -122,6 +90,19 @@ def polynomial(b: ir.Builder, x: Value, coefficients: Sequence[float]) -> Value:
 
 def is_double(x: Value) -> bool:
     return element(x) == DOUBLE
+
+
+def in_double(function: Callable[..., Value]) -> Callable[..., Value]:
+    """Single precision by way of double precision, where a formula loses some digits."""
+
+    @functools.wraps(function)
+    def emit(b: ir.Builder, *args: Value) -> Value:
+        if is_double(args[0]):
+            return function(b, *args)
+        wide = [b.fpext(x, like(x, DOUBLE)) for x in args]
+        return b.fptrunc(function(b, *wide), args[0].type)
+
+    return emit
 
 
 def absolute(b: ir.Builder, x: Value) -> Value:
@@ -176,11 +157,16 @@ def clamp(b: ir.Builder, x: Value, low: float, high: float) -> Value:
 def exp(b: ir.Builder, x: Value) -> Value:
     x = clamp(b, x, *((-746.0, 710.0) if is_double(x) else (-104.0, 89.0)))
     n, r = reduced(b, x)
+    return raised(b, r, n)
+
+
+def raised(b: ir.Builder, r: Value, n: Value) -> Value:
+    """exp r · 2ⁿ for |r| ≤ ½ log 2, in two steps: 2ⁿ itself may be out of range."""
+    y = b.fadd(minus_one(b, r), const(r, 1.0))
     k = whole(b, n)
-    half = b.ashr(k, const(x, 1, element(k)))
-    y = b.fadd(minus_one(b, r), const(x, 1.0))
-    y = b.fmul(y, power_of_two(b, half, x))
-    return b.fmul(y, power_of_two(b, b.sub(k, half), x))
+    half = b.ashr(k, const(r, 1, element(k)))
+    y = b.fmul(y, power_of_two(b, half, r))
+    return b.fmul(y, power_of_two(b, b.sub(k, half), r))
 
 
 def expm1(b: ir.Builder, x: Value) -> Value:
@@ -198,12 +184,7 @@ def exp2(b: ir.Builder, x: Value) -> Value:
     x = clamp(b, x, *((-1080.0, 1025.0) if is_double(x) else (-152.0, 129.0)))
     n = intrinsic(b, "rint", x)
     f = b.fsub(x, n)
-    r = b.fmul(f, const(x, 0.693147180559945309417))
-    k = whole(b, n)
-    half = b.ashr(k, const(x, 1, element(k)))
-    y = b.fadd(minus_one(b, r), const(x, 1.0))
-    y = b.fmul(y, power_of_two(b, half, x))
-    return b.fmul(y, power_of_two(b, b.sub(k, half), x))
+    return raised(b, b.fmul(f, const(x, 0.693147180559945309417)), n)
 
 
 # Logarithms --------------------------------------------------------------------------------------
@@ -270,17 +251,11 @@ def _positive_power(b: ir.Builder, x: Value, y: Value) -> Value:
     error = fma(b, y, left, fma(b, y, total, b.fneg(p)))
     error = b.select(less(b, absolute(b, p), const(x, 799.0)), error, const(x, 0.0))
     n, r = reduced(b, p)
-    e = b.fadd(minus_one(b, b.fadd(r, error)), const(x, 1.0))
-    whole_n = whole(b, n)
-    half = b.ashr(whole_n, const(x, 1, I64))
-    e = b.fmul(e, power_of_two(b, half, x))
-    return b.fmul(e, power_of_two(b, b.sub(whole_n, half), x))
+    return raised(b, b.fadd(r, error), n)
 
 
+@in_double
 def power(b: ir.Builder, x: Value, y: Value) -> Value:
-    if not is_double(x):
-        wide = like(x, DOUBLE)
-        return b.fptrunc(power(b, b.fpext(x, wide), b.fpext(y, wide)), x.type)
     if isinstance(x.type, ir.VectorType):
         return _power(b, x, y)
     # Of single numbers, as in the step sizes of Adam, the code stands once.
@@ -405,10 +380,6 @@ def sign(b: ir.Builder, x: Value) -> Value:
     return b.select(b.fcmp_ordered("==", x, zero), zero, b.select(is_nan(b, x), x, y))
 
 
-def square(b: ir.Builder, x: Value) -> Value:
-    return b.fmul(x, x)
-
-
 def _unary(name: str) -> Callable[..., Value]:
     return lambda b, x: intrinsic(b, name, x)
 
@@ -419,19 +390,15 @@ def _compare(sign: str) -> Callable[..., Value]:
     return lambda b, x, y: b.fcmp_ordered(sign, x, y)
 
 
-def _finite(b: ir.Builder, x: Value) -> Value:
-    return b.fcmp_ordered("<", absolute(b, x), const(x, float("inf")))
-
-
 EMIT: dict[str, Callable[..., Value]] = {
-    "add": lambda b, x, y: b.fadd(x, y),
-    "subtract": lambda b, x, y: b.fsub(x, y),
-    "multiply": lambda b, x, y: b.fmul(x, y),
-    "divide": lambda b, x, y: b.fdiv(x, y),
-    "negative": lambda b, x: b.fneg(x),
+    "add": ir.Builder.fadd,
+    "subtract": ir.Builder.fsub,
+    "multiply": ir.Builder.fmul,
+    "divide": ir.Builder.fdiv,
+    "negative": ir.Builder.fneg,
     "positive": lambda b, x: x,
     "reciprocal": lambda b, x: b.fdiv(const(x, 1.0), x),
-    "square": square,
+    "square": lambda b, x: b.fmul(x, x),
     "sqrt": _unary("sqrt"),
     "abs": absolute,
     "copysign": lambda b, x, y: intrinsic(b, "copysign", x, y),
@@ -467,10 +434,10 @@ EMIT: dict[str, Callable[..., Value]] = {
     "not_equal": _compare("!="),
     "isnan": is_nan,
     "isinf": lambda b, x: b.fcmp_ordered("==", absolute(b, x), const(x, float("inf"))),
-    "isfinite": _finite,
-    "logical_and": lambda b, x, y: b.and_(x, y),
-    "logical_or": lambda b, x, y: b.or_(x, y),
-    "logical_xor": lambda b, x, y: b.xor(x, y),
+    "isfinite": lambda b, x: b.fcmp_ordered("<", absolute(b, x), const(x, float("inf"))),
+    "logical_and": ir.Builder.and_,
+    "logical_or": ir.Builder.or_,
+    "logical_xor": ir.Builder.xor,
     "logical_not": lambda b, x: b.xor(x, const(x, 1, I1)),
 }
 

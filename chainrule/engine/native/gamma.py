@@ -6,7 +6,6 @@ polynomial or the asymptotic series holds, reflection for negative numbers.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -16,75 +15,35 @@ from chainrule.engine.native.functions import (
     absolute,
     const,
     fma,
+    in_double,
     intrinsic,
-    is_double,
     less,
     log,
     log1p,
     polynomial,
 )
-from chainrule.engine.native.inverses import EMIT
-from chainrule.engine.native.ir import DOUBLE
 from chainrule.engine.native.special import cos, sin
-from chainrule.engine.native.vectors import like
 from chainrule.engine.program import POLYGAMMA
 
 # log Γ(2 + z) = z P(z) for −¾ ≤ z ≤ ½
-LOG_GAMMA = (
-    0.42278433509846713,
-    0.3224670334241132,
-    -0.06735230105319809,
-    0.020580808427784553,
-    -0.0073855510286740126,
-    0.002890510330741115,
-    -0.0011927539117017833,
-    0.0005096695247604359,
-    -0.00022315475849119762,
-    9.945751236327069e-05,
-    -4.492623625357371e-05,
-    2.050721900320206e-05,
-    -9.439490800970062e-06,
-    4.374806993964112e-06,
-    -2.039226942036872e-06,
-    9.55515389469373e-07,
-    -4.4899119283221546e-07,
-    2.1058311943418412e-07,
-    -1.0214473930804733e-07,
-    5.1151675791343634e-08,
-    -1.6753901651123217e-08,
-    7.428866465479881e-09,
-    -1.6013451241294402e-08,
-    5.989860912943235e-10,
-    6.841860502585728e-09,
-    5.804718816447274e-09,
-)  # error 6.5e-22
+LOG_GAMMA = (  # error 6.5e-22
+    0.42278433509846713, 0.3224670334241132, -0.06735230105319809, 0.020580808427784553,
+    -0.0073855510286740126, 0.002890510330741115, -0.0011927539117017833, 0.0005096695247604359,
+    -0.00022315475849119762, 9.945751236327069e-05, -4.492623625357371e-05, 2.050721900320206e-05,
+    -9.439490800970062e-06, 4.374806993964112e-06, -2.039226942036872e-06, 9.55515389469373e-07,
+    -4.4899119283221546e-07, 2.1058311943418412e-07, -1.0214473930804733e-07,
+    5.1151675791343634e-08, -1.6753901651123217e-08, 7.428866465479881e-09,
+    -1.6013451241294402e-08, 5.989860912943235e-10, 6.841860502585728e-09, 5.804718816447274e-09,
+)  # fmt: skip
 # ψ(x) = (x − r) Q(x − 3/2) for 1 ≤ x ≤ 2, with its zero r in two parts
-DIGAMMA = (
-    0.9510558760318328,
-    -0.42362742128146047,
-    0.24054248424078736,
-    -0.14840492305391761,
-    0.09498872445283,
-    -0.06192213327165706,
-    0.04076083394462657,
-    -0.02697579684427536,
-    0.017907248195969127,
-    -0.011908215172584002,
-    0.007927024067961237,
-    -0.00528001782089874,
-    0.0035180800751066694,
-    -0.002344650082351321,
-    0.0015635679757533885,
-    -0.001042261556504223,
-    0.0006899717801166841,
-    -0.0004599625144612576,
-    0.0003268068044141764,
-    -0.0002178682145501451,
-    9.173383289174792e-05,
-    -6.11554261750751e-05,
-    0.00012230983055406747,
-    -8.153978973309418e-05,
-)  # error 5.8e-19
+DIGAMMA = (  # error 5.8e-19
+    0.9510558760318328, -0.42362742128146047, 0.24054248424078736, -0.14840492305391761,
+    0.09498872445283, -0.06192213327165706, 0.04076083394462657, -0.02697579684427536,
+    0.017907248195969127, -0.011908215172584002, 0.007927024067961237, -0.00528001782089874,
+    0.0035180800751066694, -0.002344650082351321, 0.0015635679757533885, -0.001042261556504223,
+    0.0006899717801166841, -0.0004599625144612576, 0.0003268068044141764, -0.0002178682145501451,
+    9.173383289174792e-05, -6.11554261750751e-05, 0.00012230983055406747, -8.153978973309418e-05,
+)  # fmt: skip
 ROOT = (1.4616321449683622, 9.549995429965697e-17)
 # B₂ⱼ for j = 1 … 10
 BERNOULLI = (
@@ -92,18 +51,6 @@ BERNOULLI = (
     -174611 / 330,
 )  # fmt: skip
 LARGE, LARGER = 10.0, 13.0  # from where on the asymptotic series hold
-
-
-def _in_double(function: Callable[[ir.Builder, Value], Value]) -> Callable[..., Value]:
-    """Single precision is computed in double precision and rounded."""
-
-    @functools.wraps(function)
-    def emit(b: ir.Builder, x: Value) -> Value:
-        if is_double(x):
-            return function(b, x)
-        return b.fptrunc(function(b, b.fpext(x, like(x, DOUBLE))), x.type)
-
-    return emit
 
 
 def _turned(b: ir.Builder, x: Value) -> tuple[Value, Value, Value]:
@@ -119,7 +66,7 @@ def _is_large(b: ir.Builder, x: Value) -> Value:
     return b.fcmp_ordered(">=", x, const(x, LARGE))
 
 
-@_in_double
+@in_double
 def gammaln(b: ir.Builder, x: Value) -> Value:
     one = const(x, 1.0)
     y, negative, angle = _turned(b, x)
@@ -153,7 +100,7 @@ def gammaln(b: ir.Builder, x: Value) -> Value:
     return b.select(negative, turned, value)
 
 
-@_in_double
+@in_double
 def digamma(b: ir.Builder, x: Value) -> Value:
     one = const(x, 1.0)
     y, negative, angle = _turned(b, x)
@@ -189,7 +136,7 @@ def polygamma(n: int) -> Callable[[ir.Builder, Value], Value]:
     s = n + 1
     sign = -1.0 if n % 2 == 0 else 1.0
 
-    @_in_double
+    @in_double
     def emit(b: ir.Builder, x: Value) -> Value:
         one = const(x, 1.0)
         y, negative, angle = _turned(b, b.fadd(x, const(x, 0.0)))  # no −0
@@ -238,7 +185,10 @@ def _cotangent(n: int) -> list[int]:
     return p
 
 
-EMIT.update({"gammaln": gammaln, "digamma": digamma})
-EMIT.update({name: polygamma(n) for n, name in POLYGAMMA.items()})
+EMIT: dict[str, Callable[..., Value]] = {
+    "gammaln": gammaln,
+    "digamma": digamma,
+    **{name: polygamma(n) for n, name in POLYGAMMA.items()},
+}
 
 __all__ = ["EMIT"]

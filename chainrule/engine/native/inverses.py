@@ -21,6 +21,7 @@ from chainrule.engine.native.functions import (
     element,
     exp,
     fma,
+    in_double,
     intrinsic,
     is_double,
     is_nan,
@@ -29,58 +30,31 @@ from chainrule.engine.native.functions import (
     log1p,
     polynomial,
 )
-from chainrule.engine.native.ir import DOUBLE
 from chainrule.engine.native.library import by_library
-from chainrule.engine.native.special import EMIT, circular_pair, unless_far
+from chainrule.engine.native.special import circular_pair, unless_far
 from chainrule.engine.native.vectors import like
 
 # atan x = x + x z P(z), z = x², for |x| ≤ tan(π/8)
-ATAN_DOUBLE = (
-    -0.3333333333333333,
-    0.19999999999999804,
-    -0.14285714285659828,
-    0.11111111105155447,
-    -0.09090908753500877,
-    0.07692296375032143,
-    -0.06666424885738255,
-    0.05878928997834775,
-    -0.05230454270650244,
-    0.04551593220626549,
-    -0.034570561981427744,
-    0.016285756855221028,
-)  # error 1.2e-18
-ATAN_FLOAT = (
-    -0.3333333176116852,
-    0.19999540483648964,
-    -0.1426395559798464,
-    0.10743731490791084,
+ATAN_DOUBLE = (  # error 1.2e-18
+    -0.3333333333333333, 0.19999999999999804, -0.14285714285659828, 0.11111111105155447,
+    -0.09090908753500877, 0.07692296375032143, -0.06666424885738255, 0.05878928997834775,
+    -0.05230454270650244, 0.04551593220626549, -0.034570561981427744, 0.016285756855221028,
+)  # fmt: skip
+ATAN_FLOAT = (  # error 1.6e-08
+    -0.3333333176116852, 0.19999540483648964, -0.1426395559798464, 0.10743731490791084,
     -0.06451928208121749,
-)  # error 1.6e-08
+)  # fmt: skip
 # asin x = x + x z P(z), z = x², for |x| ≤ ½
-ASIN_DOUBLE = (
-    0.16666666666666666,
-    0.07500000000000118,
-    0.044642857142551895,
-    0.03038194447553234,
-    0.02237215744350722,
-    0.017352816540325496,
-    0.01396378001220357,
-    0.011566459612121669,
-    0.009621842970100282,
-    0.009319560794767446,
-    0.0030448799094556773,
-    0.019554513336123378,
-    -0.01924167174674304,
-    0.02961201126495512,
-)  # error 9.8e-19
-ASIN_FLOAT = (
-    0.16666666337430908,
-    0.07500094543497424,
-    0.04459940152851218,
-    0.03110066273549457,
-    0.017149238357677253,
-    0.03369084720283012,
-)  # error 4.2e-09
+ASIN_DOUBLE = (  # error 9.8e-19
+    0.16666666666666666, 0.07500000000000118, 0.044642857142551895, 0.03038194447553234,
+    0.02237215744350722, 0.017352816540325496, 0.01396378001220357, 0.011566459612121669,
+    0.009621842970100282, 0.009319560794767446, 0.0030448799094556773, 0.019554513336123378,
+    -0.01924167174674304, 0.02961201126495512,
+)  # fmt: skip
+ASIN_FLOAT = (  # error 4.2e-09
+    0.16666666337430908, 0.07500094543497424, 0.04459940152851218, 0.03110066273549457,
+    0.017149238357677253, 0.03369084720283012,
+)  # fmt: skip
 EIGHTH = (math.sqrt(2.0) - 1.0, math.sqrt(2.0) + 1.0)  # tan(π/8), tan(3π/8)
 
 
@@ -146,17 +120,6 @@ def arccos(b: ir.Builder, x: Value) -> Value:
     beyond = b.select(below, b.fsub(whole, b.fsub(twice, whole_rest)), twice)
     signed = intrinsic(b, "copysign", p, x)
     return b.select(far, beyond, b.fsub(half, b.fsub(signed, rest)))
-
-
-def _in_double(function: Callable[..., Value]) -> Callable[..., Value]:
-    """Single precision by double precision, where a formula loses some digits."""
-
-    def emit(b: ir.Builder, x: Value) -> Value:
-        if is_double(x):
-            return function(b, x)
-        return b.fptrunc(function(b, b.fpext(x, like(x, DOUBLE))), x.type)
-
-    return emit
 
 
 def _large(b: ir.Builder, a: Value) -> tuple[Value, Value]:
@@ -284,15 +247,13 @@ def heaviside(b: ir.Builder, x: Value, at_zero: Value) -> Value:
     return b.select(is_nan(b, x), x, y)
 
 
-EMIT.update(
-    {
-        "arctan": arctan, "arctan2": arctan2, "arcsin": _in_double(arcsin), "arccos": arccos,
-        "arcsinh": arcsinh, "arccosh": _in_double(arccosh), "arctanh": _in_double(arctanh),
-        "tan": _in_double(tan), "cbrt": cbrt,
+EMIT: dict[str, Callable[..., Value]] = {
+        "arctan": arctan, "arctan2": arctan2, "arcsin": in_double(arcsin), "arccos": arccos,
+        "arcsinh": arcsinh, "arccosh": in_double(arccosh), "arctanh": in_double(arctanh),
+        "tan": in_double(tan), "cbrt": cbrt,
         "fmod": fmod, "mod": mod, "floor_divide": floor_divide, "signbit": signbit,
         "fmax": _but_nan(">="), "fmax_constant": _but_nan(">="),
         "fmin": _but_nan("<="), "fmin_constant": _but_nan("<="), "heaviside": heaviside,
-    }
-)  # fmt: skip
+}  # fmt: skip
 
 __all__ = ["EMIT"]

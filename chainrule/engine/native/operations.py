@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.native import ir, randoms
-from chainrule.engine.native.gamma import EMIT
 from chainrule.engine.native.ir import FLOAT, I1
-from chainrule.engine.native.repertoire import BITS, COMPARISONS, FLOATS, LOGIC
+from chainrule.engine.native.repertoire import BITS, COMPARISONS, EMIT, FLOATS, LOGIC
 from chainrule.engine.native.target import SHORT, TYPES
 from chainrule.engine.program import Op
 

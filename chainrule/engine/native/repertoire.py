@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.engine.native.gamma import EMIT
+from chainrule.engine.native import functions, gamma, inverses, special
 from chainrule.engine.native.target import SHORT
 from chainrule.engine.program import COMPARISONS, ELEMENTWISE, LOGIC, Op
 
+EMIT = {**functions.EMIT, **special.EMIT, **inverses.EMIT, **gamma.EMIT}  # name -> the code
 CORRELATIONS = frozenset({"correlate2d", "correlate2d_weight"})
 REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
 RUNNING = frozenset({"cumsum", "cumprod", "recurrence"})
@@ -118,6 +119,7 @@ __all__ = [
     "CORRELATIONS",
     "DRAWS",
     "DTYPES",
+    "EMIT",
     "FLOATS",
     "INTEGER",
     "LOGIC",

@@ -9,7 +9,6 @@ import numpy as np
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.functions import (
-    EMIT,
     Value,
     absolute,
     const,
@@ -17,6 +16,7 @@ from chainrule.engine.native.functions import (
     exp,
     expm1,
     fma,
+    in_double,
     intrinsic,
     is_double,
     less,
@@ -31,85 +31,40 @@ from chainrule.engine.native.library import by_library
 from chainrule.engine.native.vectors import like
 
 # erf x = x P(x²) for |x| ≤ 1
-ERF_FLOAT = (
-    1.1283791658475242,
-    -0.3761262665983077,
-    0.11283594623850285,
-    -0.026854207648140106,
-    0.005189078110013981,
-    -0.0008016773499810029,
-    7.875545765351228e-05,
-)  # error 1.2e-09
-ERF_DOUBLE = (
-    1.1283791670955126,
-    -0.3761263890318375,
-    0.11283791670954878,
-    -0.02686617064507674,
-    0.0052239776248174784,
-    -0.0008548326980801447,
-    0.00012055331110409494,
-    -1.4925595235970651e-05,
-    1.6460999970345427e-06,
-    -1.6350307065234626e-07,
-    1.4659736155673959e-08,
-    -1.1372693191126323e-09,
-    5.956905633653031e-11,
-)  # error 1.3e-19
+ERF_FLOAT = (  # error 1.2e-09
+    1.1283791658475242, -0.3761262665983077, 0.11283594623850285, -0.026854207648140106,
+    0.005189078110013981, -0.0008016773499810029, 7.875545765351228e-05,
+)  # fmt: skip
+ERF_DOUBLE = (  # error 1.3e-19
+    1.1283791670955126, -0.3761263890318375, 0.11283791670954878, -0.02686617064507674,
+    0.0052239776248174784, -0.0008548326980801447, 0.00012055331110409494,
+    -1.4925595235970651e-05, 1.6460999970345427e-06, -1.6350307065234626e-07,
+    1.4659736155673959e-08, -1.1372693191126323e-09, 5.956905633653031e-11,
+)  # fmt: skip
 # erfc x = exp(−x²) Q(t) / (1 + 2 x), t = (x − 3)/(x + 3), for 1 ≤ x ≤ 27
-ERFC_FLOAT = (
-    1.253008057298675,
-    -0.13562109268285272,
-    -0.04756214789224956,
-    0.12964470276051246,
-    -0.11927698042370256,
-    0.0683131229970353,
-    -0.023744320822121683,
-    0.002499939796630303,
-    0.0018021173715804433,
-    -0.0006872417328126962,
-)  # error 2.9e-09
-ERFC_DOUBLE = (
-    1.2530080582697296,
-    -0.13562110612458117,
-    -0.047562294353452536,
-    0.12964515870275975,
-    -0.11927366341514999,
-    0.06830802734400437,
-    -0.02377051492410589,
-    0.002529391817520652,
-    0.0018886904537668019,
-    -0.0007798323394954342,
-    -0.00010516071793227137,
-    0.00012510042618938468,
-    4.954575307657761e-06,
-    -2.0109175299646435e-05,
-    -7.462262545474289e-07,
-    3.5096414008049423e-06,
-    3.6905050808291847e-07,
-    -6.987472900954952e-07,
-    -1.0466047291833145e-07,
-    1.7001148090125427e-07,
+ERFC_FLOAT = (  # error 2.9e-09
+    1.253008057298675, -0.13562109268285272, -0.04756214789224956, 0.12964470276051246,
+    -0.11927698042370256, 0.0683131229970353, -0.023744320822121683, 0.002499939796630303,
+    0.0018021173715804433, -0.0006872417328126962,
+)  # fmt: skip
+ERFC_DOUBLE = (  # error 2.6e-18
+    1.2530080582697296, -0.13562110612458117, -0.047562294353452536, 0.12964515870275975,
+    -0.11927366341514999, 0.06830802734400437, -0.02377051492410589, 0.002529391817520652,
+    0.0018886904537668019, -0.0007798323394954342, -0.00010516071793227137,
+    0.00012510042618938468, 4.954575307657761e-06, -2.0109175299646435e-05,
+    -7.462262545474289e-07, 3.5096414008049423e-06, 3.6905050808291847e-07,
+    -6.987472900954952e-07, -1.0466047291833145e-07, 1.7001148090125427e-07,
     -3.2507258342925084e-08,
-)  # error 2.6e-18
+)  # fmt: skip
 # sin r = r + r³ S(r²) and cos r = 1 − r²/2 + r⁴ C(r²) for |r| ≤ π/4
-SIN_DOUBLE = (
-    -0.16666666666666666,
-    0.008333333333333331,
-    -0.0001984126984126504,
-    2.755731921932058e-06,
-    -2.50521062259944e-08,
-    1.6058530596645953e-10,
-    -7.586636882825159e-13,
-)  # error 1.2e-20
-COS_DOUBLE = (
-    0.041666666666666664,
-    -0.0013888888888888887,
-    2.4801587301584632e-05,
-    -2.755731922139249e-07,
-    2.0876755787492604e-09,
-    -1.1470460319209511e-11,
-    4.745838412531023e-14,
-)  # error 6.5e-22
+SIN_DOUBLE = (  # error 1.2e-20
+    -0.16666666666666666, 0.008333333333333331, -0.0001984126984126504, 2.755731921932058e-06,
+    -2.50521062259944e-08, 1.6058530596645953e-10, -7.586636882825159e-13,
+)  # fmt: skip
+COS_DOUBLE = (  # error 6.5e-22
+    0.041666666666666664, -0.0013888888888888887, 2.4801587301584632e-05, -2.755731922139249e-07,
+    2.0876755787492604e-09, -1.1470460319209511e-11, 4.745838412531023e-14,
+)  # fmt: skip
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591815e-33)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
@@ -162,10 +117,9 @@ def norm_pdf(b: ir.Builder, x: Value) -> Value:
     return b.fmul(exp_of_minus_square(b, x, 0.5), const(x, 1.0 / math.sqrt(2.0 * math.pi)))
 
 
+@in_double
 def norm_cdf(b: ir.Builder, x: Value) -> Value:
     """½ erfc(−x/√2), in double precision: the tail loses what its argument has lost."""
-    if not is_double(x):
-        return b.fptrunc(norm_cdf(b, b.fpext(x, like(x, DOUBLE))), like(x, FLOAT))
     z = b.fmul(x, const(x, -math.sqrt(0.5)))
     # erfc(z + d) = erfc z − 2/√π exp(−z²) d, with the error d of the product and of √½
     d = fma(b, x, const(x, -math.sqrt(0.5)), b.fneg(z))
@@ -216,16 +170,18 @@ def circular_pair(b: ir.Builder, x: Value) -> tuple[Value, Value, Value]:
     return sine, cosine, _odd(b, x, k)
 
 
-def _circular(b: ir.Builder, x: Value, turn: int) -> Value:
+def _circular(name: str, turn: int) -> Callable[..., Value]:
     """sin(x + turn π/2)."""
-    if not is_double(x):
-        wide = _circular(b, b.fpext(x, like(x, DOUBLE)), turn)
-        return b.fptrunc(wide, x.type)
-    k, sine, cosine = _quarter(b, x)
-    k = b.add(k, const(x, turn, I64))
-    value = b.select(_odd(b, x, k), cosine, sine)
-    below = b.icmp_signed("!=", b.and_(k, const(x, 2, I64)), const(x, 0, I64))
-    return unless_far(b, x, b.select(below, b.fneg(value), value), "cos" if turn else "sin")
+
+    @in_double
+    def emit(b: ir.Builder, x: Value) -> Value:
+        k, sine, cosine = _quarter(b, x)
+        k = b.add(k, const(x, turn, I64))
+        value = b.select(_odd(b, x, k), cosine, sine)
+        below = b.icmp_signed("!=", b.and_(k, const(x, 2, I64)), const(x, 0, I64))
+        return unless_far(b, x, b.select(below, b.fneg(value), value), name)
+
+    return emit
 
 
 def unless_far(b: ir.Builder, x: Value, y: Value, name: str) -> Value:
@@ -237,27 +193,16 @@ def unless_far(b: ir.Builder, x: Value, y: Value, name: str) -> Value:
     return by_library(b, name, [x], y, far)
 
 
+_sine, cos = _circular("sin", 0), _circular("cos", 1)
+
+
 def sin(b: ir.Builder, x: Value) -> Value:
-    y = _circular(b, x, 0)
+    y = _sine(b, x)
     return b.select(b.fcmp_ordered("==", x, const(x, 0.0)), x, y)
 
 
-def cos(b: ir.Builder, x: Value) -> Value:
-    return _circular(b, x, 1)
-
-
 def _scaled_log(factor: float) -> Callable[..., Value]:
-    def emit(b: ir.Builder, x: Value) -> Value:
-        if is_double(x):
-            return b.fmul(log(b, x), const(x, factor))
-        wide = b.fmul(log(b, b.fpext(x, like(x, DOUBLE))), const_double(x, factor))
-        return b.fptrunc(wide, x.type)
-
-    return emit
-
-
-def const_double(x: Value, number: float) -> Value:
-    return const(x, number, DOUBLE)
+    return in_double(lambda b, x: b.fmul(log(b, x), const(x, factor)))
 
 
 def sinh(b: ir.Builder, x: Value) -> Value:
@@ -315,28 +260,26 @@ def hypot(b: ir.Builder, x: Value, y: Value) -> Value:
     return b.select(infinite, const(x, math.inf), y_)
 
 
-EMIT.update(
-    {
-        "erf": erf,
-        "erfc": erfc,
-        "gaussian": exp_of_minus_square,
-        "norm_pdf": norm_pdf,
-        "norm_cdf": norm_cdf,
-        "gelu": gelu,
-        "silu": silu,
-        "selu": selu,
-        "sin": sin,
-        "cos": cos,
-        "log2": _scaled_log(1.0 / math.log(2.0)),
-        "log10": _scaled_log(1.0 / math.log(10.0)),
-        "sinh": sinh,
-        "cosh": cosh,
-        "xlogy": xlogy,
-        "logaddexp": logaddexp,
-        "hypot": hypot,
-        "deg2rad": lambda b, x: b.fmul(x, const(x, math.pi / 180.0)),
-        "rad2deg": lambda b, x: b.fmul(x, const(x, 180.0 / math.pi)),
-    }
-)
+EMIT: dict[str, Callable[..., Value]] = {
+    "erf": erf,
+    "erfc": erfc,
+    "gaussian": exp_of_minus_square,
+    "norm_pdf": norm_pdf,
+    "norm_cdf": norm_cdf,
+    "gelu": gelu,
+    "silu": silu,
+    "selu": selu,
+    "sin": sin,
+    "cos": cos,
+    "log2": _scaled_log(1.0 / math.log(2.0)),
+    "log10": _scaled_log(1.0 / math.log(10.0)),
+    "sinh": sinh,
+    "cosh": cosh,
+    "xlogy": xlogy,
+    "logaddexp": logaddexp,
+    "hypot": hypot,
+    "deg2rad": lambda b, x: b.fmul(x, const(x, math.pi / 180.0)),
+    "rad2deg": lambda b, x: b.fmul(x, const(x, 180.0 / math.pi)),
+}
 
 __all__ = ["EMIT"]
