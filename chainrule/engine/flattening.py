@@ -323,7 +323,7 @@ class _Flattener:
         if kind not in self.flat.kinds:
             self.flat.kinds.append(kind)
         number = self.flat.kinds.index(kind) + JOIN + 1
-        if len(values) < 3 and not node.params:
+        if len(values) < 3 and not node.params and np.ndarray not in key:  # which has any shape
             self._kinds[key] = number
         args = [
             i if i >= 0 else self._constant(x, dtype)

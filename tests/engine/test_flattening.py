@@ -283,6 +283,15 @@ def test_a_number_of_steps_that_depends_on_a_value_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("always")
+def test_an_array_of_no_axes_says_nothing_of_others() -> None:
+    def f(x: Any) -> Any:
+        y = np.sin(x) * np.array(2.0)  # a step on numbers; the next one is none
+        return np.cos(y) + (y * np.array([1.0, 2.0, 3.0])).sum()
+
+    agree(f, 0.3, parts=2)
+
+
+@pytest.mark.usefixtures("always")
 def test_a_decision_is_refused_with_the_line() -> None:
     def f(x: Any) -> Any:
         return x * 2 if np.sin(x) > 0 else x  # this line
