@@ -20,9 +20,9 @@ from chainrule.nn.naming import warn
 from chainrule.records import dataclass
 
 
-def _labels(truth: Any, classes: int) -> NDArray[np.intp]:
-    """Class numbers, checked to be classes."""
-    flat = np.ravel(truth)
+def _labels(truth: Any, scores: Array) -> NDArray[np.intp]:
+    """Class numbers, checked to be one for each set of scores."""
+    flat, classes = np.ravel(truth), scores.shape[-1]
     number = flat.dtype.kind in "iufb"
     whole = number and bool(np.all((flat == np.floor(flat)) & (flat >= 0) & (flat < classes)))
     if not whole:
@@ -32,11 +32,17 @@ def _labels(truth: Any, classes: int) -> NDArray[np.intp]:
             f"{got} for {classes} classes",
             f"number the classes from 0 to {classes - 1}, as whole numbers",
         )
-    return flat.astype(np.intp)
+    if flat.size * classes != scores.size:
+        raise wrong_metric(
+            "this metric needs one label for each set of scores",
+            f"labels of shape {np.shape(truth)} for predictions of shape {scores.shape}",
+            "give labels of the predictions' shape without its last axis",
+        )
+    return flat.astype(np.intp).reshape(scores.shape[:-1])
 
 
 def _class_scores(predicted: Any) -> Array:
-    if predicted.ndim != 2 or predicted.shape[1] < 2:
+    if predicted.ndim < 2 or predicted.shape[-1] < 2:
         raise wrong_metric(
             "this metric needs a column of predictions for each class, two or more",
             f"predictions of shape {predicted.shape}",
@@ -48,7 +54,7 @@ def _class_scores(predicted: Any) -> Array:
 def _by_class(truth: Any, predicted: Any) -> tuple[Array, Array]:
     """As `columns`; where there is a column for each class, labels from 0 become one-hot rows."""
     if predicted.ndim == 2 and predicted.shape[1] > 1 and truth.size == len(truth):
-        truth = np.eye(predicted.shape[1])[_labels(truth, predicted.shape[1])]
+        truth = np.eye(predicted.shape[1])[_labels(truth, predicted)]
     return columns(truth, predicted)
 
 
@@ -74,18 +80,23 @@ class BinaryAccuracy(RowMetric):
 class CategoricalAccuracy(RowMetric):
     """The share of rows whose largest prediction is at the 1 of the one-hot target.
 
+    Of sequences, shape (rows, time, classes), the share of the times.
+
     >>> CategoricalAccuracy()([[0, 1], [1, 0]], [[0.2, 0.8], [0.4, 0.6]])
     0.5
     """
 
     def rows(self, truth: Any, predicted: Any) -> Array:
-        y, p = columns(truth, _class_scores(predicted))
-        return row_means(np.argmax(y, axis=1) == np.argmax(p, axis=1))
+        p = _class_scores(predicted)
+        y = columns(truth, p)[0].reshape(p.shape)
+        return row_means(np.argmax(y, axis=-1) == np.argmax(p, axis=-1))
 
 
 @dataclass(frozen=True)
 class SparseCategoricalAccuracy(RowMetric):
     """The share of rows whose largest prediction is at the label, a number from 0.
+
+    Of sequences, labels of shape (rows, time), the share of the times.
 
     >>> SparseCategoricalAccuracy()([1, 0], [[0.2, 0.8], [0.4, 0.6]])
     0.5
@@ -93,7 +104,7 @@ class SparseCategoricalAccuracy(RowMetric):
 
     def rows(self, truth: Any, predicted: Any) -> Array:
         p = _class_scores(predicted)
-        return row_means(_labels(truth, p.shape[1]) == np.argmax(p, axis=1))
+        return row_means(_labels(truth, p) == np.argmax(p, axis=-1))
 
 
 @dataclass(frozen=True)
@@ -120,10 +131,9 @@ class TopKCategoricalAccuracy(RowMetric):
 
     def rows(self, truth: Any, predicted: Any) -> Array:
         p = _class_scores(predicted)
-        one_hot = truth.ndim == 2 and truth.shape[1] > 1
-        labels = np.argmax(truth, axis=1) if one_hot else _labels(truth, p.shape[1])
-        right = np.take_along_axis(p, labels[:, None], axis=1)
-        return row_means(np.sum(p > right, axis=1) < self.k)
+        labels = np.argmax(truth, axis=-1) if truth.shape == p.shape else _labels(truth, p)
+        right = np.take_along_axis(p, labels[..., None], axis=-1)
+        return row_means(np.sum(p > right, axis=-1) < self.k)
 
 
 @dataclass(frozen=True)

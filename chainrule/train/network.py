@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -143,19 +143,31 @@ class Network:
         return state
 
     def get_weights(self) -> list[Array]:
-        """Copies of all parameters and of the layers' state, in a fixed order."""
+        """Copies of all parameters and of the layers' state, in Keras's order.
+
+        Layer by layer, in each of them the kernel before the bias, gamma and beta before the
+        running averages: what Keras's ``get_weights`` gives for the same layers fits
+        `set_weights`.
+
+        >>> from chainrule import Model, nn
+        >>> model = Model([nn.LSTM(2), nn.Dense(1)]).build((5, 3))
+        >>> [w.shape for w in model.get_weights()]
+        [(3, 8), (2, 8), (8,), (2, 1), (1,)]
+        """
         state = self.training_state("get_weights")
-        return [np.array(leaf) for leaf in flatten((state.params, state.layers))[0]]
+        leaves, spec = flatten((state.params, state.layers))
+        return [np.array(leaves[k]) for k in _order(*unflatten(spec, range(len(leaves))))]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Put in what `get_weights` had given.
+        """Put in what `get_weights` had given, or that of Keras for the same layers.
 
         Raises:
             ArgumentError: another number of arrays, or other shapes.
         """
         state = self.training_state("set_weights")
         leaves, spec = flatten((state.params, state.layers))
-        shapes = [np.shape(leaf) for leaf in leaves]
+        order = list(_order(*unflatten(spec, range(len(leaves)))))
+        shapes = [np.shape(leaves[k]) for k in order]
         if [np.shape(w) for w in weights] != shapes:
             raise ArgumentError(
                 "the weights are not those of this model",
@@ -163,8 +175,9 @@ class Network:
                 line=user_line(),
                 remedy=f"give arrays of shapes {shapes}",
             )
-        new = [np.array(w, leaf.dtype) for w, leaf in zip(weights, leaves, strict=True)]
-        params, layers = unflatten(spec, new)
+        for k, w in zip(order, weights, strict=True):
+            leaves[k] = np.array(w, leaves[k].dtype)
+        params, layers = unflatten(spec, leaves)
         self.run.state = state._replace(params=params, layers=layers)
 
     def take_weights(self, other: Network) -> list[str]:
@@ -206,6 +219,19 @@ class Network:
                 remedy="give layers, such as cr.Model([nn.Dense(16, 'relu'), nn.Dense(1)]), or "
                 "add them to a cr.Sequential before it is compiled or built",
             )
+
+
+def _order(*trees: Any) -> Iterator[int]:
+    """The numbers in trees of dicts, those under one name together, in the order of the names."""
+    inner: dict[str, list[Any]] = {}
+    for tree in trees:
+        for name, part in tree.items() if isinstance(tree, dict) else [("", tree)]:
+            if isinstance(part, dict):
+                inner.setdefault(name, []).append(part)
+            else:
+                yield from flatten(part)[0]
+    for parts in inner.values():
+        yield from _order(*parts)
 
 
 __all__ = ["Network"]

@@ -65,6 +65,7 @@ def save(model: Model, path: str | os.PathLike[str], include_optimizer: bool = T
         **_flat(state.params, "params"),
         **_flat(state.layers, "state"),
     }
+    content["order"] = list(tensors)  # that of the layers; the file sorts them
     if include_optimizer and state.optimizer is not None:
         memory = flatten(state.optimizer)[0]
         tensors |= {f"optimizer/{k}": np.array(leaf, order="C") for k, leaf in enumerate(memory)}
@@ -122,7 +123,8 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
         if content["compiled"] is not None:
             parts = content["compiled"]
             _compile(model, parts, custom)
-        params, state = _tree(tensors, "params"), _tree(tensors, "state")
+        ordered = {name: tensors[name] for name in content.get("order", tensors)}
+        params, state = _tree(ordered, "params"), _tree(ordered, "state")
         model.run = Run(TrainState(params, None, state))
         _try(model)
         if "optimizer/0" in tensors:

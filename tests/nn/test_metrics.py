@@ -12,6 +12,7 @@ from chainrule.errors import ArgumentError
 from chainrule.nn.metrics import (
     AUC,
     BinaryAccuracy,
+    CategoricalAccuracy,
     F1Score,
     FunctionMetric,
     Precision,
@@ -125,3 +126,15 @@ def test_an_area_without_both_classes_is_none_and_said() -> None:
     with pytest.warns(UserWarning, match="output 1 has 0 positive") as caught:
         assert AUC()(truth, scores) == 1.0
     assert caught[0].filename == __file__
+
+
+def test_accuracies_of_classes_along_a_sequence() -> None:
+    rng = np.random.default_rng(5)
+    scores, labels = rng.normal(size=(4, 3, 5)), rng.integers(0, 5, (4, 3))
+    right = np.mean(np.argmax(scores, axis=-1) == labels)
+    assert SparseCategoricalAccuracy()(labels, scores) == pytest.approx(right)
+    assert CategoricalAccuracy()(np.eye(5)[labels], scores) == pytest.approx(right)
+    assert TopKCategoricalAccuracy(1)(labels, scores) == pytest.approx(right)
+    assert TopKCategoricalAccuracy(1)(np.eye(5)[labels], scores) == pytest.approx(right)
+    with pytest.raises(ArgumentError, match="one label for each set of scores"):
+        SparseCategoricalAccuracy()(labels[:, :2], scores)

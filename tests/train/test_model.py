@@ -323,7 +323,7 @@ def test_it_prints_its_size() -> None:
 def test_a_model_is_a_function_that_compiles_and_has_a_derivative() -> None:
     kernel = np.array([[2.0], [-3.0]])
     model = cr.Model([nn.Dense(1, activation="tanh")]).build((2,))
-    model.set_weights([np.array([0.5]), kernel])
+    model.set_weights([kernel, np.array([0.5])])
     x = np.array([[0.3, 0.2], [-0.1, 0.4]])
     y = np.tanh(x @ kernel + 0.5)
     np.testing.assert_allclose(cr.compile(model)(x), y, rtol=1e-14)

@@ -287,3 +287,25 @@ def test_layers_of_ones_own_must_be_handed_over(tmp_path: Path) -> None:
         cr.load(tmp_path / "m")
     with pytest.raises(ModelFileError, match="custom has something else"):
         cr.load(tmp_path / "m", custom={"Scale": half})
+
+
+def test_weights_are_in_kerass_order_also_of_a_loaded_model(tmp_path: Path) -> None:
+    layers = [
+        nn.GRU(2, name="z", return_sequences=True),
+        nn.BatchNormalization(),
+        nn.Dense(3, name="a"),
+        nn.Flatten(),
+        *[nn.Dense(1) for _ in range(11)],
+    ]
+    model = cr.Model(layers).build((4, 5))
+    recurrent = [(5, 6), (2, 6), (2, 6)]
+    normalized = [(2,)] * 4  # gamma, beta, and the running mean and variance
+    dense = [(2, 3), (3,), (12, 1), (1,), *[(1, 1), (1,)] * 10]
+    values = [w + k for k, w in enumerate(model.get_weights())]
+    assert [w.shape for w in values] == [*recurrent, *normalized, *dense]
+    model.set_weights(values)
+    assert model.params["batch_normalization"]["beta"].tolist() == [4.0, 4.0]
+    assert model.params["dense_10"]["bias"].tolist() == [len(values) - 1.0]
+    model.save(tmp_path / "model")
+    for a, b in zip(cr.load(tmp_path / "model").get_weights(), values, strict=True):
+        np.testing.assert_array_equal(a, b)
