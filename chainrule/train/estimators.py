@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import ArgumentError, DataError
+from chainrule.elsewhere import unexpected
+from chainrule.errors import ArgumentError, DataError, ShapeError
 from chainrule.nn.layers import Dense
 from chainrule.nn.layers.base import Layer
 from chainrule.nn.metrics import BinaryAccuracy, R2Score
 from chainrule.nn.naming import user_line
 from chainrule.train.callbacks.base import Callback
 from chainrule.train.callbacks.history import History
+from chainrule.train.inputs import as_inputs, same_rows
 from chainrule.train.model import Model
 
 Array = NDArray[Any]
@@ -33,6 +35,13 @@ class Estimator:
 
     _estimator_type = ""
 
+    def __new__(cls, *_: Any, **settings: Any) -> Self:
+        """Say what an unknown setting, as of MLPClassifier, is called here."""
+        known = inspect.signature(cls.__init__).parameters
+        if cls.__module__ == __name__ and not settings.keys() <= known.keys():
+            raise unexpected(cls, next(name for name in settings if name not in known))
+        return super().__new__(cls)
+
     def __init__(
         self,
         layers: Sequence[Layer] = (Dense(100, "relu"),),
@@ -42,7 +51,7 @@ class Estimator:
         batch_size: int = 32,
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
-        random_state: int = 0,
+        random_state: Any = 0,
         verbose: Any = 0,
     ) -> None:
         self.layers, self.optimizer = layers, optimizer
@@ -54,14 +63,18 @@ class Estimator:
 
     @classmethod
     def _names(cls) -> list[str]:
-        return list(inspect.signature(cls).parameters)
+        return list(inspect.signature(cls.__init__).parameters)[1:]
+
+    def _inner(self) -> list[str]:
+        """The names of the optimizer's settings."""
+        record = is_dataclass(self.optimizer) and not isinstance(self.optimizer, type)
+        return [f.name for f in fields(self.optimizer)] if record else []
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The settings by their names; ``deep`` adds those of the optimizer: optimizer__…"""
         found = {name: getattr(self, name) for name in self._names()}
-        if deep and is_dataclass(self.optimizer):
-            fields = self.optimizer.__dataclass_fields__
-            found |= {f"optimizer__{name}": getattr(self.optimizer, name) for name in fields}
+        if deep:
+            found |= {f"optimizer__{name}": getattr(self.optimizer, name) for name in self._inner()}
         return found
 
     def set_params(self, **params: Any) -> Self:
@@ -73,7 +86,7 @@ class Estimator:
         known = self.get_params() | params  # an optimizer that comes along is the one to change
         for name in sorted(params, key=lambda name: "__" in name):
             owner, _, inner = name.partition("__")
-            if owner == "optimizer" and inner and hasattr(self.optimizer, inner):
+            if owner == "optimizer" and inner in self._inner():
                 self.optimizer = replace(self.optimizer, **{inner: params[name]})
             elif name in self._names():
                 setattr(self, name, params[name])
@@ -89,7 +102,7 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
+        defaults = inspect.signature(type(self).__init__).parameters
         changed = [
             f"{name}={value!r}"
             for name, value in self.get_params(deep=False).items()
@@ -102,18 +115,35 @@ class Estimator:
     def _fit(
         self, X: Any, y: Any, last: Layer, loss: str, sample_weight: Any, class_weight: Any = None
     ) -> Self:
-        model = Model([*self.layers, last])
+        layers = [self.layers] if isinstance(self.layers, Layer) else self.layers
+        if not isinstance(layers, Sequence) or isinstance(layers, str):
+            raise ArgumentError(
+                "layers is a list of layers, all but the last",
+                got=repr(layers),
+                line=user_line(),
+                remedy="give layers=[cr.nn.Dense(64, 'relu')]",
+            )
+        model = Model([*layers, last])
         model.compile(self.optimizer, loss)
         self.history_: History = model.fit(
             X, y, batch_size=self.batch_size, epochs=self.epochs, verbose=self.verbose,
-            callbacks=list(self.callbacks), validation_split=self.validation_split,
-            class_weight=class_weight, sample_weight=sample_weight, seed=self.random_state,
+            callbacks=self.callbacks, validation_split=self.validation_split,
+            class_weight=class_weight, sample_weight=sample_weight, seed=self._seed(),
         )  # fmt: skip
         self.model_ = model
         shape = model.input_shape
         if isinstance(shape, tuple) and len(shape) == 1:
             self.n_features_in_ = shape[0]
+        if model.columns is not None:
+            self.feature_names_in_ = np.array(model.columns, object)
         return self
+
+    def _seed(self) -> int:
+        """random_state as a whole number: drawn from a generator, or anew where it is None."""
+        state = np.random.default_rng() if self.random_state is None else self.random_state
+        if isinstance(state, np.random.Generator):
+            return int(state.integers(2**31))
+        return int(state.randint(2**31)) if isinstance(state, np.random.RandomState) else state
 
     def _fitted(self) -> Model:
         if not hasattr(self, "model_"):
@@ -156,12 +186,13 @@ class Classifier(Estimator):
         optimizer: a name, or one of cr.optim, whose settings are settings here too:
             ``optimizer__learning_rate``.
         epochs, batch_size, validation_split, callbacks, class_weight, verbose: as for `Model.fit`.
-        random_state: the seed.
+        random_state: the seed, or a generator of NumPy's; None for another one in each `fit`.
 
     Attributes:
         classes_: the labels, sorted.
         model_: the `Model`.
         history_: its training.
+        n_features_in_, feature_names_in_: the number of columns, and their names in a data frame.
 
     >>> from chainrule import data, nn, optim
     >>> x, y = data.make_moons(300, seed=0)
@@ -184,7 +215,7 @@ class Classifier(Estimator):
         validation_split: float = 0.0,
         callbacks: Sequence[Callback] = (),
         class_weight: Any = None,
-        random_state: int = 0,
+        random_state: Any = 0,
         verbose: Any = 0,
     ) -> None:
         super().__init__(
@@ -198,7 +229,8 @@ class Classifier(Estimator):
         """Train a new network.
 
         Raises:
-            DataError: there are fewer than two classes, or several labels for a row.
+            DataError: there are fewer than two classes, several labels for a row, numbers with
+                fractions, or missing labels.
         """
         labels = np.asarray(y)
         labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
@@ -210,12 +242,14 @@ class Classifier(Estimator):
                 remedy="give np.argmax(y, axis=1) of one-hot rows; for several labels train a "
                 "cr.Model with a unit for each, 'sigmoid' and binary_crossentropy",
             )
+        _refuse_other_than_classes(labels)
         self.classes_ = np.unique(labels)
         count = len(self.classes_)
         if count < 2:
+            same_rows(as_inputs(X)[0], labels, "y")
             raise DataError(
                 "a Classifier needs rows of two classes or more",
-                got=f"{len(labels)} rows of class {labels[0]!r}" if len(labels) else "no rows",
+                got=f"{len(labels)} rows of class {labels.tolist()[0]!r}",
                 line=user_line(),
                 remedy="give rows of all classes; divide them with stratify=",
             )
@@ -266,7 +300,7 @@ class Regressor(Estimator):
             as for `Classifier`.
 
     Attributes:
-        model_, history_: as of a `Classifier`.
+        model_, history_, n_features_in_, feature_names_in_: as of a `Classifier`.
 
     >>> from chainrule import nn, optim
     >>> x = np.linspace(-1.0, 1.0, 100)[:, None]
@@ -278,7 +312,18 @@ class Regressor(Estimator):
     _estimator_type = "regressor"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network."""
+        """Train a new network.
+
+        Raises:
+            ShapeError: the targets are neither numbers nor rows of numbers.
+        """
+        if np.ndim(y) not in (1, 2):
+            raise ShapeError(
+                "a Regressor takes a number for each row, or a row of them",
+                got="y=None" if y is None else f"y of shape {np.shape(y)}",
+                line=user_line(),
+                remedy="give an array of shape (rows,) or (rows, outputs)",
+            )
         units = 1 if np.ndim(y) == 1 else int(np.shape(y)[1])
         self._flat = np.ndim(y) == 1
         return self._fit(X, y, Dense(units), "mse", sample_weight)
@@ -291,6 +336,37 @@ class Regressor(Estimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R²."""
         return R2Score()(np.asarray(y), self.predict(X), sample_weight)
+
+
+def _refuse_other_than_classes(labels: Array) -> None:
+    """Numbers to be predicted, and missing labels, are no classes."""
+    if labels.dtype.kind == "f":
+        missing, fractions = np.isnan(labels), labels != np.floor(labels)
+    else:
+        missing = fractions = np.zeros(len(labels), bool)
+        if labels.dtype == object:  # None, NaN, and what pandas has beside them
+            missing = np.array([_is_missing(x) for x in labels])
+    if np.any(missing):
+        raise DataError(
+            "y has missing values",
+            got=f"{np.count_nonzero(missing)} of {len(labels)} labels are missing",
+            line=user_line(),
+            remedy="drop those rows",
+        )
+    if np.any(fractions):
+        raise DataError(
+            "a Classifier takes classes, and y holds numbers with fractions",
+            got=f"{labels[fractions][0]} among {len(np.unique(labels))} different numbers",
+            line=user_line(),
+            remedy="use a Regressor to predict numbers; for classes round them or cut them into "
+            "intervals: np.digitize(y, edges)",
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    """None, NaN, or the NA of pandas, for which a comparison has no answer."""
+    same = label == label
+    return label is None or not (isinstance(same, (bool, np.bool_)) and same)
 
 
 __all__ = ["Classifier", "Estimator", "Regressor"]

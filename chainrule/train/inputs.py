@@ -51,7 +51,14 @@ def as_array(x: Any, name: str) -> np.ndarray:
         DataError: rows of different lengths.
     """
     if isinstance(x, np.ndarray):
-        return x
+        return _of_numbers(x) if x.dtype == object else x
+    if hasattr(x, "toarray"):
+        raise DataError(
+            f"{name} is a sparse matrix",
+            got=f"a {type(x).__name__} of shape {getattr(x, 'shape', '?')}",
+            line=user_line(),
+            remedy=f"give {name}.toarray(), and encoders of scikit-learn sparse_output=False",
+        )
     try:
         return np.asarray(x)
     except ValueError as error:
@@ -61,6 +68,13 @@ def as_array(x: Any, name: str) -> np.ndarray:
             line=user_line(),
             remedy="give every row as many numbers",
         ) from None
+
+
+def _of_numbers(x: np.ndarray) -> np.ndarray:
+    """An array of objects that are numbers, as tables of several kinds become, as numbers."""
+    if all(isinstance(v, (int, float, np.number, np.bool_)) for v in x.flat):
+        return x.astype(float)
+    return x
 
 
 def is_frame(x: Any) -> bool:

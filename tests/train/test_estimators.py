@@ -6,11 +6,12 @@ import copy
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import ArgumentError, DataError
+from chainrule.errors import ArgumentError, DataError, ShapeError
 from chainrule.train import Classifier, Regressor
 
 RNG = np.random.default_rng(0)
@@ -68,6 +69,30 @@ def test_settings_are_kept_and_copied() -> None:
     second.set_params(optimizer__learning_rate=0.5, epochs=1)
     assert (second.optimizer.learning_rate, second.epochs, RATE.learning_rate) == (0.5, 1, 0.1)
     assert repr(Classifier(epochs=3)) == "Classifier(epochs=3)"
+    # All that can be read can be set.
+    assert first.set_params(**first.get_params()).optimizer == RATE
+
+
+def test_a_random_state_is_a_seed_a_generator_or_none() -> None:
+    def weights(state: Any) -> Any:
+        return (
+            small(Regressor, epochs=1, random_state=state).fit(X, X[:, 0]).model_.get_weights()[0]
+        )
+
+    small(epochs=1, random_state=None).fit(X, X[:, 0] > 0)
+    for kind in (np.random.RandomState, np.random.default_rng):
+        one, same, other = (weights(kind(seed)) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+
+
+def test_columns_of_a_data_frame() -> None:
+    frame = pl.DataFrame(X, schema=["a", "b", "c"])
+    found = small(epochs=1).fit(frame, X[:, 0] > 0)
+    assert (found.n_features_in_, found.feature_names_in_.tolist()) == (3, ["a", "b", "c"])
+    np.testing.assert_array_equal(found.predict(frame.select("c", "a", "b")), found.predict(frame))
+    # Tables of several kinds become arrays of objects.
+    np.testing.assert_array_equal(found.predict(X.astype(object)), found.predict(X))
 
 
 def test_errors() -> None:
@@ -81,6 +106,22 @@ def test_errors() -> None:
         small().fit(X, np.zeros(80))
     with pytest.raises(ArgumentError, match="class_weight names a class that there is not"):
         small(class_weight={2: 1.0}).fit(X, X[:, 0] > 0)
+    with pytest.raises(DataError, match="use a Regressor"):
+        small().fit(X, X[:, 0])
+    for labels in (np.array(["a", None] * 40, object), np.array([1.0, np.nan] * 40)):
+        with pytest.raises(DataError, match="40 of 80 labels are missing"):
+            small().fit(X, labels)
+    with pytest.raises(ShapeError, match="80 rows of x, 9 of y"):
+        small().fit(X, np.zeros(9))
+    with pytest.raises(ShapeError, match="a number for each row"):
+        small(Regressor).fit(X, None)
+    with pytest.raises(ArgumentError, match="layers is a list"):
+        Regressor(64).fit(X, X[:, 0])
+    with pytest.raises(TypeError, match="'max_iter'; use epochs"):
+        Classifier(max_iter=100)
+    matrix = type("csr_matrix", (), {"toarray": None, "shape": (80, 3)})()
+    with pytest.raises(DataError, match=r"give x.toarray\(\)"):
+        small().fit(matrix, X[:, 0] > 0)
 
 
 def test_scikit_learn_takes_them() -> None:
