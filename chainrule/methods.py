@@ -12,7 +12,7 @@ from chainrule.elementary.indexing import Index, getitem
 from chainrule.errors import LostTraceError, NotDifferentiableError, code_line
 from chainrule.graph import Node, user_code
 from chainrule.numpy_api import algebra, reduce, selection, shapes
-from chainrule.numpy_api.common import decided
+from chainrule.numpy_api.common import LOOK_UP, decided
 
 
 def complex_error(x: Any) -> NotDifferentiableError:
@@ -139,7 +139,7 @@ class ArrayMethods(Node):
 
     def __index__(self) -> int:
         if self.dtype.kind in "iu" and self.ndim == 0:
-            decided(self, "a position, a length or a range")
+            decided(self, "a position, a length or a range", LOOK_UP)
             return int(self.value)
         raise TypeError("only integer scalar arrays can be converted to a scalar index")
 
@@ -148,7 +148,7 @@ class ArrayMethods(Node):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.dtype.kind != "f":
-            decided(self, "np.asarray")
+            decided(self, "np.asarray", LOOK_UP)
             return np.array(self.value, dtype)
         raise _lost(
             self,

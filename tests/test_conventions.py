@@ -67,3 +67,9 @@ def test_equal_extremes_share_the_derivative(k: int) -> None:
     x = np.r_[np.full(k, 3.0), 1.0]
     assert cr.grad(np.max)(x) == pytest.approx(np.r_[np.full(k, 1 / k), 0.0])
     assert cr.grad(np.min)(-x) == pytest.approx(np.r_[np.full(k, 1 / k), 0.0])
+
+
+def test_pythons_zero_divides_like_numpys() -> None:
+    with np.errstate(divide="ignore"):
+        assert cr.grad(lambda x: x / 0)(2.0) == np.inf
+        assert cr.jvp(lambda x: x / -0.0, (2.0,), (1.0,)) == (-np.inf, -np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -27,8 +28,16 @@ multiply = Pointwise(
     "multiply", operator.mul, lambda y, a, b: b, lambda y, a, b: a,
     formula="a*b", symbols=("b", "a"),
 )  # fmt: skip
+
+
+def _reciprocal(b: Any) -> Any:
+    """1/b, also of Python's zero, which no number can be divided by."""
+    zero = type(b) in (int, float) and not b
+    return math.copysign(math.inf, b) if zero else 1.0 / b
+
+
 divide = Pointwise(
-    "divide", operator.truediv, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b,
+    "divide", operator.truediv, lambda y, a, b: _reciprocal(b), lambda y, a, b: -y / b,
     formula="a/b", symbols=("1/b", "-a/b**2"), domain=((-3.0, 3.0), (0.3, 3.0)),
 )  # fmt: skip
 negative = Pointwise("negative", operator.neg, -1.0, formula="-a")

@@ -56,7 +56,10 @@ def plain_key(key: Any) -> Any:
     return key
 
 
-def decided(x: Any, what: str) -> None:
+LOOK_UP = "np.asarray(table, like=i)[i] looks up a plain array at traced positions i; "
+
+
+def decided(x: Any, what: str, remedy: str = "") -> None:
     """Refuse a decision by a value that will be another when the graph is evaluated again."""
     if isinstance(x, Node) and x.tape.static:
         made = f", made at {x.line}" if x.line else ""
@@ -64,8 +67,8 @@ def decided(x: Any, what: str) -> None:
             f"{what} by a traced value: a compiled function runs the same steps for all values",
             got=f"a traced value ('{x.name}', shape {shape_of(x)}{made})",
             line=code_line(*user_code(2)),
-            remedy="np.where(condition, a, b) chooses by value, cr.cond and cr.while_loop branch "
-            "and repeat; an argument that decides is named in static_argnames=…",
+            remedy=f"{remedy}np.where(condition, a, b) chooses by value, cr.cond and cr.while_loop "
+            "branch and repeat; an argument that decides is named in static_argnames=…",
         )
         raise x.tape.refused
 

@@ -165,3 +165,12 @@ def test_what_has_a_shape_that_depends_on_values_is_refused() -> None:
         cr.compile(lambda x: copied(x, lambda y: y.__setitem__(x > 0, np.ones(3))))(X)
     with pytest.raises(BranchError, match="a length or a range"):
         cr.compile(lambda x, k: x[:k])(X, 2)
+
+
+def test_a_plain_array_is_looked_up_as_the_error_says() -> None:
+    table, i = np.arange(6.0) ** 2, np.array([4, 1])
+    for k in (i, 3):
+        with pytest.raises(BranchError, match=r"np\.asarray\(table, like=i\)\[i\] looks up"):
+            cr.compile(lambda i: table[i] * 2.0)(k)
+        found = cr.compile(lambda i: np.asarray(table, like=i)[i] * 2.0)(k)
+        np.testing.assert_array_equal(found, table[k] * 2.0)

@@ -101,6 +101,8 @@ def test_compiled_as_by_numpy() -> None:
 def test_errors() -> None:
     with pytest.raises(ShapeError, match=r"GRU: one example must have 2 axes, \(time, features"):
         nn.GRU(3).build(0, (5,))
+    with pytest.raises(ShapeError, match="give that one return_sequences=True"):
+        cr.Model([nn.LSTM(3), nn.GRU(2)]).build((5, 2))
     params, _ = nn.LSTM(3).build(0, (5, 2))
     with pytest.raises(ShapeError, match="LSTM: the input must have 2 features at each time"):
         nn.LSTM(3)(params, {}, X[:, :, :1], training=False)

@@ -62,7 +62,7 @@ class Recurrent(Layer):
     def build(
         self, rng: Rng, input_shape: Shape, *, dtype: DTypeLike = np.float64
     ) -> tuple[Tree, Tree]:
-        _, width = self.example(input_shape, 2, "(time, features)")
+        _, width = self._sequence(input_shape)
         rng, columns = starting(rng), self.gates * self.units
         draw = get_initializer(self.kernel_initializer)
         params = {"kernel": draw(rng, (int(width), columns), dtype)}
@@ -123,8 +123,19 @@ class Recurrent(Layer):
         return z[:, k * self.units : (k + 1) * self.units]
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        time, _ = self.example(input_shape, 2, "(time, features)")
+        time, _ = self._sequence(input_shape)
         return (time, self.units) if self.return_sequences else (self.units,)
+
+    def _sequence(self, input_shape: Shape) -> Shape:
+        """The shape of one example, checked to be that of a sequence."""
+        if len(input_shape) == 1:
+            raise self.misfit(
+                "one example must have 2 axes, (time, features)",
+                f"an input shape of {tuple(input_shape)} (without the batch axis)",
+                "after another recurrent layer give that one return_sequences=True; of numbers one "
+                f"after the other nn.Reshape({(*input_shape, 1)}) or x[..., None] makes a sequence",
+            )
+        return self.example(input_shape, 2, "(time, features)")
 
 
 @dataclass(frozen=True)
