@@ -28,7 +28,8 @@ from chainrule.engine.native.vectors import (
 from chainrule.engine.program import Op
 from chainrule.records import dataclass
 
-LARGE = 2**18  # bytes of B from which on it is packed
+PACKED = 2**15  # bytes of B from which on it is packed: its rows lie far apart, and get in the way
+LARGE = 2**20  # bytes of an operand that no cache near by holds
 SMALL = 2**14  # bytes of A that are read quickly again and again
 
 
@@ -121,7 +122,7 @@ def tile(spec: Product, target: Target) -> tuple[int, int]:
     widest = 3 if spec.m >= 8 else max(1, most // max(spec.m, 1))
     width = min(vectors, widest, 8)
     rest = vectors % 3 and not vectors % 2
-    if width == 3 and rest and _bytes(spec, spec.m) <= (4 * LARGE if most > 12 else SMALL):
+    if width == 3 and rest and _bytes(spec, spec.m) <= (LARGE if most > 12 else SMALL):
         width = 2
     rows = {1: 16, 2: 12, 3: 8}.get(width, most // width)
     rows = max(1, min(rows, most // width, spec.m))
@@ -135,12 +136,12 @@ def _bytes(spec: Product, rows: int) -> int:
 
 
 def _packs(spec: Product) -> bool:
-    return spec.transpose_b or (_bytes(spec, spec.n) > LARGE and spec.m >= 16)
+    return spec.transpose_b or (_bytes(spec, spec.n) > PACKED and spec.m >= 16)
 
 
 def _strips(spec: Product) -> bool:
     """Is a transposed A copied so that the rows of a tile lie next to each other?"""
-    large = _bytes(spec, spec.m) > 4 * LARGE
+    large = _bytes(spec, spec.m) > LARGE
     return spec.transpose_a and large and spec.n >= 256  # copies that are read often
 
 
