@@ -15,11 +15,12 @@ import numpy as np
 
 from chainrule.engine.native import gathered, ir, machine, nesting, ufuncs
 from chainrule.engine.native.assembling import assembled
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.epilogues import reduce_tiles
 from chainrule.engine.native.frames import Frame
 from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.ir import I8, I64, POINTER, VOID, index
-from chainrule.engine.native.kernels import Kernels, Place
+from chainrule.engine.native.kernels import Kernels
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.engine.native.modules import Modules
 from chainrule.engine.native.numpy_steps import NumpySteps
@@ -282,7 +283,10 @@ class Compiled:
             own = b.mul(thread, index(size))
             return b.gep(arena(offset), own, I8)
 
-        place = Place(pointer, table, slot, arena, scratch, (thread, threads), wait, sync)
+        env = Environment(
+            self.grouping.layout, self.target, pointer, table, slot, arena, scratch,
+            (thread, threads), wait, sync,
+        )  # fmt: skip
 
         def after_others() -> None:
             nonlocal begins
@@ -294,10 +298,10 @@ class Compiled:
             if split:
                 for group in found:
                     after_others()
-                    self._emit(b, group, place)
+                    self._emit(b, group, env)
                 continue
             after_others()
-            alone = replace(place, part=None)
+            alone = replace(env, part=None)
             first = b.icmp_signed("==", thread, index(0))
             with b.if_then(first) if self.storage.threads > 1 else contextlib.nullcontext():
                 for group in found:
@@ -312,10 +316,10 @@ class Compiled:
         b.ret_void()
         entry.branch(start)
 
-    def _emit(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def _emit(self, b: ir.Builder, group: Group, env: Environment) -> None:
         if self._comments:
             comment(b, group)
-        self._kernels.emit(b, group, place)
+        self._kernels.emit(b, group, env)
 
     # Running ---------------------------------------------------------------------------------
 

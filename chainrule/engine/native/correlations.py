@@ -80,7 +80,7 @@ class _Correlate(Tiles):
     def emit(self) -> None:
         self.panels(self.width, self._panel)
 
-    def _panel(self, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
+    def _panel(self, j: ir.Value, vectors: int, tail: int) -> None:
         b, g = self.b, self.g
         wide = g.places[1]
         count = -(-wide // self.most)
@@ -89,16 +89,15 @@ class _Correlate(Tiles):
 
             def row(unit: ir.Value) -> None:
                 whole = wide // high * high
-                counted(b, 0, whole, high, [], lambda x, _: tile(unit, x, high))
+                ranged(b, 0, whole, high, lambda x: tile(unit, x, high))
                 if whole < wide:
                     tile(unit, index(whole), wide - whole)
 
-            def tile(unit: ir.Value, x: ir.Value, rows: int) -> list[ir.Value]:
+            def tile(unit: ir.Value, x: ir.Value, rows: int) -> None:
                 self._tile(unit, x, None, rows, j, vectors, tail)
-                return []
 
             ranged(b, self.first, self.last, 1, row)
-            return []
+            return
 
         starts = range(0, wide, high)
         inner = [x for x in starts if self._is_inside(x, high)]
@@ -109,14 +108,12 @@ class _Correlate(Tiles):
                 if x not in inner:
                     self._tile(unit, index(x), x, min(high, wide - x), j, vectors, tail)
                 elif x == inner[0]:
-                    counted(b, x, inner[-1] + 1, high, [], lambda x, _: between(unit, x))
+                    ranged(b, x, inner[-1] + 1, high, lambda x: between(unit, x))
 
-        def between(unit: ir.Value, x: ir.Value) -> list[ir.Value]:
+        def between(unit: ir.Value, x: ir.Value) -> None:
             self._tile(unit, x, None, high, j, vectors, tail)
-            return []
 
         ranged(b, self.first, self.last, 1, edges)
-        return []
 
     def _is_inside(self, x: int, rows: int) -> bool:
         """Do all windows of a tile lie within the line of the image?"""

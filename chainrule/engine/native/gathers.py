@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.ir import I64, index
 from chainrule.engine.native.layouts import Layout
+from chainrule.engine.native.operations import number
 from chainrule.engine.native.target import TYPES
-from chainrule.engine.native.threads import share
-from chainrule.engine.native.vectors import copy_bytes, counted, ranged, read, wide
+from chainrule.engine.native.threads import Part, share
+from chainrule.engine.native.vectors import copy_bytes, in_vectors, ranged, read, wide
 from chainrule.engine.program import Op
 
 
@@ -20,7 +20,7 @@ def move(
     given: Sequence[ir.Value],
     out: ir.Value,
     lanes: int,
-    part: tuple[ir.Value, ir.Value] | None,
+    part: Part,
 ) -> None:
     """Rows at positions, or their adjoint.
 
@@ -47,44 +47,28 @@ def take_rows(
     given: Sequence[ir.Value],
     out: ir.Value,
     lanes: int,
-    part: tuple[ir.Value, ir.Value] | None = None,
+    part: Part = None,
 ) -> None:
     """Copy the rows of an array at positions; one that is out of range is brought to the end."""
     (source, positions), a, rows = given, op.args[0], op.args[1].size
-    kind = TYPES[op.kind]
-    width, n = op.size // rows, a.shape[0]
-    wide = ir.VectorType(kind, lanes)
+    kind, width, n = TYPES[op.kind], op.size // rows, a.shape[0]
 
-    def row(i: ir.Value, _: Any) -> list[ir.Value]:
+    def row(i: ir.Value) -> None:
         start = b.mul(_position(b, positions, i, n), index(width))
         to = b.mul(i, index(width))
 
-        def move(step: ir.Type, j: ir.Value) -> None:
-            x = b.load(b.gep(source, b.add(start, j), kind), step)
+        def copy(j: ir.Value, count: int | None) -> None:
+            x = b.load(b.gep(source, b.add(start, j), kind), wide(kind, count))
             b.store(x, b.gep(out, b.add(to, j), kind))
 
-        def vectors(j: ir.Value, _: Any) -> list[ir.Value]:
-            move(wide, j)
-            return []
+        if width < lanes:
+            ranged(b, 0, width, 1, lambda j: copy(j, None))
+            return
+        ranged(b, 0, width // lanes * lanes, lanes, lambda j: copy(j, lanes))
+        if width % lanes:  # the last vector may overlap the one before
+            copy(index(width - lanes), lanes)
 
-        def single(j: ir.Value, _: Any) -> list[ir.Value]:
-            move(kind, j)
-            return []
-
-        whole = width // lanes * lanes
-        counted(b, 0, whole, lanes, [], vectors)
-        if width >= lanes:  # the last vector may overlap the one before
-            if whole < width:
-                move(wide, index(width - lanes))
-        else:
-            counted(b, 0, width, 1, [], single)
-        return []
-
-    if part is None:
-        counted(b, 0, rows, 1, [], row)
-    else:
-        start, stop = share(b, rows, *part)
-        ranged(b, start, stop, 1, lambda i: row(i, None))
+    ranged(b, *share(b, rows, part), 1, row)
 
 
 def scatter_rows(
@@ -92,51 +76,36 @@ def scatter_rows(
 ) -> None:
     """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
     (source, positions), rows, n = given, op.args[1].size, op.shape[0]
-    kind = TYPES[op.kind]
-    width = op.size // n
+    kind, width = TYPES[op.kind], op.size // n
 
-    def through(count: int, body: Callable[[ir.Type, ir.Value], None]) -> None:
-        whole = count // lanes * lanes
-        for step, start, stop in ((lanes, 0, whole), (1, whole, count)):
-            wide = kind if step == 1 else ir.VectorType(kind, lanes)
+    def clear(j: ir.Value, count: int | None) -> None:
+        b.store(number(0, op.kind, count), b.gep(out, j, kind))
 
-            def turn(j: ir.Value, _: Any, wide: ir.Type = wide) -> list[ir.Value]:
-                body(wide, j)
-                return []
-
-            counted(b, start, stop, step, [], turn)
-
-    def clear(wide: ir.Type, j: ir.Value) -> None:
-        zero = ir.Constant(wide, 0.0 if wide is kind else None)
-        b.store(zero, b.gep(out, j, kind))
-
-    def row(i: ir.Value, _: Any) -> list[ir.Value]:
+    def row(i: ir.Value) -> None:
         to = b.mul(_position(b, positions, i, n), index(width))
         start = b.mul(i, index(width))
 
-        def add(wide: ir.Type, j: ir.Value) -> None:
+        def add(j: ir.Value, count: int | None) -> None:
             place = b.gep(out, b.add(to, j), kind)
-            x = b.load(b.gep(source, b.add(start, j), kind), wide)
-            b.store(b.fadd(b.load(place, wide), x), place)
+            x = b.load(b.gep(source, b.add(start, j), kind), wide(kind, count))
+            b.store(b.fadd(b.load(place, wide(kind, count)), x), place)
 
-        through(width, add)
-        return []
+        in_vectors(b, width, lanes, add)
 
-    through(op.size, clear)
-    counted(b, 0, rows, 1, [], row)
+    in_vectors(b, op.size, lanes, clear)
+    ranged(b, 0, rows, 1, row)
 
 
 def put_elements(b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value) -> None:
     """Write elements at positions of a vector, one after the other: the last one stays."""
     (source, positions), kind = given, TYPES[op.kind]
 
-    def put(i: ir.Value, _: Any) -> list[ir.Value]:
+    def put(i: ir.Value) -> None:
         x = b.load(b.gep(source, i, kind), kind)
         at = _position(b, positions, i, op.size)
         b.store(x, b.gep(out, at, kind))
-        return []
 
-    counted(b, 0, op.args[1].size, 1, [], put)
+    ranged(b, 0, op.args[1].size, 1, put)
 
 
 def taken(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from chainrule.engine.native import (
@@ -18,6 +19,7 @@ from chainrule.engine.native import (
     ufuncs,
 )
 from chainrule.engine.native.assembling import Tape
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.groups import Group
 from chainrule.engine.native.ir import I8, I64, POINTER, VOID, index
 from chainrule.engine.native.loops import Loops
@@ -32,31 +34,6 @@ from chainrule.engine.native.vectors import copy_bytes
 from chainrule.engine.native.weight_correlations import WeightCorrelation
 from chainrule.engine.native.work import Work
 from chainrule.engine.program import Op
-from chainrule.records import dataclass
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the code of a group finds what it needs.
-
-    Attributes:
-        pointer: the address of a stored operation.
-        table, slot, arena: the table of addresses, the address in a slot of it, the address so
-            many bytes from the start of the arena.
-        scratch: the thread's own memory for a group, or what all have in common.
-        part: (thread, threads) where the group is split.
-        wait: writes a barrier.
-        sync: what the barrier needs.
-    """
-
-    pointer: Callable[[Op], ir.Value]
-    table: ir.Value
-    slot: Callable[[int], ir.Value]
-    arena: Callable[[int], ir.Value]
-    scratch: Callable[[Group], ir.Value]
-    part: tuple[ir.Value, ir.Value] | None
-    wait: Callable[[], None]
-    sync: ir.Value
 
 
 class Kernels:
@@ -94,40 +71,35 @@ class Kernels:
         self._products: dict[Any, tuple[str, ir.FunctionType]] = {}
         self._names: dict[Any, str] = {}  # of functions that are written already
 
-    def emit(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def emit(self, b: ir.Builder, group: Group, env: Environment) -> None:
         """Write the code of a group."""
-        pointer = place.pointer
+        pointer = env.pointer
         if group.kind == "product":
-            self._emit_product(b, group, place)
+            self._emit_product(b, group, env)
         elif group.kind == "stack":
-            self._emit_stack(b, group, place)
+            self._emit_stack(b, group, env)
         elif group.kind == "take":
             op = group.ops[0]
             given = [pointer(self.grouping.layout(a).root) for a in op.args]
             lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
             move = running.run if op.name in RUNNING else gathers.move
-            move(b, op, given, pointer(op), lanes, place.part)
+            move(b, op, given, pointer(op), lanes, env.part)
         elif group.kind == "tape":
-            self._emit_tape(b, group, place)
+            self._emit_tape(b, group, env)
         elif group.kind == "ufunc":
-            self._emit_ufunc(b, group, place)
+            self._emit_ufunc(b, group, env)
         elif group.kind == "control":
-            nesting.Writer(b, group, place, self.storage).emit()
+            nesting.Writer(b, group, env, self.storage).emit()
         elif group in self._own:
-            self._emit_own(b, group, place)
+            self._emit_own(b, group, env)
         else:
-            layout, part, wait = self.grouping.layout, place.part, place.wait
-            if self.work.in_pieces(group):
-                scratch = place.scratch(group)
-                Pieces(b, group, layout, pointer, self.target, part, wait, scratch).emit()
-            else:
-                Loops(b, group, layout, pointer, self.target, part, wait).emit()
+            (Pieces if self.work.in_pieces(group) else Loops)(b, group, env).emit()
 
-    def _emit_own(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def _emit_own(self, b: ir.Builder, group: Group, env: Environment) -> None:
         """Call the function of a loop, which all that are like it share."""
         key, roots = self._own[group]
         name = self._names.setdefault(key, f"kernel_{len(self._names)}")
-        part = place.part or ()
+        part = env.part or ()
         types = [POINTER] * len(roots) + [I64] * len(part)
         kind = ir.FunctionType(VOID, types)
         function, is_new = self.module_of(group).shared(name, kind)
@@ -137,23 +109,22 @@ class Kernels:
                 root: inner.gep(x, index(-start), TYPES[root.kind])
                 for (root, start), x in zip(roots, function.args, strict=False)
             }
-            given = inner, group, self.grouping.layout, own.__getitem__, self.target
-            if group.kind == "rows":
-                RowLoops(*given, tuple(function.args[len(roots) :])).emit()
-            else:
-                Loops(*given).emit()
+            among = function.args[len(roots) :]
+            shared = (among[0], among[1]) if among else None
+            within = replace(env, pointer=own.__getitem__, part=shared)
+            (RowLoops if group.kind == "rows" else Loops)(inner, group, within).emit()
             inner.ret_void()
         addresses = [
-            b.gep(place.pointer(root), index(start), TYPES[root.kind]) for root, start in roots
+            b.gep(env.pointer(root), index(start), TYPES[root.kind]) for root, start in roots
         ]
         b.call(b.module.imported(function), [*addresses, *part])
 
-    def _emit_product(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def _emit_product(self, b: ir.Builder, group: Group, env: Environment) -> None:
         from chainrule.engine.native.epilogues import Epilogue
 
         head = group.head
         assert head is not None
-        layout, pointer = self.grouping.layout, place.pointer
+        layout, pointer = self.grouping.layout, env.pointer
         spec, module = self.work.spec(group), self.module_of(group)
         key, roots = self._own.get(group, (None, ()))
         starts = dict(roots)
@@ -164,13 +135,13 @@ class Kernels:
         ]
         begin = [pointer(layout(a).root) for a in head.args[2:]]  # of gathered rows
         extra = [POINTER] * len(begin + operands)
-        scratch = place.scratch(group)
+        scratch = env.scratch(group)
         out = pointer(head) if head in group.stored else scratch
         begins = next((s for s in self.storage.sweeps if s.first is group), None)
         ends = next((s for s in self.storage.sweeps if s.second is group), None)
         if ends is not None:
             function = sweeps.emit_end(module, ends, self.target, epilogue, extra)
-            sums, none = place.arena(self.storage.sums[ends]), index(0)
+            sums, none = env.arena(self.storage.sums[ends]), index(0)
             b.call(b.module.imported(function), [sums, sums, out, none, none, scratch, *operands])
             return
         known = None if key is None else self._products.get(key)
@@ -182,7 +153,7 @@ class Kernels:
         else:
             function = b.module.declared(*known)
 
-        given = [self._address(b, a, place) for a in head.args[:2]]
+        given = [self._address(b, a, env) for a in head.args[:2]]
 
         def run(first: ir.Value, last: ir.Value) -> None:
             b.call(
@@ -190,62 +161,62 @@ class Kernels:
             )
 
         if begins is not None:
-            sums = place.arena(self.storage.sums[begins])
-            others = pointer(begins.r), self._address(b, begins.x, place), sums
-            sweeps.emit_sweep(b, module, begins, self.target, run, others, place.part)
+            sums = env.arena(self.storage.sums[begins])
+            others = pointer(begins.r), self._address(b, begins.x, env), sums
+            sweeps.emit_sweep(b, module, begins, self.target, run, others, env.part)
             return
         parts, unit, whole = spec.parts(self.target)
-        if place.part is None:
+        if env.part is None:
             run(index(0), index(whole))
         else:
-            first, last = share(b, parts, *place.part)
+            first, last = share(b, parts, env.part)
             end = b.icmp_signed("==", last, index(parts))  # the last part has the rest
             last = b.select(end, index(whole), b.mul(last, index(unit)))
             run(b.mul(first, index(unit)), last)
         if isinstance(spec, WeightCorrelation) and self.work.in_pieces(group):
             name = f"product_{group.index}_end"
             function = spec.emit_end(module, name, self.target, epilogue, extra)
-            with alone(b, place.part, place.wait):
+            with alone(b, env.part, env.wait):
                 run(index(0), index(0))
 
-    def _emit_stack(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def _emit_stack(self, b: ir.Builder, group: Group, env: Environment) -> None:
         head, layout = group.ops[0], self.grouping.layout
-        operands = [self._address(b, a, place) for a in head.args]
-        given = operands[0], operands[1], place.pointer(layout(head).root)
+        operands = [self._address(b, a, env) for a in head.args]
+        given = operands[0], operands[1], env.pointer(layout(head).root)
         name = f"product_{group.index}"
         stack = self.work.stack(group)
-        stack.emit(b, name, self.target, given, place.scratch(group), place.part)
+        stack.emit(b, name, self.target, given, env.scratch(group), env.part)
 
-    def _address(self, b: ir.Builder, a: Op, place: Place) -> ir.Value:
+    def _address(self, b: ir.Builder, a: Op, env: Environment) -> ir.Value:
         """Of the first element of an operand."""
         layout = self.grouping.layout(a)
         offset = index(layout.offset * a.dtype.itemsize)
-        return b.gep(place.pointer(layout.root), offset, I8)
+        return b.gep(env.pointer(layout.root), offset, I8)
 
-    def _emit_ufunc(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def _emit_ufunc(self, b: ir.Builder, group: Group, env: Environment) -> None:
         storage, op, status = self.storage, group.ops[0], None
         if ufuncs.may_fail(op):
             slot = index(storage.arena_slot + 1)
-            status = b.gep(place.table, slot, POINTER), storage.numbers[group]
+            status = b.gep(env.table, slot, POINTER), storage.numbers[group]
         given = []
         for a, term in zip(op.args, ufuncs.core(op.params["ufunc"]), strict=False):
             strides = ufuncs.strides_of(a.shape, self.grouping.layout(a).strides, len(term))
             size = a.dtype.itemsize
-            given.append((self._address(b, a, place), tuple(s * size for s in strides)))
-        cell = place.slot(storage.loop_slots[op.params["ufunc"]])
-        ufunc_calls.call(b, op, given, place.pointer(op), cell, status, self._names)
+            given.append((self._address(b, a, env), tuple(s * size for s in strides)))
+        cell = env.slot(storage.loop_slots[op.params["ufunc"]])
+        ufunc_calls.call(b, op, given, env.pointer(op), cell, status, self._names)
 
-    def _emit_tape(self, b: ir.Builder, group: Group, place: Place) -> None:
+    def _emit_tape(self, b: ir.Builder, group: Group, env: Environment) -> None:
         made, at = self.tapes[group], self.storage.tape_slots[group]
-        registers = place.arena(self.storage.registers[group])
+        registers = env.arena(self.storage.registers[group])
         if made.pool.size:
-            copy_bytes(b, place.slot(at + 1), registers, made.pool.size)
+            copy_bytes(b, env.slot(at + 1), registers, made.pool.size)
         words = self.storage.constants[self.storage.constant_slots.index(at)]
         name = f"tape_{group.index}"
         kind = ir.FunctionType(VOID, [POINTER] * 3)
         run = b.module.declared(name, kind)
         self.imports[name] = tape.runner(made.kinds, 8 * words.itemsize, self.target), "run"
-        b.call(run, [place.slot(at), registers, place.table])
+        b.call(run, [env.slot(at), registers, env.table])
 
 
-__all__ = ["Kernels", "Place"]
+__all__ = ["Kernels"]

@@ -10,19 +10,17 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from chainrule.engine.native import ir, randoms
 from chainrule.engine.native.accesses import Access, Reduction
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group
 from chainrule.engine.native.ir import I32, index
-from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.nests import Nest
 from chainrule.engine.native.operations import combined, compute, identity, number
 from chainrule.engine.native.reaching import Reach
 from chainrule.engine.native.repertoire import REDUCTIONS, is_gather
-from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
@@ -44,28 +42,13 @@ class Loops(Reach):
     Args:
         b: where to write it.
         group: the group.
-        layout: the layout of each operation.
-        pointer: the address of a stored operation's first element.
-        target: the processor.
-        part: (thread, threads) where the first axis, or the only one, is split among threads.
-        wait: writes a barrier.
+        env: what it needs; where it has a part, that is one of the first axis, or the only one.
     """
 
-    def __init__(
-        self,
-        b: ir.Builder,
-        group: Group,
-        layout: Callable[[Op], Layout],
-        pointer: Callable[[Op], ir.Value],
-        target: Target,
-        part: tuple[ir.Value, ir.Value] | None = None,
-        wait: Callable[[], None] | None = None,
-    ) -> None:
-        nest = Nest(group, layout, target, part is not None)
-        super().__init__(b, nest.dims, nest.lanes, pointer)
-        self.part, self.wait, self.group, self.layout, self.target = (
-            part, wait, group, layout, target,
-        )  # fmt: skip
+    def __init__(self, b: ir.Builder, group: Group, env: Environment) -> None:
+        nest = Nest(group, env.layout, env.target, env.part is not None)
+        super().__init__(b, nest.dims, nest.lanes, env.pointer)
+        self.group, self.layout, self.part, self.wait = group, env.layout, env.part, env.wait
         self.nest = nest
         self.taps, self.masks, self.draws = nest.taps, nest.masks, nest.draws
         self.reads, self.writes, self.reductions = nest.reads, nest.writes, nest.reductions
@@ -83,7 +66,6 @@ class Loops(Reach):
             with self.b.if_then(first):
                 for r in filled:
                     self._fill(r)
-            assert self.wait is not None
             self.wait()
         else:
             for r in filled:
@@ -96,11 +78,7 @@ class Loops(Reach):
         assert lanes is not None
         value = identity(r.op, lanes)
 
-        def body(i: ir.Value, _: Any) -> list[ir.Value]:
-            self.put(r.out, i, value, self.below(i, n))
-            return []
-
-        counted(b, 0, n, lanes, [], body)
+        ranged(b, 0, n, lanes, lambda i: self.put(r.out, i, value, self.below(i, n)))
 
     def _level(
         self, k: int, offsets: dict[Access, ir.Value], sums: dict[Op, list[ir.Value]]
@@ -157,7 +135,7 @@ class Loops(Reach):
         """The turns of the loop over axis k."""
         b = self.b
         if k == 0 and self.part is not None:  # nothing is carried along an axis that is split
-            first, last = share(b, self.dims[0], *self.part)
+            first, last = share(b, self.dims[0], self.part)
             ranged(b, first, last, 1, lambda i: body(i, []))
             return carried
         return counted(b, 0, self.dims[k], 1, carried, body)
@@ -240,7 +218,7 @@ class Loops(Reach):
             counted(b, last, self.dims[-1], lanes, [], rest)
         low, high = (
             b.add(index(first), b.mul(x, index(step)))
-            for x in share(b, (last - first) // step, *part)
+            for x in share(b, (last - first) // step, part)
         )
         self.interior = True
         ranged(b, low, high, step, lambda i: turn(i, []))

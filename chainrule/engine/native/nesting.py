@@ -27,8 +27,8 @@ from chainrule.records import dataclass
 
 if TYPE_CHECKING:
     from chainrule.engine.native.compiler import Compiled
+    from chainrule.engine.native.environment import Environment
     from chainrule.engine.native.groups import Group
-    from chainrule.engine.native.kernels import Place
     from chainrule.engine.native.layouts import Layout
     from chainrule.engine.native.storage import Storage
 
@@ -233,7 +233,7 @@ class Writer:
         storage: where the values of the program around it lie.
     """
 
-    def __init__(self, b: ir.Builder, group: Group, place: Place, storage: Storage) -> None:
+    def __init__(self, b: ir.Builder, group: Group, place: Environment, storage: Storage) -> None:
         self.b, self.group, self.place, self.storage = b, group, place, storage
         self.layout, self.memory = storage.grouping.layout, storage.registers[group]
         self.kernel, self.args = of(group), group.ops[0].args

@@ -6,21 +6,20 @@ so that the bits do not depend on who does what.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.accesses import Access
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.groups import Group
 from chainrule.engine.native.ir import I8, index
-from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.loops import Loops, Turn
 from chainrule.engine.native.operations import combined, identity
 from chainrule.engine.native.repertoire import REDUCTIONS
-from chainrule.engine.native.target import Target
 from chainrule.engine.native.threads import alone, share
 from chainrule.engine.native.totals import BLOCK
-from chainrule.engine.native.vectors import carried_range, counted, ranged
+from chainrule.engine.native.vectors import counted, ranged
 from chainrule.engine.program import Op
 
 PIECES = 16
@@ -49,27 +48,12 @@ def _room(op: Op) -> int:
 class Pieces(Loops):
     """The code of one loop group, in pieces.
 
-    Args:
-        b, group, layout, pointer, target: see :class:`Loops`.
-        part: (thread, threads).
-        wait: writes a barrier.
-        scratch: memory for what the pieces leave, which all threads have in common.
+    Args: as of :class:`Loops`. The threads have in common the memory for what the pieces leave.
     """
 
-    def __init__(
-        self,
-        b: ir.Builder,
-        group: Group,
-        layout: Callable[[Op], Layout],
-        pointer: Callable[[Op], ir.Value],
-        target: Target,
-        part: tuple[ir.Value, ir.Value] | None,
-        wait: Callable[[], None],
-        scratch: ir.Value,
-    ) -> None:
-        assert part is not None
-        super().__init__(b, group, layout, self._place, target)
-        self.given, self.sharing, self.barrier, self.scratch = pointer, part, wait, scratch
+    def __init__(self, b: ir.Builder, group: Group, env: Environment) -> None:
+        super().__init__(b, group, replace(env, pointer=self._place, part=None))
+        self.env, self.scratch = env, env.scratch(group)
         self.parted = [r for r in self.reductions.values() if r.reduced[0]]
         self.places: dict[Op, ir.Value] = {}  # of what a piece leaves
         self.piece: ir.Value = index(0)
@@ -78,16 +62,15 @@ class Pieces(Loops):
 
     def _place(self, op: Op) -> ir.Value:
         """The address of a stored operation, or of what the piece leaves of it."""
-        return self.places.get(op) or self.given(op)
+        return self.places.get(op) or self.env.pointer(op)
 
     def emit(self) -> None:
         b = self.b
         if self.is_line:
             self._emit_line()
         else:
-            first, last = share(b, self.count, *self.sharing)
-            ranged(b, first, last, 1, self._emit_piece)
-        with alone(b, self.sharing, self.barrier):
+            ranged(b, *share(b, self.count, self.env.part), 1, self._emit_piece)
+        with alone(b, self.env.part, self.env.wait):
             for k, r in enumerate(self.parted):
                 self._put_together(k, r.op)
 
@@ -98,7 +81,7 @@ class Pieces(Loops):
         first, last = self._without_bounds(step)
         self.blocks = (last - first) // (BLOCK * step)
         self.count = min(PIECES - 1, self.blocks) + 1
-        begin, end = share(b, self.count, *self.sharing)
+        begin, end = share(b, self.count, self.env.part)
         ends = index(self.count - 1)
         within = b.icmp_signed("<", end, ends)
         ranged(b, begin, b.select(within, end, ends), 1, self._emit_piece)
@@ -131,7 +114,7 @@ class Pieces(Loops):
     def _along(self, k: int, carried: list[ir.Value], body: Turn) -> list[ir.Value]:
         if k:
             return super()._along(k, carried, body)
-        return carried_range(self.b, *self._share(self.dims[0], self.count), carried, body)
+        return counted(self.b, *self._share(self.dims[0], self.count), 1, carried, body)
 
     def _line(
         self, step: int, sums: dict[Op, list[ir.Value]], turn: Turn, rest: Turn
@@ -151,7 +134,7 @@ class Pieces(Loops):
 
         if not self.ends:
             self.interior = True
-            carried = carried_range(b, *self._share(self.blocks, self.count - 1), carried, block)
+            carried = counted(b, *self._share(self.blocks, self.count - 1), 1, carried, block)
             self.interior = False
             return carried
         carried = counted(b, 0, first, lanes, carried, rest)
@@ -165,7 +148,7 @@ class Pieces(Loops):
         b, lanes, n, whole = self.b, self.lanes, op.size, Access(op, 0, [1])
         assert lanes is not None
 
-        def vector(i: ir.Value, _: Any) -> list[ir.Value]:
+        def vector(i: ir.Value) -> None:
             mask = self.below(i, n)
 
             def left(p: ir.Value) -> ir.Value:
@@ -178,9 +161,8 @@ class Pieces(Loops):
             [total] = counted(b, 1, self.count, 1, [left(index(0))], add)
             self.places = {}
             self.put(whole, i, total, mask)
-            return []
 
-        counted(b, 0, n, lanes, [], vector)
+        ranged(b, 0, n, lanes, vector)
 
 
 __all__ = ["Pieces", "bytes_of", "pays"]

@@ -14,14 +14,14 @@ from typing import Any
 
 from chainrule.engine.native import ir, rows
 from chainrule.engine.native.accesses import Access
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.gathers import taken
 from chainrule.engine.native.groups import Group, read_by, space_of
 from chainrule.engine.native.ir import index
-from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.reaching import Reach
 from chainrule.engine.native.repertoire import REDUCTIONS, is_gather
-from chainrule.engine.native.target import TYPES, Target
+from chainrule.engine.native.target import TYPES
 from chainrule.engine.native.threads import share
 from chainrule.engine.native.totals import folded, in_blocks
 from chainrule.engine.native.vectors import (
@@ -42,27 +42,16 @@ class RowLoops(Reach):
     Args:
         b: where to write it.
         group: the group.
-        layout: the layout of each operation.
-        pointer: the address of a stored operation's first element.
-        target: the processor.
-        part: (thread, threads) where the rows are shared among threads; else empty.
+        env: what it needs; where it has a part, that is one of the rows.
     """
 
-    def __init__(
-        self,
-        b: ir.Builder,
-        group: Group,
-        layout: Callable[[Op], Layout],
-        pointer: Callable[[Op], ir.Value],
-        target: Target,
-        part: Sequence[ir.Value] = (),
-    ) -> None:
-        self.group, self.layout, self.part = group, layout, part
+    def __init__(self, b: ir.Builder, group: Group, env: Environment) -> None:
+        self.group, self.layout, self.part = group, env.layout, env.part
         self.longest = max(g.space[-1] for g in group.parts if g.space != group.space)
         narrow = {op.dtype.itemsize for op in group.ops if op.dtype.kind == "f"}
-        width = target.lanes("float32" if 4 in narrow or not narrow else "float64")
+        width = env.target.lanes("float32" if 4 in narrow or not narrow else "float64")
         self.across = self.longest <= rows.SHORT
-        super().__init__(b, list(group.space), width, pointer)
+        super().__init__(b, list(group.space), width, env.pointer)
         self.width = width
         self.part_of = {op: p for p in group.parts for op in p.ops}
         self.reads: dict[tuple[Op, int], Access] = {}
@@ -160,15 +149,11 @@ class RowLoops(Reach):
             else:
                 self._axis(k + 1, moved)
 
-        def turn(i: ir.Value, _: Any) -> list[ir.Value]:
-            body(i)
-            return []
-
         if k == 0 and self.part:
-            first, last = share(b, -(-n // step), *self.part)
+            first, last = share(b, -(-n // step), self.part)
             ranged(b, first, last, 1, lambda t: body(b.mul(t, index(step))))
         else:
-            counted(b, 0, n, step, [], turn)
+            ranged(b, 0, n, step, body)
 
     def _row(self, offsets: dict[Access, ir.Value], mask: ir.Value | None) -> None:
         """A row, or as many as there are lanes; the mask says which of them there are."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.ir import index
 from chainrule.engine.native.operations import number, step
 from chainrule.engine.native.target import TYPES
-from chainrule.engine.native.threads import share
-from chainrule.engine.native.vectors import counted, ranged
+from chainrule.engine.native.threads import Part, share
+from chainrule.engine.native.vectors import counted, in_vectors, ranged, wide
 from chainrule.engine.program import Op
 
 STEPS = {"cumsum": "add", "cumprod": "multiply"}
@@ -35,7 +34,7 @@ def run(
     given: Sequence[ir.Value],
     out: ir.Value,
     lanes: int,
-    part: tuple[ir.Value, ir.Value] | None,
+    part: Part,
 ) -> None:
     """Write the code.
 
@@ -52,12 +51,12 @@ def run(
     inner = math.prod(op.shape[axis + 1 :])
     kind = TYPES[op.kind]
 
-    def column(start: ir.Value, wide: Any, count: int | None) -> None:
-        """All steps for the numbers from a position on."""
+    def column(start: ir.Value, count: int | None) -> None:
+        """All steps for so many numbers from a position on."""
 
         def one(at: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
             place = b.add(start, at)
-            xs = [b.load(b.gep(a, place, kind), wide) for a in given]
+            xs = [b.load(b.gep(a, place, kind), wide(kind, count)) for a in given]
             if op.name == "recurrence":
                 y = b.fadd(b.fmul(xs[0], sums[0]), xs[1])
             else:
@@ -65,28 +64,13 @@ def run(
             b.store(y, b.gep(out, place, kind))
             return [y]
 
-        first = number(STARTS[op.name], op.kind, count)
-        counted(b, 0, n * inner, inner, [first], one)
+        counted(b, 0, n * inner, inner, [number(STARTS[op.name], op.kind, count)], one)
 
     def row(o: ir.Value) -> None:
         base = b.mul(o, index(n * inner))
-        whole = inner // lanes * lanes
+        in_vectors(b, inner, lanes, lambda i, count: column(b.add(base, i), count))
 
-        def vectors(i: ir.Value, _: Any) -> list[ir.Value]:
-            column(b.add(base, i), ir.VectorType(kind, lanes), lanes)
-            return []
-
-        def single(i: ir.Value, _: Any) -> list[ir.Value]:
-            column(b.add(base, i), kind, None)
-            return []
-
-        counted(b, 0, whole, lanes, [], vectors)
-        counted(b, whole, inner, 1, [], single)
-
-    first, last = index(0), index(outer)
-    if part is not None:
-        first, last = share(b, outer, *part)
-    ranged(b, first, last, 1, row)
+    ranged(b, *share(b, outer, part), 1, row)
 
 
 __all__ = ["run"]

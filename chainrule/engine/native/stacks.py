@@ -10,7 +10,7 @@ from chainrule.engine.native.ir import I8, index
 from chainrule.engine.native.layouts import Layout, matrices_of
 from chainrule.engine.native.products import Product
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.threads import share
+from chainrule.engine.native.threads import Part, share
 from chainrule.engine.native.vectors import ranged
 from chainrule.engine.program import Op, contiguous
 from chainrule.records import dataclass
@@ -52,7 +52,7 @@ class Stack:
         target: Target,
         given: tuple[ir.Value, ir.Value, ir.Value],
         scratch: ir.Value,
-        part: tuple[ir.Value, ir.Value] | None,
+        part: Part,
     ) -> None:
         """All products, or a thread's part of them.
 
@@ -74,10 +74,7 @@ class Stack:
             ]
             b.call(function, [*addresses, index(0), whole, scratch])
 
-        first, last = index(0), index(self.count)
-        if part is not None:
-            first, last = share(b, self.count, *part)
-        ranged(b, first, last, 1, one)
+        ranged(b, *share(b, self.count, part), 1, one)
 
     def _places(self, b: ir.Builder, i: ir.Value) -> list[ir.Value]:
         """The position along each axis of the stack."""

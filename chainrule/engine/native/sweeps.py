@@ -15,9 +15,9 @@ from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.ir import I64, POINTER, VOID, index
 from chainrule.engine.native.layouts import matrix_of
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.threads import share
+from chainrule.engine.native.threads import Part, share
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
-from chainrule.engine.native.vectors import carried_range, counted, ranged
+from chainrule.engine.native.vectors import counted, ranged
 from chainrule.engine.program import Op
 from chainrule.records import dataclass
 
@@ -108,7 +108,7 @@ def emit_sweep(
     target: Target,
     first_product: Callable[[ir.Value, ir.Value], None],
     given: Sequence[ir.Value],
-    part: tuple[ir.Value, ir.Value] | None,
+    part: Part,
 ) -> None:
     """The first product, and the sums of the second.
 
@@ -138,12 +138,11 @@ def emit_sweep(
         )
         own = b.gep(sums, b.mul(p, index(sweep.columns)), kind)
 
-        def clear(j: ir.Value, _: Any) -> list[ir.Value]:
+        def clear(j: ir.Value) -> None:
             place = b.gep(own, j, kind)
             b.store(ir.Constant(kind, 0.0), place)
-            return []
 
-        counted(b, 0, sweep.columns, 1, [], clear)
+        ranged(b, 0, sweep.columns, 1, clear)
 
         def rows(i: ir.Value) -> None:
             stop = b.add(i, index(block))
@@ -153,8 +152,7 @@ def emit_sweep(
 
         ranged(b, begin, end, block, rows)
 
-    first, last = share(b, PARTS, *part) if part is not None else (index(0), index(PARTS))
-    ranged(b, first, last, 1, one)
+    ranged(b, *share(b, PARTS, part), 1, one)
 
 
 def _row_sums(module: ir.Module, sweep: Sweep, target: Target) -> ir.Function:
@@ -181,7 +179,7 @@ def _row_sums(module: ir.Module, sweep: Sweep, target: Target) -> ir.Function:
                 for j, m, total in zip(places, masks, before, strict=True)
             ]
 
-        totals = carried_range(b, first, last, begun_, row)
+        totals = counted(b, first, last, 1, begun_, row)
         for j, m, total in zip(places, masks, totals, strict=True):
             tiles.write(total, sums, index(j), m)
 
@@ -200,14 +198,13 @@ def emit_end(
     tiles = Tiles(b, function, n, sweep.x.kind, target, epilogue)
     whole = n // tiles.lanes * tiles.lanes
 
-    def vector(j: ir.Value, mask: ir.Value | None) -> list[ir.Value]:
+    def vector(j: ir.Value, mask: ir.Value | None) -> None:
         total = tiles.read(tiles.a, j, mask)
         for p in range(1, PARTS):
             total = b.fadd(total, tiles.read(tiles.a, b.add(j, index(p * n)), mask))
         tiles.done(total, index(0), j, mask)
-        return []
 
-    counted(b, 0, whole, tiles.lanes, [], lambda j, _: vector(j, None))
+    ranged(b, 0, whole, tiles.lanes, lambda j: vector(j, None))
     if whole < n:
         vector(index(whole), tiles.mask(n - whole))
     b.ret_void()

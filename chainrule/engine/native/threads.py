@@ -20,7 +20,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -311,9 +311,14 @@ def barrier(module: ir.Module, triple: str) -> ir.Function:
     return function
 
 
-def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any:
-    """(first, last) of ``parts`` for a thread."""
-    total = index(parts)
+Part: TypeAlias = "tuple[ir.Value, ir.Value] | None"  # (thread, threads) where they share a kernel
+
+
+def share(b: ir.Builder, parts: int, part: Part) -> tuple[ir.Value, ir.Value]:
+    """(first, last) of ``parts`` for a thread, all if it is alone."""
+    if part is None:
+        return index(0), index(parts)
+    (thread, threads), total = part, index(parts)
     first = b.sdiv(b.mul(total, thread), threads)
     following = b.add(thread, index(1))
     return first, b.sdiv(b.mul(total, following), threads)
@@ -322,17 +327,15 @@ def share(b: ir.Builder, parts: int, thread: ir.Value, threads: ir.Value) -> Any
 def shared_bytes(b: ir.Builder, size: int, thread: ir.Value, threads: ir.Value) -> Any:
     """(first, last) of so many bytes for a thread, whole lines of the cache."""
     lines = size // LINE
-    first, last = (b.mul(x, index(LINE)) for x in share(b, lines, thread, threads))
+    first, last = (b.mul(x, index(LINE)) for x in share(b, lines, (thread, threads)))
     following = b.add(thread, index(1))
     is_end = b.icmp_signed("==", following, threads)
     return first, b.select(is_end, index(size), last)
 
 
 @contextlib.contextmanager
-def alone(
-    b: ir.Builder, part: tuple[ir.Value, ir.Value] | None, wait: Callable[[], None]
-) -> Iterator[None]:
-    """What only the first thread does, when all are here; part is (thread, threads) if shared."""
+def alone(b: ir.Builder, part: Part, wait: Callable[[], None]) -> Iterator[None]:
+    """What only the first thread does, when all are here."""
     if part is None:
         yield
         return
@@ -343,6 +346,7 @@ def alone(
 
 __all__ = [
     "POOL",
+    "Part",
     "Pool",
     "Worth",
     "alone",

@@ -25,79 +25,91 @@ def splat(b: ir.Builder, x: ir.Value, lanes: int) -> ir.Value:
     return b.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
 
 
+# Loops -------------------------------------------------------------------------------------------
+
+# (i, what is carried) → what is carried on
+Body = Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]]
+
+
 def counted(
     b: ir.Builder,
-    start: int,
-    stop: int,
+    start: int | ir.Value,
+    stop: int | ir.Value,
     step: int,
     carried: Sequence[ir.Value],
-    body: Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
+    body: Body,
 ) -> list[ir.Value]:
-    """for i in range(start, stop, step): carried = body(i, carried). One turn is no loop."""
-    turns = len(range(start, stop, step))
-    if turns <= 1:
-        return list(body(index(start), carried)) if turns else list(carried)
-    before = b.block
-    loop, after = b.append_basic_block("loop"), b.append_basic_block("after")
+    """for i in range(start, stop, step): carried = body(i, carried).
+
+    One turn of bounds that are known is no loop; of others there is at least one turn.
+    """
+    if isinstance(start, int) and isinstance(stop, int):
+        turns = len(range(start, stop, step))
+        if turns <= 1:
+            return list(body(index(start), carried)) if turns else list(carried)
+    start, stop = _value(start), _value(stop)
+    before, loop, after = b.block, b.append_basic_block("loop"), b.append_basic_block("after")
     b.branch(loop)
-    b.position_at_end(loop)
-    i = b.phi(I64)
-    phis = [b.phi(c.type) for c in carried]
-    results = body(b.opaque(i), phis)
-    following = b.add(i, index(step))
-    for phi, first, last in zip(
-        [i, *phis], [index(start), *carried], [following, *results], strict=True
-    ):
-        phi.add_incoming(first, before)
-        phi.add_incoming(last, b.block)
-    b.cbranch(b.icmp_signed("<", following, index(stop)), loop, after)
-    b.position_at_end(after)
-    return list(results)
+    return _turns(b, (start, stop, step), carried, body, (before, loop, after))
 
 
 def ranged(
     b: ir.Builder,
-    start: ir.Value,
-    stop: ir.Value,
+    start: int | ir.Value,
+    stop: int | ir.Value,
     step: int,
     body: Callable[[ir.Value], Any],
 ) -> None:
-    """for i in range(start, stop, step), with bounds that are known at run time."""
-    before = b.block
-    loop, after = b.append_basic_block("range"), b.append_basic_block("after")
+    """for i in range(start, stop, step): body(i)."""
+
+    def turn(i: ir.Value, _: Any) -> Sequence[ir.Value]:
+        body(i)
+        return ()
+
+    if isinstance(start, int) and isinstance(stop, int):
+        counted(b, start, stop, step, (), turn)
+        return
+    start, stop = _value(start), _value(stop)
+    before, loop, after = b.block, b.append_basic_block("range"), b.append_basic_block("after")
     b.cbranch(b.icmp_signed("<", start, stop), loop, after)
-    b.position_at_end(loop)
-    i = b.phi(I64)
-    body(b.opaque(i))
-    following = b.add(i, index(step))
-    i.add_incoming(start, before)
-    i.add_incoming(following, b.block)
-    b.cbranch(b.icmp_signed("<", following, stop), loop, after)
-    b.position_at_end(after)
+    _turns(b, (start, stop, step), (), turn, (before, loop, after))
 
 
-def carried_range(
+def in_vectors(
+    b: ir.Builder, count: int, lanes: int, body: Callable[[ir.Value, int | None], Any]
+) -> None:
+    """body(i, lanes) for the vectors of so many numbers, body(i, None) for each that is left."""
+    whole = count // lanes * lanes
+    ranged(b, 0, whole, lanes, lambda i: body(i, lanes))
+    ranged(b, whole, count, 1, lambda i: body(i, None))
+
+
+def _turns(
     b: ir.Builder,
-    start: ir.Value,
-    stop: ir.Value,
+    bounds: tuple[ir.Value, ir.Value, int],
     carried: Sequence[ir.Value],
-    body: Callable[[ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
+    body: Body,
+    blocks: tuple[ir.Block, ir.Block, ir.Block],
 ) -> list[ir.Value]:
-    """for i in range(start, stop): carried = body(i, carried), at least once."""
-    before, loop = b.block, b.append_basic_block("rows")
-    b.branch(loop)
+    """The turns of a loop between the blocks before and after it."""
+    (start, stop, step), (before, loop, after) = bounds, blocks
     b.position_at_end(loop)
-    i = b.phi(I64)
-    phis = [b.phi(x.type) for x in carried]
-    results = body(i, phis)
-    following = b.add(i, index(1))
+    i, phis = b.phi(I64), [b.phi(x.type) for x in carried]
+    results = list(body(b.opaque(i), phis))
+    following = b.add(i, index(step))
     for phi, old, new in zip([i, *phis], [start, *carried], [following, *results], strict=True):
         phi.add_incoming(old, before)
         phi.add_incoming(new, b.block)
-    after = b.append_basic_block("after")
     b.cbranch(b.icmp_signed("<", following, stop), loop, after)
     b.position_at_end(after)
-    return list(results)
+    return results
+
+
+def _value(x: int | ir.Value) -> ir.Value:
+    return index(x) if isinstance(x, int) else x
+
+
+# Lanes -------------------------------------------------------------------------------------------
 
 
 def wide(kind: ir.Type, lanes: int | None) -> Any:

@@ -21,7 +21,7 @@ from chainrule.engine.native.correlations import panel_width
 from chainrule.engine.native.ir import index
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
-from chainrule.engine.native.vectors import carried_range, counted, ranged
+from chainrule.engine.native.vectors import counted, ranged
 from chainrule.records import dataclass
 
 STATIC = 4  # tiles of a kernel whose code is written out
@@ -325,7 +325,7 @@ class _CorrelateWeights(Tiles):
 
             return counted(b, 0, g.places[1], 1, before, position)
 
-        return carried_range(b, start, end, sums, row)
+        return counted(b, start, end, 1, sums, row)
 
     def _finished(self, tile: Tile) -> None:
         """Hand on the rows of a tile, but for those that the tile before has handed on."""
