@@ -49,6 +49,8 @@ def operation(
     if dtype is None and (found := several(build, name, args)) is not None:
         return found
     if dtype is None or dtype.kind == "c":  # several results
+        if name == "pick":  # a history of a loop
+            return build.op(name, args, (), object, **node.params)
         return Op(name, tuple(args), node.params, (), np.dtype(object), node)
     expand = EXPANDED.get(name)
     found = expand(build, args, node.params, shape, dtype) if expand is not None else None

@@ -254,7 +254,10 @@ class Steps:
         return a.astype(np.float32 if p % 2 else np.float64)
 
     def looped(self, a: Any, b: Any, p: int) -> Any:
-        kind = p % 3
+        kind = p % 4
+        if kind == 3:
+            around = lambda s: (np.sin(s[0]) + 0.1 * s[0], s[1] + 1)  # noqa: E731
+            return cr.while_loop(lambda s: s[1] < p // 4 % 40, around, (a, 0))[0]
         if kind == 0:
             return cr.scan(lambda c, _: (np.sin(c) + 0.1 * c, None), a, length=1 + p % 5)[0]
         if kind == 1 and a.ndim and a.shape[0]:

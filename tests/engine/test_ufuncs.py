@@ -134,7 +134,7 @@ def test_loops_that_fail_stop() -> None:
                 compiled(x, bad)
             told.append(str(caught.value))
             if engine == "native":
-                how = "within the code" if f is scanned else "each one native call"
+                how = "within the code"
                 assert "1 loop" in summary(compiled)
                 assert how in summary(compiled)
         assert told[0] == told[1]

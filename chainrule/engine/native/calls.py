@@ -2,9 +2,9 @@
 
 Its code takes Python floats and NumPy arrays apart and puts the results together by itself. It
 answers NotImplemented to anything else than what the program was compiled for, and where a step
-fails: the slower way has the words for it. Everything that it needs of the process (types,
-functions, constants) is in a table of addresses that Python hands to it with each call, so that the
-code itself can be kept on disk.
+fails: the slower way has the words for it. What a handler of signals has raised it raises.
+Everything that it needs of the process (types, functions, constants) is in a table of addresses
+that Python hands to it with each call, so that the code itself can be kept on disk.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _FUNCTIONS: dict[str, Any] = {  # name -> (result, arguments)
     "Py_DecRef": (VOID, [POINTER]),
     "PyMem_RawMalloc": (POINTER, [I64]),
     "PyErr_NoMemory": (POINTER, []),
+    "PyErr_SetObject": (VOID, [POINTER, POINTER]),
     "PyObject_CallNoArgs": (POINTER, [POINTER]),
     "PyMem_RawFree": (VOID, [POINTER]),
     "PyEval_SaveThread": (POINTER, []),
@@ -153,12 +154,13 @@ class _Writer:
         where = self.storage
         places = where.output_slots, where.constant_slots, where.arena_slot, where.arena_size
         threads = made.worth.words() if made.splits else 1
-        how = self._is_brief(), threads, bool(where.failures)
+        how = self._is_brief(), threads, made.reports, len(where.failures)
         return f"call {self.kinds} {self.shape} {results} {places} {how}"
 
     def _is_brief(self) -> bool:
         """Is it not worth giving back Python's lock?"""
-        return self.compiled.estimate < BRIEF and not self.compiled.splits
+        made = self.compiled
+        return made.estimate < BRIEF and not made.splits and not made.looks
 
     # The table -------------------------------------------------------------------------------
 
@@ -346,8 +348,8 @@ class _Writer:
             up = b.add(b.ptrtoint(block, I64), index(ALIGNMENT - 1))
             arena = b.inttoptr(b.and_(up, index(-ALIGNMENT)), POINTER)
         self._point(slots, self.storage.arena_slot, arena)
-        fails = bool(self.storage.failures)
-        if fails:
+        reports = self.compiled.reports
+        if reports:
             self._point(slots, self.storage.arena_slot + 1, ir.Constant(POINTER, None))
         step, compiled = self._get("step"), self.compiled
         state = None if self._is_brief() else self._call("PyEval_SaveThread")
@@ -362,11 +364,18 @@ class _Writer:
             self._call("PyEval_RestoreThread", state)
         if block is not None:
             self._call("PyMem_RawFree", block)
-        if fails:
-            number = b.load(b.gep(slots, index(self.storage.arena_slot + 1), POINTER), I64)
-            with b.if_then(b.icmp_signed("!=", number, index(0)), likely=False):
+        if reports:
+            word = b.load(b.gep(slots, index(self.storage.arena_slot + 1), POINTER), I64)
+            with b.if_then(b.icmp_signed(">", word, index(0)), likely=False):
                 self._drop(made)
-                b.branch(self.other)
+                failed = b.icmp_signed("<=", word, index(len(self.storage.failures)))
+                raised = b.append_basic_block("raised")
+                b.cbranch(failed, self.other, raised)
+                b.position_at_end(raised)
+                error = b.inttoptr(word, POINTER)
+                self._call("PyErr_SetObject", self._field(error, _TYPE), error)
+                self._call("Py_DecRef", error)
+                b.ret(ir.Constant(POINTER, None))
 
     def _packed(self, part: Any, made: list[ir.Value | None], numbers: ir.Value) -> ir.Value:
         if isinstance(part, int):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.native import gathered, ir, machine, nesting, ufuncs
+from chainrule.engine.native import gathered, ir, looking, machine, nesting, ufuncs
 from chainrule.engine.native.assembling import assembled
 from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.epilogues import reduce_tiles
@@ -53,6 +53,8 @@ class Compiled:
             function.
         until: the output, a truth value, that lets ``repeat`` go on.
         backward: ``repeat`` goes from the last part of an array to the first.
+        steps: how many ``repeat`` does in one call, at most: it looks for Ctrl-C where they may
+            take long together.
         apart: one function for each group, to measure them.
 
     Attributes:
@@ -62,7 +64,10 @@ class Compiled:
         tapes: the instructions of groups of single numbers.
         work: what the groups have to do.
         storage: where the values lie.
-        estimate: about how many seconds a run takes in one thread.
+        estimate, step_seconds: about how many seconds a run takes in one thread, and one of many.
+        is_long: may ``repeat`` take long?
+        looks, reports: does the code look for Ctrl-C; does it use the last word of the table?
+        imports: functions of other code that this one calls, by its names for them.
         shared: how many of these are in kernels that threads share.
         worth: the threads that this is worth.
         code: the machine code.
@@ -78,6 +83,7 @@ class Compiled:
         moving: Sequence[int] | None = None,
         until: int | None = None,
         backward: bool = False,
+        steps: float = 0,
         apart: bool = False,
     ) -> None:
         began = time.perf_counter()
@@ -100,13 +106,18 @@ class Compiled:
         self.worth = Worth.of(self.shared, self.storage.threads)
         self.repeats = moving is not None and self.is_native
         self.moving, self.until, self.backward = tuple(moving or ()), until, backward
-        self.imports = {}  # functions of other code that this one calls, by its names for them
-        for group, kernel in self.storage.nested.items():
-            self.imports.update(kernel.imports(group))
+        self.step_seconds = self.estimate + looking.STEP
+        self.is_long = self.repeats and steps * self.step_seconds > looking.BRIEF
+        kernels = self.storage.nested
+        self.looks = self.is_long or any(kernel.looks for kernel in kernels.values())
+        self.reports = self.looks or bool(self.storage.failures)
+        self.imports = looking.imports() if self.looks else {}
+        for group, kernel in kernels.items():
+            self.imports |= kernel.imports(group)
         self._comments = False
         # With a tape the code does not depend on all the steps.
         key = self._text() if self.tapes else program.key()
-        key += f"\n{donated} {self.repeats} {self.moving} {until} {backward} {apart}"
+        key += f"\n{donated} {self.repeats} {self.moving} {until} {backward} {apart} {self.is_long}"
         key += f" {self.storage.threads} {[*self.storage.nested.values()]}"
         symbols = [stretch.symbol for stretch in self.stretches if stretch.symbol]
         if self.repeats:
@@ -182,8 +193,9 @@ class Compiled:
         if self.repeats:
             slots = self.storage.output_slots
             until = None if self.until is None else slots[self.until]
-            failed = self.storage.arena_slot + 1 if self.storage.failures else None
-            emit_repeat(self.module, symbol, self._moves(), until, failed)
+            word = self.storage.arena_slot + 1 if self.reports else None
+            cost = looking.nanoseconds(self.step_seconds) if self.is_long else 0
+            emit_repeat(self.module, symbol, self._moves(), until, word, cost)
 
     @functools.cached_property
     def frame(self) -> Frame:
@@ -384,8 +396,12 @@ class Compiled:
                 self._check(table)
 
     def _check(self, table: Any) -> None:
-        """Raise what NumPy raises where a step has failed, whose number is the last word."""
-        raise ufuncs.error_of(self.storage.failures[table[-1] - 1])
+        """Raise what NumPy or a handler of signals raises, where the last word says so."""
+        word = looking.signed(table[-1])
+        if word > len(self.storage.failures):
+            raise looking.exception(word)
+        if word > 0:
+            raise ufuncs.error_of(self.storage.failures[word - 1])
 
 
 __all__ = ["Compiled"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine.native import looking
 from chainrule.engine.native.memory import ALIGNMENT, address_of
 from chainrule.records import dataclass
 
@@ -30,8 +31,8 @@ class Frame:
         constants, constant_slots: arrays that the code reads, and where their addresses stand.
         arena_slot, arena_size: the place of the arena's address, the last in the table; its bytes.
         threads: at most so many threads may run the code.
-        failures: what is said where a step fails. If there are any, the table has one word more:
-            the number of the first step that has failed, from 1 on.
+        failures: what is said where a step fails. The table has one word more, which says whether
+            one has; see :mod:`chainrule.engine.native.looking`.
     """
 
     inputs: tuple[Given, ...]
@@ -46,20 +47,24 @@ class Frame:
     def table(self) -> tuple[Any, np.ndarray]:
         """A table that has the constants and a new arena, and that arena, which is to be kept."""
         arena = np.empty(self.arena_size + ALIGNMENT, np.uint8)
-        table = (ctypes.c_uint64 * (self.arena_slot + 1 + bool(self.failures)))()
+        table = (ctypes.c_uint64 * (self.arena_slot + 2))()
         for slot, x in zip(self.constant_slots, self.constants, strict=True):
             table[slot] = address_of(x)
         table[self.arena_slot] = -(-address_of(arena) // ALIGNMENT) * ALIGNMENT
         return table, arena
 
     def check(self, table: Any) -> None:
-        """Raise what NumPy raises where a step has failed.
+        """Raise what NumPy raises where a step has failed, or what a handler of signals has raised.
 
         Raises:
-            LinAlgError: it has.
+            LinAlgError: a step has failed.
         """
-        if self.failures and table[self.arena_slot + 1]:
-            raise np.linalg.LinAlgError(self.failures[table[self.arena_slot + 1] - 1])
+        word = looking.signed(table[self.arena_slot + 1])
+        table[self.arena_slot + 1] = 0
+        if word > len(self.failures):
+            raise looking.exception(word)
+        if word > 0:
+            raise np.linalg.LinAlgError(self.failures[word - 1])
 
 
 __all__ = ["Frame", "Given"]

@@ -11,7 +11,7 @@ from chainrule.engine.native import (
     gathers,
     ir,
     machine,
-    nesting,
+    nested_calls,
     running,
     sweeps,
     tape,
@@ -89,7 +89,7 @@ class Kernels:
         elif group.kind == "ufunc":
             self._emit_ufunc(b, group, env)
         elif group.kind == "control":
-            nesting.Writer(b, group, env, self.storage).emit()
+            nested_calls.Writer(b, group, env, self.storage).emit()
         elif group in self._own:
             self._emit_own(b, group, env)
         else:

@@ -94,13 +94,10 @@ class NumpySteps:
         found = []
         control = {op: run for op, run in self.control.items() if "nested" not in op.params}
         loops = [run for op, run in control.items() if op.name == "loop"]
-        native = sum(run.is_native for run in loops)  # type: ignore[attr-defined]
-        if native:
-            found.append(f"{native} {'loops' if native > 1 else 'loop'}, each one native call")
         for run in loops:
-            if not run.is_native:  # type: ignore[attr-defined]
-                inside = "; ".join(run.step.rest())  # type: ignore[attr-defined]
-                found.append(f"a loop whose steps Python calls, since its body has {inside}")
+            inside = "; ".join(run.step.rest())  # type: ignore[attr-defined]
+            why = f", since its body has {inside}" if inside else ""
+            found.append(f"a loop whose steps Python calls{why}")
         branches = sum(op.name == "cond" for op in control)
         if branches:
             found.append(f"{branches} {'branches' if branches > 1 else 'branch'}")

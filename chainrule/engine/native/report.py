@@ -139,7 +139,7 @@ def _kernel(group: Group, compiled: Compiled, seconds: float) -> Kernel:
         touched[op] = op.size * op.dtype.itemsize
     size = sum(touched.values())
     estimate = _least(group, compiled, work, size)
-    space = group.space if group.kind != "control" else (nesting.of(group).steps or 1,)
+    space = group.space if group.kind != "control" else (_times(group),)
     return Kernel(group.kind, space, steps, line, work, size, seconds, estimate)
 
 
@@ -151,7 +151,7 @@ def _steps(group: Group, compiled: Compiled) -> tuple[tuple[str, ...], int]:
         bodies = [body.program for body in kernel.bodies]
         found = [_steps(inner, body) for body in bodies for inner in body.grouping.groups]
         names = [name for steps, _ in found for name in steps]
-        return (first.name, *names), (kernel.steps or 1) * sum(work for _, work in found)
+        return (first.name, *names), _times(group) * sum(work for _, work in found)
     if first.name == "stretch":
         names = list(first.params["steps"].names().elements())
         return tuple(names), len(names)
@@ -164,6 +164,12 @@ def _steps(group: Group, compiled: Compiled) -> tuple[tuple[str, ...], int]:
         elif group.kind != "numpy":
             work += math.prod(space_of(op))
     return tuple(op.name for op in group.ops), work
+
+
+def _times(group: Group) -> int:
+    """How often a branch or loop does what it does, as far as that is known."""
+    loop = nesting.of(group).loop
+    return (loop and loop.length) or 1
 
 
 def _least(group: Group, compiled: Compiled, work: int, size: int) -> float | None:

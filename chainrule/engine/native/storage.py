@@ -38,14 +38,15 @@ class Storage:
         constants, constant_slots: arrays that the code reads, and their slots.
         tape_slots: of the instructions of a tape; its constants come next.
         loop_slots: of the loops of NumPy's functions.
-        failures: the steps that may fail, each behind the loops and branches that it is in. If
-            there are any, the word behind the arena's is the number of the first that has failed,
-            from 1 on, or 0, as it was given.
+        failures: the steps that may fail, each behind the loops and branches that it is in. The
+            word behind the arena's is the number of the first that has failed, from 1 on; see
+            :mod:`chainrule.engine.native.looking`.
         numbers: of the first of them in a group.
         nested_slots: of the first of the constants of a branch or loop.
         arena_slot, arena_size: of the arena, which is the last in the table; its bytes.
         offsets, registers, sums: places in the arena: of operations, of the registers of tapes and
             the memory of branches and loops, of the sums of sweeps.
+        last: the number of the last group that reads a value.
         heirs: of a value in the arena whose memory it was first: a value that is made element by
             element from one that nobody reads any more takes its memory.
         sweeps: pairs of products that go through a matrix together.
@@ -67,6 +68,7 @@ class Storage:
         self.loop_slots: dict[str, int] = {}
         self.nested_slots: dict[Group, int] = {}
         self.heirs: dict[Op, Op] = {}
+        self.last: dict[Op, int] = {}
         self.nested = {g: nesting.of(g) for g in grouping.groups if g.kind == "control"}
         self.failures: list[tuple[Op, ...]] = []
         self.numbers: dict[Group, int] = {}
@@ -144,7 +146,7 @@ class Storage:
         for group, made in tapes.items():
             spans[group] = Span(8 * max(made.registers, 1), group.index, group.index)
         for group, kernel in self.nested.items():
-            spans[group] = Span(kernel.memory(group.ops[1:])[1], group.index, group.index)
+            spans[group] = Span(kernel.memory(group.ops[1:])[-1], group.index, group.index)
         for sweep in self.sweeps:
             spans[sweep] = Span(sweep.size, sweep.first.index, sweep.second.index)
         sizes = {
@@ -163,7 +165,7 @@ class Storage:
     def _values(self) -> dict[Op, Span]:
         """From when to when the values that are stored on the way are needed."""
         groups, layout = self.grouping.groups, self.grouping.layout
-        last: dict[Op, int] = {}
+        last = self.last
         for group in groups:
             for op in group.ops:
                 for a in op.sources():
@@ -172,7 +174,7 @@ class Storage:
         spans: dict[Op, Span] = {}
         for group in groups:
             for op in group.stored:
-                if op not in self.slots and op.dtype != object:
+                if op not in self.slots and (op.dtype != object or group in self.nested):
                     size = max(op.size, 1) * op.dtype.itemsize
                     end = len(groups) if op in copied else last.get(op, group.index)
                     first = self._predecessor(group, op, spans)

@@ -98,7 +98,7 @@ def _function(module: ir.Module, key: Any, names: dict[Any, str]) -> ir.Function
         found = b.call(module.declared("fetestexcept", flag), [ir.Constant(I32, INVALID)])
         with b.if_then(b.icmp_signed("!=", found, ir.Constant(I32, 0)), likely=False):
             before = b.load(status, I64)
-            is_first = b.icmp_signed("==", before, index(0))
+            is_first = b.icmp_signed("<=", before, index(0))
             b.store(b.select(is_first, number, before), status)
     b.ret_void()
     return function
