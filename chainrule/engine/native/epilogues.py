@@ -34,8 +34,10 @@ def reduce_tiles(grouping: Grouping, target: Target) -> None:
         target: the processor.
     """
     for group in grouping.groups:
+        if group.kind != "loop" or len(group.ops) != 1:
+            continue
         op = group.ops[0]
-        if group.kind != "loop" or len(group.ops) > 1 or op.name not in REDUCTIONS or op.size > 1:
+        if op.name not in REDUCTIONS or op.size > 1:
             continue
         layout = grouping.layout(op.args[0])
         product = grouping.groups[max(grouping.place[layout.root], 0)]
