@@ -40,6 +40,8 @@ def sunk(program: Program, build: Builder) -> Program:
     for op in program.ops:
         if op.name != "pad" or op in results or op.dtype.kind != "f":
             continue
+        if 2 * op.args[0].size <= op.size:  # most would be done for nothing
+            continue
         chain = _chain(op.args[0])
         if chain and all(y.is_pointwise and y.name != "pad" for y in readers.get(op, ())):
             chosen.add(op)

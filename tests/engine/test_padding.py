@@ -97,3 +97,35 @@ def test_a_constant_is_an_array_without_axes():
     np.testing.assert_allclose(total, 9.0, rtol=1e-15)
     np.testing.assert_allclose(y, [0, 6, 3, 0, 0], rtol=1e-15)
     np.testing.assert_allclose(cr.compile(cr.grad(lambda x: f(x)[0]))(2.0), 4.5, rtol=1e-15)
+
+
+@pytest.mark.parametrize("width", [3, 8, 16, 29])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_columns_that_are_taken_apart(width, dtype):
+    """The gradient of slices that meet each other: each of its columns comes from one of them."""
+
+    def cell(z):
+        i, f, g, o = (z[:, k * width : (k + 1) * width] for k in range(4))
+        c = f * f + i * np.sin(g)
+        return (o * c).sum(), c
+
+    z = np.random.default_rng(width).standard_normal((6, 4 * width)).astype(dtype)
+    i, f, g, o = np.split(z.astype(np.float64), 4, axis=1)
+    expected = np.hstack([o * np.sin(g), 2 * o * f, o * i * np.cos(g), f * f + i * np.sin(g)])
+    found = cr.compile(cr.grad(lambda z: cell(z)[0]))(z)
+    np.testing.assert_allclose(found, expected, atol=1e-6 if dtype == np.float32 else 1e-14)
+
+
+def test_slices_that_meet_and_overlap():
+    """Vectors in which one array ends and another one begins, and some that none reaches."""
+
+    def f(x):
+        return (x[1:30] ** 2).sum() + (x[17:45] ** 3).sum() + (x[60:97] * x[3:40]).sum()
+
+    x = np.random.default_rng(1).standard_normal(131)
+    expected = np.zeros(131)
+    expected[1:30] += 2 * x[1:30]
+    expected[17:45] += 3 * x[17:45] ** 2
+    expected[60:97] += x[3:40]
+    expected[3:40] += x[60:97]
+    np.testing.assert_allclose(cr.compile(cr.grad(f))(x), expected, rtol=1e-14)

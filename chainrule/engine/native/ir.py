@@ -153,7 +153,9 @@ class Builder:
         return self.sub(Constant(x.type, None), x)
 
     def fneg(self, x: Value) -> Value:
-        return self.pure(x.type, f"fneg {x}")
+        y = self.pure(x.type, f"fneg {x}")
+        self.block.negated[y.text] = x
+        return y
 
     def freeze(self, x: Value) -> Value:
         """The same value, about which LLVM draws no conclusions from how it came about."""

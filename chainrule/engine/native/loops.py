@@ -8,6 +8,7 @@ and where all of its result fits; else in memory, row by row.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -33,6 +34,7 @@ from chainrule.engine.program import Op
 # (place, what is carried) → what is carried on
 Turn = Callable[[ir.Value, Sequence[ir.Value]], list[ir.Value]]
 BRIEF = 2**13  # elements, below which a loop is over too soon to be unrolled
+PARTED = 64  # operations in all parts of the innermost axis where not all padded arrays are there
 WORK = 10  # operations in a loop's body, below which it is unrolled
 
 
@@ -196,33 +198,33 @@ class Loops(Reach):
         self, step: int, sums: dict[Op, list[ir.Value]], turn: Turn, rest: Turn
     ) -> list[ir.Value]:
         """The turns of the innermost loop; the rest is what needs masks."""
-        b, lanes, carried = self.b, self.lanes or 1, _listed(sums)
-        first, last = self._without_bounds(step)
-        if len(self.dims) == 1 and self.part is not None:
-            self._shared(first, last, step, turn, rest)
-            return carried
-        carried = counted(b, 0, first, lanes, carried, rest)
-        self.interior = True
-        ops = [op for op, parts in sums.items() for _ in parts]
-        carried = in_blocks(b, ops, lanes, (first, last, step), carried, turn)
-        self.interior = False
-        return counted(b, last, self.dims[-1], lanes, carried, rest)
+        carried = _listed(sums)
+        for first, last, whole in self._stretches(step):
+            self.stretch = first, last
+            if len(self.dims) == 1 and self.part is not None:
+                self._shared(first, last, step if whole else 0, turn, rest)
+            elif whole:
+                ops = [op for op, parts in sums.items() for _ in parts]
+                stretch = first, last, step
+                carried = in_blocks(self.b, ops, self.lanes or 1, stretch, carried, turn)
+            else:
+                carried = counted(self.b, first, last, self.lanes or 1, carried, rest)
+        self.stretch = 0, self.dims[-1]
+        return carried
 
     def _shared(self, first: int, last: int, step: int, turn: Turn, rest: Turn) -> None:
-        """A single axis among threads: each has some of the turns, the first one both ends."""
+        """A stretch of a single axis among threads: the first one does what needs masks."""
         b, part = self.b, self.part
         assert part is not None
-        lanes = self.lanes or 1
-        with b.if_then(b.icmp_signed("==", part[0], index(0))):
-            counted(b, 0, first, lanes, [], rest)
-            counted(b, last, self.dims[-1], lanes, [], rest)
+        if not step:
+            with b.if_then(b.icmp_signed("==", part[0], index(0))):
+                counted(b, first, last, self.lanes or 1, [], rest)
+            return
         low, high = (
             b.add(index(first), b.mul(x, index(step)))
             for x in share(b, (last - first) // step, part)
         )
-        self.interior = True
         ranged(b, low, high, step, lambda i: turn(i, []))
-        self.interior = False
 
     def _positions(
         self,
@@ -268,15 +270,33 @@ class Loops(Reach):
             self.put(r.out, b.add(offsets[r.out], i), sums.pop(r.op)[0], mask)
         return sums
 
-    def _without_bounds(self, step: int) -> tuple[int, int]:
-        """From where to where whole turns of the innermost loop need no masks."""
+    def _stretches(self, step: int) -> list[tuple[int, int, bool]]:
+        """The innermost axis in parts: (first, last, are these whole turns without masks?).
+
+        Each padded array is wholly there or wholly absent in such a part, if the code for several
+        of them is not too much.
+        """
         n, lanes = self.dims[-1], self.lanes or 1
         bounds = [a.bounds[-1] for a in self.nest.accesses() if a.bounds]
-        low = max((low for low, _ in bounds), default=0)
-        high = min((high for _, high in bounds), default=n)
-        first = -(-low // lanes) * lanes
-        last = first + max(high - first, 0) // step * step
-        return (first, last) if last > first else (0, 0)
+        cuts = sorted({0, n}.union(*bounds))
+        if (len(cuts) - 1) * len(self.group.ops) > PARTED:  # only that in which all are there
+            cuts = sorted({0, max(low for low, _ in bounds), min(high for _, high in bounds), n})
+        found, done = [], 0
+        for low, high in itertools.pairwise(cuts):
+            first = -(-low // lanes) * lanes
+            last = first + max(high - first, 0) // step * step
+            mixed = any(a < high and low < b and not a <= low < high <= b for a, b in bounds)
+            if mixed or last <= first:
+                continue
+            found += [(done, first, False)] if done < first else []
+            found.append((first, last, True))
+            done = last
+        return [*found, (done, n, False)] if done < n else found
+
+    def _without_bounds(self, step: int) -> tuple[int, int]:
+        """From where to where most whole turns of the innermost loop need no masks."""
+        whole = [(first, last) for first, last, whole in self._stretches(step) if whole]
+        return max(whole, key=lambda part: part[1] - part[0], default=(0, 0))
 
     def _finish(self, r: Reduction, offsets: dict[Access, ir.Value], parts: list[ir.Value]) -> None:
         """Combine the registers of a reduction into one number and store it."""
@@ -350,10 +370,11 @@ class Loops(Reach):
 
     def _masked(self, op: Op, x: ir.Value, i: ir.Value) -> ir.Value:
         """What is within the bounds, and a number elsewhere."""
+        outside = number(op.params["outside"], op.kind, self.lanes)
+        if self._is_inside(self.masks[op]) is False:
+            return outside
         inside = self._within(self.masks[op], i, None)
-        if inside is None:
-            return x
-        return self.b.select(inside, x, number(op.params["outside"], op.kind, self.lanes))
+        return x if inside is None else self.b.select(inside, x, outside)
 
     def _accumulate(
         self,

@@ -133,14 +133,20 @@ class Pieces(Loops):
             return [combined(b, op, x, y) for op, x, y in zip(ops, before, found, strict=True)]
 
         if not self.ends:
+<<<<<<< HEAD
             self.interior = True
             carried = counted(b, *self._share(self.blocks, self.count - 1), 1, carried, block)
             self.interior = False
+=======
+            self.stretch = first, last
+            carried = carried_range(b, *self._share(self.blocks, self.count - 1), carried, block)
+            self.stretch = 0, self.dims[0]
+>>>>>>> 3fbf1ab (Slices that meet, and functions that share their exponential, are computed once in compiled gradients)
             return carried
         carried = counted(b, 0, first, lanes, carried, rest)
-        self.interior = True
+        self.stretch = first, last
         carried = counted(b, first + self.blocks * size, last, step, carried, turn)
-        self.interior = False
+        self.stretch = 0, self.dims[0]
         return counted(b, last, self.dims[0], lanes, carried, rest)
 
     def _put_together(self, k: int, op: Op) -> None:

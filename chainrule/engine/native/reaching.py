@@ -23,7 +23,7 @@ class Reach:
 
     Attributes:
         inside: are the outer axes within the bounds of an access?
-        interior: is the innermost axis known to be within all bounds?
+        stretch: from where to where along the innermost axis the vectors lie.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Reach:
     ) -> None:
         self.b, self.dims, self.lanes, self.pointer = b, dims, lanes, pointer
         self.inside: dict[Access, ir.Value] = {}
-        self.interior = False
+        self.stretch = (0, dims[-1] if dims else 1)
 
     def address(self, a: Access, at: ir.Value) -> ir.Value:
         return self.b.gep(self.pointer(a.root), at, TYPES[a.dtype])
@@ -92,9 +92,20 @@ class Reach:
         if self.lanes is None:
             return self.one(a, at)
         if a.bounds is not None:
+            if self._is_inside(a) is False:
+                return ir.Constant(ir.VectorType(REGISTER[a.dtype], self.lanes), None)
             mask = self._within(a, i, mask)
         step = a.strides[-1]
         return self.vector(a, self.b.add(at, self.b.mul(i, index(step))), mask, step)
+
+    def _is_inside(self, a: Access) -> bool | None:
+        """Is the stretch within the bounds of an access? None where it is in part."""
+        assert a.bounds is not None
+        low, high = a.bounds[-1]
+        first, last = self.stretch
+        if low <= first and last <= high:
+            return True
+        return False if last <= low or high <= first else None
 
     def _within(self, a: Access, i: ir.Value, mask: ir.Value | None) -> ir.Value | None:
         """The lanes from position i on that are within the bounds of an access."""
@@ -102,7 +113,7 @@ class Reach:
         assert a.bounds is not None
         assert lanes is not None
         low, high = a.bounds[-1]
-        if (low, high) != (0, self.dims[-1]) and not self.interior:
+        if not self._is_inside(a):
             kind = ir.VectorType(I64, lanes)
             lane = ir.Constant(kind, [index(j - low) for j in range(lanes)])
             place = b.add(splat(b, i, lanes), lane)

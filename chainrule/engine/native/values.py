@@ -144,15 +144,22 @@ def _bytes(c: str) -> str:
 
 
 class Block(Value):
-    """Instructions in a row, and how it goes on after them."""
+    """Instructions in a row, and how it goes on after them.
 
-    __slots__ = ("end", "function", "known", "lines")
+    Attributes:
+        lines: the instructions.
+        known: those that depend on their text alone, and their values.
+        negated: of what values others are the negative ones, by the names of these.
+    """
+
+    __slots__ = ("end", "function", "known", "lines", "negated")
 
     def __init__(self, function: Function, name: str) -> None:
         super().__init__("label", f"%{function.unique(name)}")
         self.function = function
         self.lines: list[Any] = []
         self.known: dict[str, Value] = {}
+        self.negated: dict[str, Value] = {}
         self.end: str | None = None
 
     def __str__(self) -> str:
