@@ -133,15 +133,9 @@ class Pieces(Loops):
             return [combined(b, op, x, y) for op, x, y in zip(ops, before, found, strict=True)]
 
         if not self.ends:
-<<<<<<< HEAD
-            self.interior = True
-            carried = counted(b, *self._share(self.blocks, self.count - 1), 1, carried, block)
-            self.interior = False
-=======
             self.stretch = first, last
-            carried = carried_range(b, *self._share(self.blocks, self.count - 1), carried, block)
+            carried = counted(b, *self._share(self.blocks, self.count - 1), 1, carried, block)
             self.stretch = 0, self.dims[0]
->>>>>>> 3fbf1ab (Slices that meet, and functions that share their exponential, are computed once in compiled gradients)
             return carried
         carried = counted(b, 0, first, lanes, carried, rest)
         self.stretch = first, last
