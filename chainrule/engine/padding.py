@@ -30,10 +30,7 @@ def sunk(program: Program, build: Builder) -> Program:
     A sum over what a padded array is made from goes through the padded array's space as well, so
     that one loop does both.
     """
-    readers: dict[Op, list[Op]] = {}
-    for op in program.ops:
-        for a in op.sources():
-            readers.setdefault(a, []).append(op)
+    readers = program.readers()
     results = {y for y in program.outputs if isinstance(y, Op)}
     places: dict[Op, tuple[Bounds, tuple[int, ...]]] = {}  # a step -> where it is done over
     chosen: set[Op] = set()

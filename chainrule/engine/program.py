@@ -129,6 +129,14 @@ class Program:
         for index, op in enumerate(self.ops):
             op.index = index
 
+    def readers(self) -> dict[Op, list[Op]]:
+        """The operations that read each other one."""
+        found: dict[Op, list[Op]] = {}
+        for op in self.ops:
+            for a in op.sources():
+                found.setdefault(a, []).append(op)
+        return found
+
     def copy(self) -> Program:
         """The same program of new operations, which may be changed."""
         new: dict[Op, Op] = {}

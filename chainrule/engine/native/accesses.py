@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from chainrule.engine.native.groups import Group, space_of
-from chainrule.engine.native.repertoire import REDUCTIONS
+from chainrule.engine.native.groups import Group, in_registers, read_by, space_of
+from chainrule.engine.native.layouts import Layout
+from chainrule.engine.native.repertoire import REDUCTIONS, reads_beside
 from chainrule.engine.program import Op
 
 
@@ -61,6 +64,33 @@ class Reduction:
         return not (self.tapped or self.held) and any(self.reduced[: self.suffix])
 
 
+def reads_of(
+    group: Group, layout: Callable[[Op], Layout], along: Callable[[list[int]], list[int]] = list
+) -> dict[tuple[Op, int], Access]:
+    """What the steps of a group, but for its head, read from memory, by (step, argument).
+
+    Args:
+        group: the group.
+        layout: the layout of each operation.
+        along: the strides along the axes of the loops from those along the axes longer than 1.
+    """
+    found: dict[tuple[Op, int], Access] = {}
+    known: dict[Any, Access] = {}
+    for op in group.ops:
+        for k, a in enumerate(op.args):
+            if op is group.head or not isinstance(a, Op) or in_registers(group, layout(a), op, k):
+                continue
+            if not reads_beside(op, k) and op.name != "pad":
+                continue  # positions are known only when it is read
+            whole = read_by(op, k, layout(a))
+            strides = along(whole.steps)
+            bounds = bounds_of(op) if op.name == "pad" else None
+            key = whole.root, whole.offset, tuple(strides), str(bounds)
+            read = Access(whole.root, whole.offset, strides, bounds)
+            found[op, k] = known.setdefault(key, read)
+    return found
+
+
 def bounds_of(op: Op) -> list[tuple[int, int]]:
     """From where to where a padded array has elements, for each axis that is not of length one."""
     rows = zip(op.shape, op.params["lows"], op.params["counts"], strict=True)
@@ -80,4 +110,4 @@ def divisible(group: Group) -> bool:
     return True
 
 
-__all__ = ["Access", "Reduction", "bounds_of", "divisible"]
+__all__ = ["Access", "Reduction", "bounds_of", "divisible", "reads_of"]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir, randoms
-from chainrule.engine.native.accesses import Access
-from chainrule.engine.native.groups import Group, Grouping, in_registers, read_by
+from chainrule.engine.native.accesses import Access, reads_of
+from chainrule.engine.native.groups import Group, Grouping
 from chainrule.engine.native.ir import I32, index
 from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.operations import combined, compute, identity
@@ -83,24 +83,14 @@ class Epilogue:
         m, n = group.head.shape
         # The one column of a matrix product is written along its rows.
         self.shape = (1, m) if n == 1 and group.head.name == "matmul" else (m, n)
-        self.reads: dict[tuple[Op, int], Access] = {}
-        known: dict[Any, Access] = {}
-        for op in group.ops[1:]:
-            for k, a in enumerate(op.args):
-                if isinstance(a, Op) and not in_registers(group, layout(a), op, k):
-                    whole = read_by(op, k, layout(a))
-                    steps = [s for n, s in zip(op.shape, whole.strides, strict=True) if n != 1]
-                    read = whole.root, whole.offset, *self._along(steps)
-                    self.reads[op, k] = known.setdefault(
-                        read, Access(whole.root, whole.offset, self._along(steps))
-                    )
+        self.reads = reads_of(group, layout, self._along)
         self.writes = {op: Access(op, 0, [self.shape[1], 1]) for op in group.stored}
         self.draws = {
             op: Access(op, 0, self._along(randoms.strides_of(op)))
             for op in group.ops
             if op.name in DRAWS
         }
-        self.operands = list(dict.fromkeys([*(a.root for a in known.values()), *group.stored]))
+        self.operands = list(dict.fromkeys([*(a.root for a in self.reads.values()), *group.stored]))
         self.weight = len(group.ops) - 1
         self._same: dict[Any, ir.Value] = {}
 

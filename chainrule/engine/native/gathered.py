@@ -20,10 +20,7 @@ def sunk(program: Program) -> Program:
     Such a product has a third argument: where the rows of its first begin, as it is stored.
     Operations of the program are changed.
     """
-    readers: dict[Op, list[Op]] = {}
-    for op in program.ops:
-        for a in op.sources():
-            readers.setdefault(a, []).append(op)
+    readers = program.readers()
     results = {y for y in program.outputs if isinstance(y, Op)}
     made: dict[Op, Sequence[Op]] = {}  # a gather → what takes its place
     gone: set[Op] = set()

@@ -32,6 +32,11 @@ class Layout:
         )
         return Layout(self.root, self.offset, shape, strides)
 
+    @property
+    def steps(self) -> list[int]:
+        """The strides along the axes longer than 1."""
+        return [s for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
+
     def is_flat(self) -> bool:
         """Is it the root from the first element to the last, in order?"""
         step = 1

@@ -326,7 +326,7 @@ class Loops(Reach):
 
         def argument(op: Op, k: int) -> tuple[ir.Value, str]:
             x = op.args[k]
-            access = self.reads.get((op, k, x)) if isinstance(x, Op) else None
+            access = self.reads.get((op, k))
             if access is not None:
                 return loaded[access], access.dtype
             root = self.layout(x).root

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
 
 from chainrule.engine.native import randoms
-from chainrule.engine.native.accesses import Access, Reduction, bounds_of
-from chainrule.engine.native.groups import Group, in_registers, read_by, space_of
+from chainrule.engine.native.accesses import Access, Reduction, bounds_of, reads_of
+from chainrule.engine.native.groups import Group, space_of
 from chainrule.engine.native.layouts import Layout, squeezed
-from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS, reads_beside
+from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS
 from chainrule.engine.native.target import Target
 from chainrule.engine.program import Op, contiguous
 
@@ -41,7 +40,7 @@ class Nest:
     ) -> None:
         self.group, self.layout, self.target, self.is_split = group, layout, target, is_split
         self.dims = list(group.space)
-        self.reads: dict[tuple[Op, int, Op], Access] = {}
+        self.reads = reads_of(group, layout)
         self.writes: dict[Op, Access] = {}
         self.reductions: dict[Op, Reduction] = {}
         self.masks: dict[Op, Access] = {}
@@ -60,34 +59,19 @@ class Nest:
 
     def _find_accesses(self) -> None:
         group = self.group
-        known: dict[Any, Access] = {}
         for op in group.ops:
-            shape = space_of(op)
-            for k, a in enumerate(op.args):
-                if not isinstance(a, Op) or in_registers(group, self.layout(a), op, k):
-                    continue
-                whole = read_by(op, k, self.layout(a))
-                if not reads_beside(op, k) and op.name != "pad":
-                    continue  # positions are known only when it is read
-                strides = [s for n, s in zip(shape, whole.strides, strict=True) if n != 1]
-                bounds = bounds_of(op) if op.name == "pad" else None
-                key = (whole.root, whole.offset, tuple(strides), str(bounds))
-                if key not in known:
-                    known[key] = Access(whole.root, whole.offset, strides, bounds)
-                self.reads[op, k, a] = known[key]
             if op.name in DRAWS:
                 self.draws[op] = Access(op, 0, list(randoms.strides_of(op)))
             if op.name == "within":
                 self.masks[op] = Access(op, 0, [0] * len(self.dims), bounds_of(op))
             if op.name in REDUCTIONS:
-                axes = op.params["axis"]
+                axes, shape = op.params["axis"], space_of(op)
                 reduced = [i in axes for i, n in enumerate(shape) if n != 1]
                 left = iter(contiguous(squeezed(op.shape)))
                 strides = [0 if r else next(left) for r in reduced]
                 self.reductions[op] = Reduction(op, reduced, Access(op, 0, strides))
             elif op in group.stored:
-                rows = zip(op.shape, self.layout(op).strides, strict=True)
-                self.writes[op] = Access(op, 0, [s for n, s in rows if n != 1])
+                self.writes[op] = Access(op, 0, self.layout(op).steps)
 
     def accesses(self) -> list[Access]:
         """All ways in which memory is reached."""

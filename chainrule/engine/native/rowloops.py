@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.engine.native import ir, rows
-from chainrule.engine.native.accesses import Access
+from chainrule.engine.native.accesses import Access, reads_of
 from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.gathers import taken
-from chainrule.engine.native.groups import Group, read_by, space_of
+from chainrule.engine.native.groups import Group
 from chainrule.engine.native.ir import index
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.reaching import Reach
@@ -54,34 +54,13 @@ class RowLoops(Reach):
         super().__init__(b, list(group.space), width, env.pointer)
         self.width = width
         self.part_of = {op: p for p in group.parts for op in p.ops}
-        self.reads: dict[tuple[Op, int], Access] = {}
-        self.writes: dict[Op, Access] = {}
-        self._find_accesses()
+        # Strides along the axes of the rows, and at the end along the elements.
+        self.reads = reads_of(group, env.layout, self._padded)
+        self.writes = {op: Access(op, 0, self._padded(env.layout(op).steps)) for op in group.stored}
         self._join_axes()
         self.kept = self._kept()
 
     # What is read and written ---------------------------------------------------------------------
-
-    def _find_accesses(self) -> None:
-        """Strides along the axes of the rows, and at the end along the elements."""
-        known: dict[Any, Access] = {}
-        for op in self.group.ops:
-            shape = space_of(op)
-            for k, a in enumerate(op.args):
-                if not isinstance(a, Op) or self.layout(a).root in self.group.members:
-                    continue
-                if is_gather(op) and k == 0:
-                    continue  # positions are known only when it is read
-                whole = read_by(op, k, self.layout(a))
-                steps = [s for n, s in zip(shape, whole.strides, strict=True) if n != 1]
-                key = whole.root, whole.offset, tuple(self._padded(steps))
-                if key not in known:
-                    known[key] = Access(whole.root, whole.offset, list(key[2]))
-                self.reads[op, k] = known[key]
-            if op in self.group.stored:
-                axes = zip(op.shape, self.layout(op).strides, strict=True)
-                steps = [s for n, s in axes if n != 1]
-                self.writes[op] = Access(op, 0, self._padded(steps))
 
     def _padded(self, steps: list[int]) -> list[int]:
         return steps + [0] * (len(self.group.space) + 1 - len(steps))

@@ -135,8 +135,7 @@ class _Gathering:
             return False
         view = read_by(op, k, self.layout(op.args[k]))
         own = self.layout(view.root)
-        steps = [s for n, s in zip(space_of(op), view.strides, strict=True) if n != 1]
-        mine = [s for n, s in zip(own.shape, own.strides, strict=True) if n != 1]
+        steps, mine = view.steps, own.steps
         if view.offset != own.offset or len(mine) < len(rows):
             return False
         whole = squeezed(own.shape) == squeezed(space_of(op)) and steps == mine

@@ -236,10 +236,8 @@ class Storage:
         layout, own = self.grouping.layout(op.args[k]).broadcast(space), self.grouping.layout(y)
         if layout.offset or own.offset or squeezed(space) != squeezed(y.shape):
             return False
-        steps, mine = (
-            [s for n, s in zip(x.shape, x.strides, strict=True) if n != 1] for x in (layout, own)
-        )
-        return steps == mine and beside(group, Layout(y, 0, space, contiguous(space)), op, k)
+        whole = Layout(y, 0, space, contiguous(space))
+        return layout.steps == own.steps and beside(group, whole, op, k)
 
     def frame(self) -> Frame:
         """What a caller of the code has to know."""
