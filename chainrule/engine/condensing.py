@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine import padding
 from chainrule.engine.building import Builder
-from chainrule.engine.flattening import GIVEN, JOIN, LINES, LOAD, OTHER, Flat
+from chainrule.engine.flattening import GIVEN, JOIN, LOAD, OTHER, Flat
 from chainrule.engine.program import Op, Program
 from chainrule.engine.simplifying import operation
 from chainrule.engine.step_building import StepBuilder
@@ -39,7 +40,8 @@ class _Condenser:
 
     Attributes:
         ops: the operations of rows that are not only numbers.
-        value: for each row the number of its value; −1 for what is no number, or not read yet.
+        value: for each row the number of its value, from the end backwards −1 for no argument and
+            the values of the constants; None for what is no number, or not read yet.
         sources: the rows of the arrays that steps read, in the order of their numbers.
         results: the operations that stand for values, with the numbers of these.
     """
@@ -49,9 +51,10 @@ class _Condenser:
         self.build = Builder()
         self.steps = StepBuilder(_goes_back(flat))
         self.ops: dict[int, Any] = {}
-        self.value = array("i", [NONE]) * len(flat)
+        self.value: list[int | None] = [None] * (len(flat) + len(flat.constants)) + [NONE]
         self.sources: dict[int, int] = {}
         self.results: list[tuple[Op, Sequence[int]]] = []
+        self.lines: list[tuple[CodeType | None, int]] = []  # of the first values
         self._numbers: dict[int, Op] = {}  # a value → the operation that stands for it
         self._levels: dict[int, int] = {}  # a row of ops → on how many stretches it rests
 
@@ -62,45 +65,57 @@ class _Condenser:
             self.ops[x.index] = Op("input", (), {"name": x.name}, *what, x)
         self._rows()
         outputs = [self._op(y) if isinstance(y, Node) else y for y in flat.outputs]
-        if self.steps.level is None:
-            sources = [self.ops[row] for row in self.sources]
-            _finish(self.steps.steps, sources, self.results)
+        steps, level = self.steps.steps(), self.steps.level
+        steps.places = self.lines
+        if level is None:
+            _finish(steps, [self.ops[row] for row in self.sources], self.results)
         else:
-            self._split(self.steps.level)
+            self._split(steps, level)
         inputs = [self.ops[x.index] for x in flat.inputs]
         return padding.sunk(Program(inputs, outputs), self.build)
 
     def _rows(self) -> None:
-        flat, value = self.flat, self.value
-        first, second, third = flat.first, flat.second, flat.third
-        number, steps = self._number, self.steps
+        flat, value, steps, number = self.flat, self.value, self.steps, self._number
         kinds = [-1] * (JOIN + 1) + [steps.kind(kind) for kind in flat.kinds]
-        places = iter(flat.places)
-        lines = steps.steps.places
-        for row, kind in enumerate(flat.kind):
+        known, made, wanted, quick = steps.known, steps.rows, steps.wanted, steps.level is None
+        for row, (kind, a, b, c) in enumerate(flat.rows()):
             if kind > JOIN:
-                a, b, c = first[row], second[row], third[row]
-                a = value[a] if a >= 0 and value[a] >= 0 else number(a)
-                if b != NONE:
-                    b = value[b] if b >= 0 and value[b] >= 0 else number(b)
-                    if c != NONE:
-                        c = number(c)
-                value[row] = steps.step(kinds[kind], a, b, c)
-                if len(lines) < LINES:
-                    place = next(places, (None, 0))
-                    lines += [place] * (len(steps.steps) - len(lines))
+                x, y, z = value[a], value[b], value[c]
+                if x is None or y is None or z is None:
+                    x, y, z = number(a), number(b), number(c)
+                own = kinds[kind]
+                special = wanted[own]
+                if quick and x not in special and y not in special:
+                    key = own, x, y, z  # as step() does, without the call
+                    found = value[row] = known.setdefault(key, len(made))
+                    if found == len(made):
+                        made.append(key)
+                else:
+                    value[row] = steps.step(own, x, y, z)
             elif kind == LOAD:
-                value[row] = self._load(first[row], second[row])
+                value[row] = self._load(a, b)
             elif kind != GIVEN:
                 self._other(row, kind)
+        self._tell_lines()
+
+    def _tell_lines(self) -> None:
+        """Which line made the first values."""
+        flat, lines = self.flat, self.lines
+        first = (row for row, kind in enumerate(flat.kind) if kind > JOIN)
+        for row, place in zip(first, flat.places, strict=False):
+            made = self.value[row]
+            lines += [place] * (made + 1 - len(lines))
 
     def _number(self, reference: int) -> int:
         """The value of a row, or of a constant."""
-        if reference < NONE:
-            return self.steps.constant(*self.flat.constants[-2 - reference])
-        if self.value[reference] == NONE:
-            self.value[reference] = self._load(reference, 0)
-        return self.value[reference]
+        found = self.value[reference]
+        if found is None:
+            if reference < NONE:
+                found = self.steps.constant(*self.flat.constants[-2 - reference])
+            else:
+                found = self._load(reference, 0)
+            self.value[reference] = found
+        return found
 
     def _load(self, row: int, element: int) -> int:
         source = self.sources.setdefault(row, len(self.sources))
@@ -128,15 +143,14 @@ class _Condenser:
         return 1 if self.steps.level is None else self.steps.level[value]
 
     def _level_of(self, row: int) -> int:
-        value = self.value[row]
-        return self._levels.get(row, 0) if row in self.ops else self._level(value)
+        return self._levels.get(row, 0) if row in self.ops else self._level(self._number(row))
 
     def _op(self, stub: Node) -> Any:
         """The operation that a row is, in the shape that its reader knows."""
         row, shape, dtype = stub.index, stub.params["shape"], stub.params["dtype"]
         found = self.ops.get(row)
         if found is None:
-            value = self.value[row]
+            value = self._number(row)
             found = self._numbers.get(value)
             if found is None:
                 found = self._numbers[value] = self._result([value], (), dtype)
@@ -151,9 +165,8 @@ class _Condenser:
 
     # Stretches that take turns with work on arrays ---------------------------------------------
 
-    def _split(self, level: array[int]) -> None:
+    def _split(self, whole: Steps, level: array[int]) -> None:
         """A stretch for each level; what a later one reads of an earlier one is a result of it."""
-        whole = self.steps.steps
         whole.results = [values for _, values in self.results]
         needed = whole.readers(range(len(self.results)))
         sources = [self.ops[row] for row in self.sources]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -84,6 +84,10 @@ class Flat:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    def rows(self) -> Iterator[tuple[int, int, int, int]]:
+        """The kind and the arguments of each row."""
+        return zip(self.kind, self.first, self.second, self.third, strict=True)
 
     def names(self) -> Counter[str]:
         """How many steps there are of each function."""

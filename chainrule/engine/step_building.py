@@ -26,72 +26,84 @@ class StepBuilder:
     """Makes steps, each only once, simplified as they are made.
 
     Attributes:
-        steps: what is made.
+        rows: of each value its kind and its arguments, as :class:`Steps` has them.
+        known: the value of each row.
+        kinds, pool: as those of :class:`Steps`.
+        wanted: for each kind the values that its rule, if it has one, wants to see as an argument.
         level: for each value on how many stretches of steps it rests, itself included; constants
             rest on none. None where all others are of the first.
     """
 
     def __init__(self, leveled: bool) -> None:
-        self.steps = Steps()
+        self.rows: list[Row] = []
+        self.known: dict[Row, int] = {}
+        self.kinds: list[Kind] = []
+        self.pool: list[bytes] = []
+        self.wanted: list[set[int]] = []
         self.level = array("i") if leveled else None
-        self._rules: list[Rule | None] = []  # of each kind
-        self._special: list[bool] = []  # of each kind: may rules want to see it?
+        self._numbers: dict[Kind, int] = {}
+        self._negatives: set[int] = set()
+        self._special = {NONE}  # constants and negatives; every rule for one argument
         self._constants: dict[tuple[str, bytes], int] = {}
         self._floats: dict[int, float] = {}  # constants that are numbers
-        self._known: dict[object, int] = {}
 
     def kind(self, kind: Kind) -> int:
         """The number of a kind."""
-        number = self.steps.number(kind)
-        if number == len(self._rules):
-            self._rules.append(RULES.get(kind.name) if kind.given else None)
-            self._special.append(kind.name in ("constant", "negative"))
+        number = self._numbers.get(kind)
+        if number is None:
+            number = self._numbers[kind] = len(self.kinds)
+            self.kinds.append(kind)
+            both = self._negatives if kind.name in ("add", "subtract") else self._special
+            self.wanted.append(both if kind.given and kind.name in RULES else set())
         return number
 
     def constant(self, dtype: str, data: bytes) -> int:
         """The value of a constant of some bytes."""
         found = self._constants.get((dtype, data))
         if found is None:
-            self.kind(Kind("constant", dtype))
-            found = self._constants[dtype, data] = self.steps.constant(dtype, data)
+            row = self.kind(Kind("constant", dtype)), NONE, len(self.pool), NONE
+            found = self._constants[dtype, data] = self.add(row, 0)
+            self.pool.append(data.ljust(8, b"\0"))
+            self._special.add(found)
             if dtype != "bool":
                 self._floats[found] = _UNPACK[dtype](data)[0]
-            if self.level is not None:
-                self.level.append(0)
         return found
 
     def load(self, dtype: str, source: int, element: int, level: int) -> int:
         """The value of an element of a source."""
-        key = source, element
-        found = self._known.get(key)
-        if found is None:
-            self.kind(Kind("load", dtype))
-            found = self._known[key] = self.steps.load(dtype, source, element)
-            if self.level is not None:
-                self.level.append(level)
-        return found
+        row = self.kind(Kind("load", dtype)), NONE, source, element
+        found = self.known.get(row)
+        return self.add(row, level) if found is None else found
 
     def step(self, kind: int, a: int, b: int = NONE, c: int = NONE) -> int:
         """The value of a step, or of what it is equal to."""
-        rule = self._rules[kind]
-        if rule is not None:
-            kinds, special = self.steps.kind, self._special
-            if b < 0 or special[kinds[a]] or special[kinds[b]]:
-                found = rule(self, self.steps.kinds[kind].dtype, a, b)
-                if found is not None:
-                    return found
-        key: object = (kind << 32 | a) << 32 | b + 1 if c < 0 else (kind, a, b, c)
-        found = self._known.get(key)
+        wanted = self.wanted[kind]
+        if a in wanted or b in wanted:
+            name, dtype, _ = self.kinds[kind]
+            found = RULES[name](self, dtype, a, b)
+            if found is not None:
+                return found
+        row = kind, a, b, c
+        found = self.known.get(row)
         if found is None:
-            steps = self.steps
-            found = self._known[key] = len(steps.kind)
-            steps.kind.append(kind)
-            steps.first.append(a)
-            steps.second.append(b)
-            steps.third.append(c)
-            if self.level is not None:
-                self.level.append(max(self.level[x] for x in (a, b, c) if x >= 0))
+            level = self.level
+            found = self.add(row, max(level[x] for x in (a, b, c) if x >= 0) if level else 0)
+            if self.kinds[kind].name == "negative":
+                self._negatives.add(found)
+                self._special.add(found)
         return found
+
+    def add(self, row: Row, level: int) -> int:
+        """The value of a row that there is not yet."""
+        found = self.known[row] = len(self.rows)
+        self.rows.append(row)
+        if self.level is not None:
+            self.level.append(level)
+        return found
+
+    def steps(self) -> Steps:
+        """All of them."""
+        return Steps(self.kinds, self.rows, self.pool)
 
     # For the rules -----------------------------------------------------------------------------
 
@@ -100,10 +112,13 @@ class StepBuilder:
         return self.step(self.kind(Kind(name, dtype, tuple(map(self.dtype, args)))), *args)
 
     def name(self, value: int) -> str:
-        return self.steps.kinds[self.steps.kind[value]].name
+        return self.kinds[self.rows[value][0]].name
 
     def dtype(self, value: int) -> str:
-        return self.steps.kinds[self.steps.kind[value]].dtype
+        return self.kinds[self.rows[value][0]].dtype
+
+    def first(self, value: int) -> int:
+        return self.rows[value][1]
 
     def number(self, value: int) -> float | None:
         """The number that a value is, if it is constant."""
@@ -114,6 +129,7 @@ class StepBuilder:
         return self.op("multiply", dtype, x, self.constant(dtype, _bytes(dtype, factor)))
 
 
+Row = tuple[int, int, int, int]
 Rule = Callable[[StepBuilder, str, int, int], int | None]
 
 
@@ -133,22 +149,23 @@ def _add(s: StepBuilder, dtype: str, a: int, b: int) -> int | None:
     if _is_floating(dtype):
         for one, other in ((a, b), (b, a)):
             if s.name(other) == "negative":
-                return s.op("subtract", dtype, one, s.steps.first[other])
+                return s.op("subtract", dtype, one, s.first(other))
     return None
 
 
 def _subtract(s: StepBuilder, dtype: str, a: int, b: int) -> int | None:
     if s.name(b) == "negative" and _is_floating(dtype):
-        return s.op("add", dtype, a, s.steps.first[b])
+        return s.op("add", dtype, a, s.first(b))
     return None
 
 
 def _multiply(s: StepBuilder, dtype: str, a: int, b: int) -> int | None:
-    first, factor = s.steps.first, s.number(b)
-    name, own, _ = s.steps.kinds[s.steps.kind[a]]
+    factor = s.number(b)
+    kind, first, second, _ = s.rows[a]
+    name, own, _ = s.kinds[kind]
     if factor is None:
         if name == s.name(b) == "negative" and own == dtype and _is_floating(dtype):
-            return s.op("multiply", dtype, first[a], first[b])
+            return s.op("multiply", dtype, first, s.first(b))
         return None
     if factor == 1 and own == dtype:
         return a
@@ -159,10 +176,10 @@ def _multiply(s: StepBuilder, dtype: str, a: int, b: int) -> int | None:
     if own != dtype:
         return None
     if name == "negative":
-        return s.scaled(dtype, first[a], -factor)
-    inner = s.number(s.steps.second[a]) if name == "multiply" else None
+        return s.scaled(dtype, first, -factor)
+    inner = s.number(second) if name == "multiply" else None
     both = joined(inner, factor, np.dtype(dtype)) if inner is not None else None
-    return s.scaled(dtype, first[a], both) if both is not None else None
+    return s.scaled(dtype, first, both) if both is not None else None
 
 
 def _divide(s: StepBuilder, dtype: str, a: int, b: int) -> int | None:
@@ -183,11 +200,11 @@ def _negative(s: StepBuilder, dtype: str, a: int, b: int) -> int | None:
     if s.dtype(a) != dtype:
         return None
     if s.name(a) == "negative":
-        return s.steps.first[a]
+        return s.first(a)
     if s.name(a) == "multiply" and _is_floating(dtype):
-        factor = s.number(s.steps.second[a])
+        factor = s.number(s.rows[a][2])
         if factor is not None:
-            return s.scaled(dtype, s.steps.first[a], -factor)
+            return s.scaled(dtype, s.first(a), -factor)
     return None
 
 

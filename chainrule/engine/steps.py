@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from types import CodeType
 from typing import NamedTuple
 
@@ -29,6 +30,10 @@ class Kind(NamedTuple):
 class Steps:
     """Values that are single numbers, each made from earlier ones.
 
+    Args:
+        kinds, pool: to begin with.
+        rows: of each value its kind and its arguments.
+
     Attributes:
         kinds: the kinds of values that there are.
         kind: for each value the number of its kind.
@@ -44,12 +49,19 @@ class Steps:
         "_numbers", "first", "kind", "kinds", "places", "pool", "results", "second", "third",
     )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.kinds: list[Kind] = []
-        self._numbers: dict[Kind, int] = {}
-        self.kind, self.first = array("i"), array("i")
-        self.second, self.third = array("i"), array("i")
-        self.pool: list[bytes] = []
+    def __init__(
+        self,
+        kinds: Iterable[Kind] = (),
+        rows: Sequence[tuple[int, int, int, int]] = (),
+        pool: Iterable[bytes] = (),
+    ) -> None:
+        self.kinds = list(kinds)
+        self._numbers = {kind: number for number, kind in enumerate(self.kinds)}
+        table = np.fromiter(chain.from_iterable(rows), np.int32, 4 * len(rows)).reshape(-1, 4)
+        self.kind, self.first, self.second, self.third = (
+            array("i", column.tobytes()) for column in table.T
+        )
+        self.pool = list(pool)
         self.results: list[Sequence[int]] = []
         self.places: list[tuple[CodeType | None, int]] = []
 
@@ -94,25 +106,24 @@ class Steps:
                 found[kind.name] += count
         return found
 
-    def readers(self, results: Iterable[int]) -> array[int]:
+    def readers(self, results: Iterable[int]) -> list[int]:
         """For each value how often it is read, once where it is a result: 0 is not needed."""
-        counts = array("i", bytes(4 * len(self)))
+        read = [array("i"), self.first, self.second, self.third]
         for number in results:
-            for value in self.results[number]:
-                counts[value] += 1
-        first, second, third = self.first, self.second, self.third
-        for value in range(len(counts) - 1, -1, -1):
-            if not counts[value]:
-                continue
-            a = first[value]
-            if a >= 0:
-                counts[a] += 1
-                b = second[value]
-                if b >= 0:
-                    counts[b] += 1
-                    c = third[value]
-                    if c >= 0:
-                        counts[c] += 1
+            read[0].extend(self.results[number])
+        wanted, first, second, third = (np.frombuffer(x, np.int32) for x in read)
+        steps = first >= 0  # elsewhere the others are no values
+        arguments = np.concatenate((wanted, first[steps], second[steps], third[steps]))
+        counts: list[int] = np.bincount(arguments + 1, minlength=len(self) + 1)[1:].tolist()
+        dead = [value for value, count in enumerate(counts) if not count]
+        while dead:
+            value = dead.pop()
+            if self.first[value] >= 0:
+                for a in (self.first[value], self.second[value], self.third[value]):
+                    if a >= 0:
+                        counts[a] -= 1
+                        if not counts[a]:
+                            dead.append(a)
         return counts
 
     def line(self, value: int) -> str:

@@ -100,31 +100,27 @@ class _Assembler:
             for element, value in enumerate(steps.results[number]):
                 self.targets.setdefault(value, []).append((place, element))
         self.left = steps.readers(written)
-        read, first = (np.frombuffer(x, np.int32) for x in (self.left, steps.first))
-        self.count = int(np.count_nonzero((read > 0) & (first >= 0)))
-        self.register = array("i", [-1]) * len(steps)
+        self.count = sum(1 for read, a in zip(self.left, steps.first, strict=True) if read and a >= 0)
+        self.register = [-1] * len(steps)
         self.pending: dict[int, tuple[Composed, tuple[int, ...]]] = {}
         self.numbers: dict[Any, int] = {}  # how composed, over which operands → number
         self.kinds: list[Instruction] = []
         self.known: dict[Instruction, int] = {}
         self.free: list[int] = []
         self.most = 0
-        self.words = array("i")
+        self.words: list[int] = []
         self.outside = array("q")
 
     def tape(self) -> Tape:
-        steps, left, targets, pending = self.steps, self.left, self.targets, self.pending
-        first, second, third = steps.first, steps.second, steps.third
-        outer, write = [kind.name in OUTER for kind in steps.kinds], self._write
-        for value, kind in enumerate(steps.kind):
-            readers = left[value]
+        steps, targets, pending = self.steps, self.targets, self.pending
+        first, outer, write = steps.first, [kind.name in OUTER for kind in steps.kinds], self._write
+        rows = zip(self.left, steps.kind, first, steps.second, steps.third, strict=True)
+        for value, (readers, kind, a, b, c) in enumerate(rows):
             if not readers:
                 continue
-            a = first[value]
             if a < 0:
                 self._given(value)
                 continue
-            b, c = second[value], third[value]
             leaves: tuple[int, ...] = (a,) if b < 0 else (a, b) if c < 0 else (a, b, c)
             composed: Composed = kind
             if a in pending or b in pending or c in pending:
@@ -152,24 +148,21 @@ class _Assembler:
         self, kind: int, parts: tuple[int, ...], is_outer: bool
     ) -> tuple[Composed, tuple[int, ...]]:
         """A step with those that it takes in."""
-        pending = self.pending
-        inner = [-1] * len(parts)
-        leaves = parts
-        at = 0
+        inner: list[int] = []
+        leaves: tuple[int, ...] = ()
         for k, part in enumerate(parts):
-            if part not in pending:
-                at += 1
-                continue
-            composed, own = pending.pop(part)
-            if is_outer and type(composed) is int:
-                whole = (*leaves[:at], *own, *leaves[at + 1 :])
+            composed, own = self.pending.pop(part, (None, ()))
+            if type(composed) is int and is_outer:
+                whole = (*leaves, *own, *parts[k + 1 :])
                 if len(whole) < 3 or self._fits(whole):
-                    inner[k], leaves = composed, whole
-                    at += len(own)
+                    inner.append(composed)
+                    leaves += own
                     continue
-            self._write(part, composed, own)
-            at += 1
-        return (kind if leaves is parts else (kind, *inner)), leaves
+            if composed is not None:
+                self._write(part, composed, own)
+            inner.append(-1)
+            leaves += (part,)
+        return (kind if leaves == parts else (kind, *inner)), leaves
 
     def _fits(self, leaves: tuple[int, ...]) -> bool:
         """Has an instruction with these operands a register for its target?"""
@@ -192,9 +185,8 @@ class _Assembler:
             left[x] -= 1
         # The operands, and how the leaves are made of them: the number of leaves where each is
         # an operand, or which operand each is.
-        operands, count, target = leaves, len(leaves), -1
-        pattern: int | tuple[int, ...] = count
-        if count > 2 or (count == 2 and leaves[0] == leaves[1]):
+        operands, pattern, target = leaves, len(leaves), -1
+        if pattern > 2 or (pattern == 2 and leaves[0] == leaves[1]):
             operands, target = self._operands(leaves)
             pattern = tuple([operands.index(x) for x in leaves])
         x = operands[0]
@@ -213,7 +205,7 @@ class _Assembler:
             places = pattern if isinstance(pattern, tuple) else tuple(range(pattern))
             number = self._number(self._instruction(composed, places, operands))
             self.numbers[composed, pattern] = number
-        self.words.extend((number, target, one, two))
+        self.words += (number, target, one, two)
         register[value] = target
         if value in self.targets:
             self._store(value)
@@ -295,7 +287,7 @@ class _Assembler:
         order = np.array([kinds.index(kind) for kind in self.kinds], np.int32)
         pool = len(self.steps.pool)
         words = np.zeros((len(self.words) // 4 + 1, 4), np.int32)  # a kind of 0 ends the tape
-        words[:-1] = np.frombuffer(self.words, np.int32).reshape(-1, 4)
+        words[:-1] = np.array(self.words, np.int32).reshape(-1, 4)
         words[:-1, 0] = order[words[:-1, 0]] + 1
         registers = words[:-1, 1:]
         np.copyto(registers, np.where(registers < 0, -2 - registers, registers + pool))
