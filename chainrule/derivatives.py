@@ -89,15 +89,18 @@ def _pull(
         output, extra, arguments = call(f, trace, args, kwargs, selected, has_aux)
         y = scalar(f, trace, output, selected)
         with Quiet():
-            found = modes.reverse(
-                trace.tape.nodes,
-                trace.start,
-                trace.inputs,
-                [(y.index, y.value.dtype.type(1))],
-                lift=trace.nested and trace.depends_on_outer(),
-            )
+            found = _swept(trace, y)
         trees = gradients(f, trace, arguments, found, y)
         return (y if trace.nested else y.value), extra, trees
+
+
+def _swept(trace: Trace, y: Any) -> list[Any]:
+    """The cotangents of the inputs from one reverse sweep."""
+    tape, lift = trace.tape, trace.nested and trace.depends_on_outer()
+    one = y.value.dtype.type(1)
+    if lift and tape.sweeps is not None and tape.depth == 1:
+        return tape.sweeps.reverse(tape, trace.start, trace.inputs, y.index, one)  # type: ignore[no-any-return]
+    return modes.reverse(tape.nodes, trace.start, trace.inputs, [(y.index, one)], lift=lift)
 
 
 def grad(

@@ -99,9 +99,14 @@ class Tape:
         origin: the user's code and instruction that a sweep was asked for with, while it runs
             the derivative rules on nodes.
         refused: the last decision by a value that was refused; NumPy may hide its error.
+        depth: how many functions are traced within the outermost one just now.
+        sweeps: those of a function that is traced twice; see ``sweeps.py``.
     """
 
-    __slots__ = ("closed", "free", "held", "node_type", "nodes", "origin", "refused", "static")
+    __slots__ = (
+        "closed", "depth", "free", "held", "node_type", "nodes", "origin", "refused", "static",
+        "sweeps",
+    )  # fmt: skip
 
     def __init__(self, node_type: type[Node], *, static: bool = False) -> None:
         self.node_type = node_type
@@ -112,6 +117,8 @@ class Tape:
         self.free: list[range] = []
         self.origin: tuple[CodeType | None, int] | None = None
         self.refused: Exception | None = None
+        self.depth = 0
+        self.sweeps: Any = None
 
     def input(self, value: Any, name: str) -> Node:
         """Add an input of the graph."""

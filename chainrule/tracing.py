@@ -62,6 +62,8 @@ class Trace:
             self._token = _current.set(tape)
             self._collecting = gc.isenabled()
             gc.disable()
+        else:
+            tape.depth += 1
         self.tape = tape
         self.start = len(tape.nodes)
         return self
@@ -77,6 +79,8 @@ class Trace:
             self.tape.close()
             if self._collecting:
                 gc.enable()
+        else:
+            self.tape.depth -= 1
         plain = isinstance(error, TypeError) and not isinstance(error, ChainruleError)
         if plain and self.tape.refused is not None:  # np.zeros(n) speaks of other things
             raise self.tape.refused from None

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from chainrule.array import Traced, plain_array
+from chainrule.engine.columns import Columns, equal
 from chainrule.errors import ArgumentError, BranchError, code_line
 from chainrule.ghosts import ghost
 from chainrule.graph import Graph, Node, user_code
 from chainrule.records import dataclass
+from chainrule.sweeps import Sweep, Sweeps
 from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
 
 if TYPE_CHECKING:
     from chainrule.engine.flattening import Flat
 
 NUMBERS = (float, int, np.ndarray, np.generic)
-G = TypeVar("G", bound="Graph | Flat", covariant=True)
+G = TypeVar("G", covariant=True)
 Read = Callable[[Sequence[Node], Sequence[Any]], G]  # inputs and outputs on a tape → the graph
 
 
@@ -109,28 +111,73 @@ def capture_long(
     f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str = "args"
 ) -> Captured[Graph | Flat]:
     """The same; a graph of very many steps on single numbers is flat."""
-    captured = _captured(f, leaves, spec, name, _read)
-    second = _at_others(f, leaves, spec, name, _read)
+    sweeps, found = Sweeps(), []
+
+    def read(inputs: Sequence[Node], outputs: Sequence[Any]) -> Graph | Flat:
+        graph, columns = _read(inputs, outputs, sweeps.made)
+        if columns is not None:
+            columns.cut(sweeps.made)
+            found.append(columns)
+        return graph
+
+    captured = _captured(f, leaves, spec, name, read, sweeps=sweeps)
+    if found and _is_repeated(f, leaves, spec, name, found[0], sweeps.made):
+        return captured
+    second = _at_others(f, leaves, spec, name, lambda *tape: _read(*tape)[0])
     if second is None or _same(captured.graph, second):
         return captured
     return capture(f, leaves, spec, name)  # which line is it? Nodes know that.
 
 
-def _read(inputs: Sequence[Node], outputs: Sequence[Any]) -> Graph | Flat:
-    """What a tape holds, as nodes or in rows."""
-    from chainrule.engine.flattening import flattened
+def _read(
+    inputs: Sequence[Node], outputs: Sequence[Any], sweeps: Sequence[Sweep] = ()
+) -> tuple[Graph | Flat, Columns | None]:
+    """What a tape holds, as nodes, or in rows and in columns."""
+    from chainrule.engine.flattening import LONG, flattened
 
-    return flattened(inputs, outputs) or Graph(inputs, outputs)
+    nodes = inputs[0].tape.nodes if inputs else []
+    if len(nodes) > LONG:
+        columns = Columns(nodes, outputs, sweeps)
+        flat = flattened(columns, inputs, outputs)
+        if flat is not None:
+            return flat, columns
+    return Graph(inputs, outputs), None
+
+
+def _is_repeated(
+    f: Callable[..., Any],
+    leaves: Sequence[Any],
+    spec: Any,
+    name: str,
+    columns: Columns,
+    made: Sequence[Sweep],
+) -> bool:
+    """Does f surely do the same at other values? Sweeps are not made again for that."""
+    moved = [
+        sweep._replace(values={i: _other(x + 1) for i, x in sweep.values.items()}) for sweep in made
+    ]
+    sweeps = Sweeps(moved)
+
+    def read(inputs: Sequence[Node], outputs: Sequence[Any]) -> Columns:
+        return Columns(inputs[0].tape.nodes, outputs, sweeps.made)
+
+    again = _at_others(f, leaves, spec, name, read, sweeps)
+    return again is not None and again.is_same(columns)
 
 
 def _at_others(
-    f: Callable[..., Any], leaves: Sequence[Any], spec: Any, name: str, read: Read[G]
+    f: Callable[..., Any],
+    leaves: Sequence[Any],
+    spec: Any,
+    name: str,
+    read: Read[G],
+    sweeps: Sweeps | None = None,
 ) -> G | None:
-    """The graph at other values; None where f fails there: they need not be sensible ones."""
+    """What is read at other values; None where f fails there: they need not be sensible ones."""
     others = [_other(x) if is_number(x) else x for x in leaves]
     try:
         with np.errstate(all="ignore"):
-            return _captured(f, others, spec, name, read).graph
+            return _captured(f, others, spec, name, read, sweeps=sweeps).graph
     except Exception:
         return None
 
@@ -198,12 +245,16 @@ def _other(x: Any) -> Any:
 
 
 def _alike(one: Node, two: Node, same: set[tuple[int, int]]) -> bool:
-    """Are the constants of two steps the same?"""
-    return len(one.args) == len(two.args) and all(
-        isinstance(b, Node) and a.index == b.index
-        if isinstance(a, Node)
-        else a is b or (not isinstance(b, Node) and _equal(a, b, same))
-        for a, b in zip(one.args, two.args, strict=True)
+    """Are the constants of two steps the same, and the positions that they take?"""
+    return (
+        len(one.args) == len(two.args)
+        and all(
+            isinstance(b, Node) and a.index == b.index
+            if isinstance(a, Node)
+            else a is b or (not isinstance(b, Node) and _equal(a, b, same))
+            for a, b in zip(one.args, two.args, strict=True)
+        )
+        and equal(one.params.get("index"), two.params.get("index"))
     )
 
 
@@ -227,6 +278,7 @@ def _captured(
     name: str,
     read: Read[G],
     ghosts: bool = False,
+    sweeps: Sweeps | None = None,
 ) -> Captured[G]:
     names = leaf_names(spec, name)
     with Trace() as trace:
@@ -236,7 +288,7 @@ def _captured(
                 line=code_line(*user_code(2)),
                 remedy="compile the outer function",
             )
-        trace.tape.static = True
+        trace.tape.static, trace.tape.sweeps = True, sweeps
         traced = [
             _input(trace, leaf, path, ghosts) if is_number(leaf) else leaf
             for leaf, path in zip(leaves, names, strict=True)

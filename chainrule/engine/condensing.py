@@ -103,8 +103,7 @@ class _Condenser:
         flat, lines = self.flat, self.lines
         first = (row for row, kind in enumerate(flat.kind) if kind > JOIN)
         for row, place in zip(first, flat.places, strict=False):
-            made = self.value[row]
-            lines += [place] * (made + 1 - len(lines))
+            lines += [place] * (self._number(row) + 1 - len(lines))
 
     def _number(self, reference: int) -> int:
         """The value of a row, or of a constant."""

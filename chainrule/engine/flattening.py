@@ -7,7 +7,6 @@ single numbers stays a node, of which there are few.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from chainrule.elementary.arithmetic import add, multiply
 from chainrule.elementary.base import Pointwise
 from chainrule.elementary.indexing import getitem
 from chainrule.elementary.shaping import concatenate, identity, reshape, stop_gradient
+from chainrule.engine.columns import Columns
 from chainrule.engine.program import ELEMENTWISE, Op
 from chainrule.engine.steps import NONE, Kind
 from chainrule.graph import NO_PARAMS, Node, Tape
@@ -35,7 +35,6 @@ NUMBERS: dict[type, str] = {
 DTYPES = frozenset(NUMBERS.values())
 COMMUTING = frozenset({add, multiply})  # a constant comes second
 ALIASES = frozenset({identity, stop_gradient})  # of numbers
-_pack = struct.Struct("d").pack
 _STUBS = Tape(Node)
 
 
@@ -56,8 +55,8 @@ class Other:
 class Flat:
     """The graph of a function, in rows in topological order.
 
-    A row is given (an input), a step on numbers, an element of an array (LOAD), an array of
-    numbers (JOIN), or something else (OTHER). What is no row is a constant.
+    A row is given (an input, or empty), a step on numbers, an element of an array (LOAD), an array
+    of numbers (JOIN), or something else (OTHER). What is no row is a constant.
 
     Attributes:
         kinds: what the numbers in ``kind`` mean, from JOIN + 1 on.
@@ -85,6 +84,22 @@ class Flat:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def allot(self, count: int) -> None:
+        """Make room for so many rows, which are empty."""
+        self.kind = array("i", [GIVEN]) * count
+        self.first, self.second, self.third = (array("i", [NONE]) * count for _ in range(3))
+
+    def put(self, row: int, kind: int, first: int, second: int = NONE, third: int = NONE) -> None:
+        """Write a row."""
+        self.kind[row], self.first[row] = kind, first
+        self.second[row], self.third[row] = second, third
+
+    def number(self, kind: Kind) -> int:
+        """What stands for a kind in ``kind``."""
+        if kind not in self.kinds:
+            self.kinds.append(kind)
+        return self.kinds.index(kind) + JOIN + 1
+
     def rows(self) -> Iterator[tuple[int, int, int, int]]:
         """The kind and the arguments of each row."""
         return zip(self.kind, self.first, self.second, self.third, strict=True)
@@ -92,9 +107,9 @@ class Flat:
     def names(self) -> Counter[str]:
         """How many steps there are of each function."""
         found: Counter[str] = Counter()
-        for number, count in zip(*_counted(self.kind), strict=True):
-            if number > JOIN:
-                found[self.kinds[number - JOIN - 1].name] += count
+        counts = np.bincount(np.frombuffer(self.kind, np.int32), minlength=JOIN + 1)[JOIN + 1 :]
+        for kind, count in zip(self.kinds, counts.tolist(), strict=False):
+            found[kind.name] += count
         return found
 
     @property
@@ -126,48 +141,56 @@ def _place(y: Any) -> int:
     return y.index if isinstance(y, Node) else NONE
 
 
-def flattened(inputs: Sequence[Node], outputs: Sequence[Any]) -> Flat | None:
+def flattened(columns: Columns, inputs: Sequence[Node], outputs: Sequence[Any]) -> Flat | None:
     """The graph of a tape in rows, or None where LLVM can have all steps one by one.
 
     Args:
-        inputs: the first nodes of a tape that is still open.
+        columns: the nodes of the tape.
+        inputs: the first of them; the tape is still open.
         outputs: nodes, or constant values.
     """
     from chainrule.engine.native.groups import UNROLLED
     from chainrule.engine.native.repertoire import unrolled_seconds
 
-    if not inputs or len(inputs[0].tape.nodes) <= LONG:
-        return None
-    flat = _Flattener(inputs, outputs).flat
+    flat = _Flattener(columns, inputs, outputs).flat
     names = flat.names()
     is_long = names.total() > LONG and unrolled_seconds(names) > UNROLLED
     return flat if is_long else None
-
-
-def _counted(kind: array[int]) -> tuple[list[int], list[int]]:
-    found, counts = np.unique(np.frombuffer(kind, np.int32), return_counts=True)
-    return found.tolist(), counts.tolist()
 
 
 class _Flattener:
     """Writes the rows of a graph from the nodes of a tape that is still open.
 
     Args:
-        inputs: the first nodes of the tape.
+        columns: the nodes of the tape.
+        inputs: the first of them.
         outputs: nodes, or constant values.
+
+    Attributes:
+        fixed: for each node, and for "no node" at −1: is it a constant?
+        row: of each node; a constant, and what no output depends on, has none.
     """
 
-    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Any]) -> None:
-        self.flat = Flat()
-        self.nodes = inputs[0].tape.nodes
-        self._frozen = Frozen({id(x) for x in inputs[0].tape.held})
-        self.row = array("i", [NONE]) * len(self.nodes)  # of each node; a constant has none
-        self._kinds: dict[Any, int] = {}  # a function and the types around it → a kind of row
+    def __init__(self, columns: Columns, inputs: Sequence[Node], outputs: Sequence[Any]) -> None:
+        tape = inputs[0].tape
+        self.flat, self.columns, self.nodes = Flat(), columns, tape.nodes
+        self._frozen = Frozen({id(x) for x in tape.held})
         self._constants: dict[tuple[str, bytes], int] = {}
-        for node in inputs:
-            self.flat.inputs.append(self._stub(node, self._append(GIVEN, NONE)))
-            self.row[node.index] = len(self.flat) - 1
-        self._write(outputs)
+        self.fixed = np.append(self._fixed(len(inputs)), True)
+        needed = self._needed() & ~self.fixed[:-1]
+        needed[: len(inputs)] = True
+        self.row = array("i", np.where(needed, np.cumsum(needed) - 1, NONE).tolist())
+        written = np.flatnonzero(needed)
+        self.flat.allot(len(written))
+        self.flat.inputs = [self._stub(x, k) for k, x in enumerate(inputs)]
+        groups, others = self._grouped(written[len(inputs) :])
+        for position in others:
+            self._add(self.nodes[position])
+        for kind, members in groups:
+            self._write(kind, members)
+        for k in np.flatnonzero(np.frombuffer(self.flat.kind, np.int32) > JOIN)[:LINES]:
+            node = self.nodes[written[k]]
+            self.flat.places.append((node.code, node.lasti))
         self.flat.outputs = [
             self._stub(y, self.row[y.index])
             if isinstance(y, Node) and self.row[y.index] >= 0
@@ -175,119 +198,153 @@ class _Flattener:
             for y in outputs
         ]
 
-    def _write(self, outputs: Sequence[Any]) -> None:
-        """The rows of all nodes that an output depends on."""
-        needed, row, known = self._needed(outputs), self.row, self._kinds
-        flat = self.flat
-        kind, first, second, third = flat.kind, flat.first, flat.second, flat.third
-        for node in self.nodes:
-            if not needed[node.index] or node.fn is None:
-                continue
-            args, fn = node.args, node.fn
-            if node.params or not 0 < len(args) < 3:
-                if fn is not getitem or not self._element(node, args[0]):
-                    self._add(node)
-                continue
-            x = args[0]
-            if isinstance(x, Node):
-                i, x = row[x.index], x.value
-            else:
-                i = NONE
-            if len(args) == 1:
-                if i < 0:
-                    continue  # a constant
-                j = NONE
-                number = known.get((fn, type(x)))
-            else:
-                y = args[1]
-                if isinstance(y, Node):
-                    j, y = row[y.index], y.value
-                else:
-                    j = NONE
-                if i >= 0 and j >= 0:
-                    number = known.get((fn, type(x), type(y)))
-                else:
-                    number = known.get((fn, i < 0, type(x), type(y)))
-            if number is None or number <= JOIN:
-                self._add(node)
-                continue
-            if len(args) == 2 and (i < 0 or j < 0):
-                if i < 0 and j < 0:
-                    continue
-                given = flat.kinds[number - JOIN - 1].given
-                if i >= 0:
-                    j = self._constant(y, given[1])
-                elif fn in COMMUTING:
-                    i, j = j, self._constant(x, given[1])
-                else:
-                    i = self._constant(x, given[0])
-            if len(flat.places) < LINES:
-                flat.places.append((node.code, node.lasti))
-            row[node.index] = len(kind)
-            kind.append(number)
-            first.append(i)
-            second.append(j)
-            third.append(NONE)
+    def _fixed(self, inputs: int) -> np.ndarray:
+        """For each node: does it depend on no input?"""
+        columns = self.columns
+        fixed: np.ndarray = columns.fn == columns.functions.index(None)
+        fixed[:inputs] = False
+        if fixed[columns.args[columns.args >= 0]].any():
+            for position in range(int(fixed.argmax()), len(fixed)):
+                given = [a.index for a in self.nodes[position].args if isinstance(a, Node)]
+                if given and all(fixed[given]):
+                    fixed[position] = True
+        return fixed
 
-    def _element(self, node: Node, source: Any) -> bool:
-        """Write the row of x[i], if it is just that: a loop over elements makes very many."""
-        key, value = node.params["index"].key, source.value
-        row = self.row[source.index]
-        if type(key) is not int or row < 0 or value.ndim != 1 or type(node.value) not in NUMBERS:
-            return False
-        self.row[node.index] = len(self.flat)
-        if len(value) > 1:
-            self._append(LOAD, row, key % len(value))
-        else:
-            self.row[node.index] = row
-        return True
-
-    def _needed(self, outputs: Sequence[Any]) -> bytearray:
+    def _needed(self) -> np.ndarray:
         """For each node: does an output depend on it?"""
-        needed = bytearray(len(self.nodes))
-        for y in outputs:
-            if isinstance(y, Node):
-                needed[y.index] = 1
-        for node in reversed(self.nodes):
-            if needed[node.index]:
-                for a in node.args:
-                    if isinstance(a, Node):
-                        needed[a.index] = 1
-        return needed
+        args, start, count = self.columns.args, self.columns.start, self.columns.count
+        read = np.append(args, [y for y in self.columns.outputs if type(y) is int])
+        reads = np.bincount(read.astype(np.int64) + 1, minlength=len(start) + 1)[1:]
+        waiting = np.flatnonzero(reads == 0).tolist()
+        while waiting:
+            position = waiting.pop()
+            for a in args[start[position] : start[position] + count[position]].tolist():
+                if a >= 0:
+                    reads[a] -= 1
+                    if not reads[a]:
+                        waiting.append(a)
+        return reads > 0  # type: ignore[no-any-return]
 
-    def _append(self, kind: int, first: int, second: int = NONE, third: int = NONE) -> int:
-        flat = self.flat
-        flat.kind.append(kind)
-        flat.first.append(first)
-        flat.second.append(second)
-        flat.third.append(third)
-        return len(flat.kind) - 1
+    # Steps on numbers, all of a kind at once ---------------------------------------------------
 
-    def _constant(self, x: Any, dtype: str) -> int:
+    def _grouped(self, needed: np.ndarray) -> tuple[list[tuple[Kind, np.ndarray]], list[int]]:
+        """The steps of each kind, and what is something else."""
+        columns, size = self.columns, len(self.columns.types)
+        is_node = columns.args >= 0
+        number = np.empty(len(is_node), np.int64)  # of each argument's type, from 1 on
+        number[is_node] = columns.kind[columns.args[is_node]] + 1
+        number[~is_node] = columns.kinds + 1
+        number[self.fixed[columns.args]] += size
+        plain = (columns.count[needed] < 4) & ~np.isin(needed, list(columns.params))
+        members, others = needed[plain], needed[~plain].tolist()
+        count, key = columns.count[members], columns.fn[members].astype(np.int64)
+        for k in range(3):
+            at = np.where(count > k, columns.start[members] + k, 0)
+            key = key * (2 * size + 1) + np.where(count > k, number[at], 0)
+        _, first, inverse, counts = np.unique(
+            key, return_index=True, return_inverse=True, return_counts=True
+        )
+        parts = np.split(members[np.argsort(inverse, kind="stable")], np.cumsum(counts)[:-1])
+        groups = []
+        for k in np.argsort(first).tolist():
+            node = self.nodes[members[first[k]]]
+            kind = self._kind(node)
+            if kind is None or any(map(_is_array, node.args)):  # arrays have any shape
+                others += parts[k].tolist()
+            else:
+                groups.append((kind, parts[k]))
+        return groups, sorted(others)
+
+    def _write(self, kind: Kind, members: np.ndarray) -> None:
+        """The rows of steps."""
+        columns, row = self.columns, np.frombuffer(self.row, np.int32)
+        places = [columns.start[members] + k for k in range(len(kind.given))]
+        order = self._order(self.nodes[members[0]])
+        own, columns_of = row[members], (self.flat.first, self.flat.second, self.flat.third)
+        np.frombuffer(self.flat.kind, np.int32)[own] = self.flat.number(kind)
+        for column, k, dtype in zip(columns_of, order, kind.given, strict=False):
+            given = columns.args[places[k]]
+            fixed = self.fixed[given[0]]
+            found = self._references(places[k], dtype) if fixed else row[given]
+            np.frombuffer(column, np.int32)[own] = found
+
+    def _references(self, places: np.ndarray, dtype: str) -> np.ndarray:
+        """The references to constants, of which all are of one type, at places among arguments."""
+        columns = self.columns
+        number = np.cumsum(columns.args < 0) - 1
+        values = [
+            self.nodes[i].value if i >= 0 else columns.constants[k]
+            for i, k in zip(columns.args[places].tolist(), number[places].tolist(), strict=True)
+        ]
+        if not isinstance(values[0], (float, np.floating)):
+            return np.array([self._reference(x, dtype) for x in values], np.int32)
+        data = np.array(values).astype(dtype)
+        _, first, inverse = np.unique(
+            data.view(f"u{data.itemsize}"), return_index=True, return_inverse=True
+        )
+        found = np.array([self._reference(x, dtype) for x in data[first]], np.int32)
+        return found[inverse]  # type: ignore[no-any-return]
+
+    def _reference(self, x: Any, dtype: str) -> int:
         """The reference to a constant, as the code takes it."""
-        same = dtype == "float64" and isinstance(x, float)
-        data = _pack(x) if same else np.array(x).astype(dtype).tobytes()
-        key = dtype, data
+        key = dtype, np.array(x).astype(dtype).tobytes()
         found = self._constants.get(key)
         if found is None:
             found = self._constants[key] = -2 - len(self.flat.constants)
             self.flat.constants.append(key)
         return found
 
-    # Nodes of any kind -----------------------------------------------------------------------
+    def _kind(self, node: Node) -> Kind | None:
+        """What a step on numbers does; None for what is something else."""
+        fn, values = node.fn, [a.value if isinstance(a, Node) else a for a in node.args]
+        plain = not node.params if isinstance(fn, Pointwise) else fn.name in ELEMENTWISE
+        if not plain or type(node.value) not in NUMBERS or not 0 < len(values) <= 3:
+            return None
+        fixed = [not isinstance(a, Node) or self.fixed[a.index] for a in node.args]
+        if any(type(x) not in NUMBERS for x, own in zip(values, fixed, strict=True) if not own):
+            return None
+        order = self._order(node)
+        fixed, values = [fixed[k] for k in order], [values[k] for k in order]
+        return _kind(fn.name, node.value.dtype, fixed, values)
+
+    def _order(self, node: Node) -> Sequence[int]:
+        """In which order a step has its arguments."""
+        first = node.args[0]
+        swaps = node.fn in COMMUTING and (not isinstance(first, Node) or self.fixed[first.index])
+        return (1, 0) if swaps else range(len(node.args))
+
+    # Nodes of any kind -------------------------------------------------------------------------
 
     def _add(self, node: Node) -> None:
-        """The row of a node whose kind is not known yet, or that is not a plain step."""
+        """The row of a node that is not one of many alike."""
+        row = self.row[node.index]
+        if node.fn is getitem and self._element(node, row):
+            return
         rows = [self.row[a.index] if isinstance(a, Node) else NONE for a in node.args]
-        if max(rows, default=NONE) < 0:
-            return  # a constant
-        found = self._step(node, rows)
-        if found is None:
-            found = self._moved(node, rows)
-        if found is None:
-            found = self._append(OTHER, NONE, len(self.flat.others))
-            self.flat.others.append(self._other(node, rows, found))
-        self.row[node.index] = found
+        kind = self._kind(node)
+        if kind is not None:
+            order = self._order(node)
+            args = [
+                rows[k] if rows[k] >= 0 else self._reference(self._plain(node.args[k]), dtype)
+                for k, dtype in zip(order, kind.given, strict=True)
+            ]
+            self.flat.put(row, self.flat.number(kind), *args)
+        elif not self._moved(node, rows, row):
+            self.flat.put(row, OTHER, NONE, len(self.flat.others))
+            self.flat.others.append(self._other(node, rows, row))
+
+    def _element(self, node: Node, own: int) -> bool:
+        """Write the row of x[i], if it is just that: a loop over elements makes very many."""
+        source = node.args[0]
+        key, value = node.params["index"].key, source.value
+        row = self.row[source.index]
+        if type(key) is not int or row < 0 or value.ndim != 1 or type(node.value) not in NUMBERS:
+            return False
+        if len(value) > 1:
+            self.flat.put(own, LOAD, row, key % len(value))
+        else:
+            self.row[node.index] = row
+        return True
 
     def _other(self, node: Node, rows: list[int], row: int) -> Other:
         """A node that is no step on numbers, without those before it."""
@@ -309,87 +366,63 @@ class _Flattener:
         what = {"shape": getattr(value, "shape", ()), "dtype": getattr(value, "dtype", None)}
         return Node(None, (), {"name": node.name, **what}, None, row, _STUBS, None, 0)
 
-    def _step(self, node: Node, rows: list[int]) -> int | None:
-        """The row of a step on numbers."""
-        fn, values = node.fn, [a.value if isinstance(a, Node) else a for a in node.args]
-        plain = not node.params if isinstance(fn, Pointwise) else fn.name in ELEMENTWISE
-        if not plain or type(node.value) not in NUMBERS or not 0 < len(values) <= 3:
-            return None
-        if any(i >= 0 and type(x) not in NUMBERS for i, x in zip(rows, values, strict=True)):
-            return None
-        mixed = () if len(values) == 1 or min(rows) >= 0 else (rows[0] < 0,)
-        key = (fn, *mixed, *map(type, values))
-        if fn in COMMUTING and rows[0] < 0:
-            rows, values = rows[::-1], values[::-1]
-        kind = _kind(fn.name, node.value.dtype, rows, values)
-        if kind is None:
-            return None
-        if kind not in self.flat.kinds:
-            self.flat.kinds.append(kind)
-        number = self.flat.kinds.index(kind) + JOIN + 1
-        if len(values) < 3 and not node.params and np.ndarray not in key:  # which has any shape
-            self._kinds[key] = number
-        args = [
-            i if i >= 0 else self._constant(x, dtype)
-            for i, x, dtype in zip(rows, values, kind.given, strict=True)
-        ]
-        if len(self.flat.places) < LINES:
-            self.flat.places.append((node.code, node.lasti))
-        return self._append(number, *args)
-
-    def _moved(self, node: Node, rows: list[int]) -> int | None:
-        """The row of a number that only gets another shape, or comes from or goes to an array."""
+    def _moved(self, node: Node, rows: list[int], own: int) -> bool:
+        """Write the row of a number that gets another shape, or comes from or goes to an array."""
         fn, value = node.fn, node.value
         if getattr(value, "dtype", None) is None or str(value.dtype) not in DTYPES:
-            return None
+            return False
         if fn is concatenate:
-            return self._joined(node, rows)
+            return self._joined(node, rows, own)
         source = node.args[0].value if isinstance(node.args[0], Node) else None
         if value.size != 1 or not isinstance(source, (np.ndarray, np.generic)):
-            return None
+            return False
         if source.dtype != value.dtype:
-            return None
+            return False
         if source.size == 1 and (fn is reshape or fn is getitem or fn in ALIASES):
-            return rows[0]
+            self.row[node.index] = rows[0]
+            return True
         if fn is getitem and node.params["index"].basic:
             element = _element(node.params["index"].key, source.shape)
             if element is not None:
-                return self._append(LOAD, rows[0], element)
-        return None
+                self.flat.put(own, LOAD, rows[0], element)
+                return True
+        return False
 
-    def _joined(self, node: Node, rows: list[int]) -> int | None:
-        """The row of an array of numbers."""
+    def _joined(self, node: Node, rows: list[int], own: int) -> bool:
+        """Write the row of an array of numbers."""
         values = [a.value if isinstance(a, Node) else a for a in node.args]
         dtype = node.value.dtype
         if node.value.ndim != 1 or any(np.shape(x) != (1,) or x.dtype != dtype for x in values):
-            return None
-        members = array(
-            "i",
-            [
-                i if i >= 0 else self._constant(x[0], str(dtype))
-                for i, x in zip(rows, values, strict=True)
-            ],
-        )
-        self.flat.joins.append((members, dtype))
-        return self._append(JOIN, NONE, len(self.flat.joins) - 1)
+            return False
+        members = [
+            i if i >= 0 else self._reference(x[0], str(dtype))
+            for i, x in zip(rows, values, strict=True)
+        ]
+        self.flat.put(own, JOIN, NONE, len(self.flat.joins))
+        self.flat.joins.append((array("i", members), dtype))
+        return True
 
 
 def _kind(
-    name: str, dtype: np.dtype[Any], rows: Sequence[int], values: Sequence[Any]
+    name: str, dtype: np.dtype[Any], fixed: Sequence[bool], values: Sequence[Any]
 ) -> Kind | None:
     """What a step on numbers does, or None if there is no code for it."""
     from chainrule.engine.native.assembling import wanted
     from chainrule.engine.native.repertoire import is_number, supported
 
     args = tuple(
-        Op("operand", (), NO_PARAMS, (), x.dtype, None) if i >= 0 else x
-        for i, x in zip(rows, values, strict=True)
+        x if own else Op("operand", (), NO_PARAMS, (), x.dtype, None)
+        for x, own in zip(values, fixed, strict=True)
     )
     step = Op(name, args, NO_PARAMS, (), dtype, None)
     if not is_number(step) or not supported(step):
         return None
     given = [a.kind if isinstance(a, Op) else wanted(step, k) for k, a in enumerate(args)]
     return Kind(name, step.kind, tuple(given))
+
+
+def _is_array(a: Any) -> bool:
+    return isinstance(a.value if isinstance(a, Node) else a, np.ndarray)
 
 
 def _element(key: Any, shape: tuple[int, ...]) -> int | None:

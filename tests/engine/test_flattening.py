@@ -292,6 +292,54 @@ def test_an_array_of_no_axes_says_nothing_of_others() -> None:
 
 
 @pytest.mark.usefixtures("always")
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda y, slope: slope * y.value,
+        lambda y, slope: y * slope.value,
+        lambda y, slope: y ** int(abs(y.value) * 20),
+        lambda y, slope: np.stack([y, slope, y])[int(abs(y.value) * 20) % 3],
+    ],
+)
+def test_values_that_are_read_beside_derivatives_are_refused(read: Any) -> None:
+    """The second trace takes the derivatives that the first one has found."""
+
+    def f(x: Any) -> Any:
+        y, slope = cr.value_and_grad(lambda x: np.sin(np.sin(x) * x))(x)
+        return read(y, slope), cr.grad(lambda x: x * slope + read(y, slope))(y)
+
+    with pytest.raises(BranchError, match="depend on a value that was read") as raised:
+        cr.compile(f)(0.3)
+    assert "lambda y, slope" in str(raised.value)
+
+
+@pytest.mark.usefixtures("always")
+def test_what_is_read_for_nothing_is_allowed() -> None:
+    def f(x: Any) -> Any:
+        np.cos(x) * getattr(x, "value", x)
+        return np.sin(np.sin(x) * x)
+
+    agree(cr.value_and_grad(f), 0.3)
+
+
+@pytest.mark.usefixtures("always")
+def test_derivatives_one_after_the_other_and_in_one_another() -> None:
+    """All of it is traced twice and no third time."""
+    runs = []
+
+    def f(x: Any, n: Any) -> Any:
+        runs.append(x)
+        for _ in range(3):  # Newton's method
+            slope, curvature = cr.value_and_grad(cr.grad(lambda x: np.cosh(x) * n - np.sin(x)))(x)
+            x = x - slope / curvature
+        constant = cr.grad(lambda y: 3.0 * y)(x)
+        return x, cr.grad(lambda y: y * y * constant + cr.grad(np.exp)(x * y))(x)
+
+    assert len(cr.compile(f)(0.3, 2.0)) == len(runs) == 2
+    agree(f, 0.3, 2.0)
+
+
+@pytest.mark.usefixtures("always")
 def test_a_decision_is_refused_with_the_line() -> None:
     def f(x: Any) -> Any:
         return x * 2 if np.sin(x) > 0 else x  # this line

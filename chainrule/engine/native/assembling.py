@@ -100,7 +100,9 @@ class _Assembler:
             for element, value in enumerate(steps.results[number]):
                 self.targets.setdefault(value, []).append((place, element))
         self.left = steps.readers(written)
-        self.count = sum(1 for read, a in zip(self.left, steps.first, strict=True) if read and a >= 0)
+        self.count = sum(
+            1 for read, a in zip(self.left, steps.first, strict=True) if read and a >= 0
+        )
         self.register = [-1] * len(steps)
         self.pending: dict[int, tuple[Composed, tuple[int, ...]]] = {}
         self.numbers: dict[Any, int] = {}  # how composed, over which operands → number
@@ -185,8 +187,9 @@ class _Assembler:
             left[x] -= 1
         # The operands, and how the leaves are made of them: the number of leaves where each is
         # an operand, or which operand each is.
-        operands, pattern, target = leaves, len(leaves), -1
-        if pattern > 2 or (pattern == 2 and leaves[0] == leaves[1]):
+        operands, target = leaves, -1
+        pattern: int | tuple[int, ...] = len(leaves)
+        if len(leaves) > 2 or (len(leaves) == 2 and leaves[0] == leaves[1]):
             operands, target = self._operands(leaves)
             pattern = tuple([operands.index(x) for x in leaves])
         x = operands[0]
