@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from chainrule.engine.native import ir
 from chainrule.engine.native.environment import Environment
@@ -45,11 +46,12 @@ class Writer:
         self.b, self.group, self.env, self.storage = b, group, env, storage
         self.layout, self.memory = storage.grouping.layout, storage.registers[group]
         self.kernel, self.args = of(group), group.ops[0].args
+        self.loop: Any = self.kernel.loop
         self.results = {op.params["k"]: op for op in group.ops[1:]}
         self.starts, self.unread, self.size = self.kernel.memory(group.ops[1:])
 
     def emit(self) -> None:
-        if self.kernel.loop is None:
+        if self.loop is None:
             self._branches()
         else:
             self._loop()
@@ -74,8 +76,7 @@ class Writer:
     # Loops -----------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        kernel, b, loop = self.kernel, self.b, self.kernel.loop
-        assert loop is not None
+        kernel, b, loop = self.kernel, self.b, self.loop
         frame = kernel.bodies[0].frame
         carry = [self._result(k) for k in kernel.made[: loop.carries]]
         histories = [self._result(k) for k, form in kernel.gives().items() if form == HISTORY]
@@ -100,19 +101,16 @@ class Writer:
 
     def _repeat(self, given: Sequence[ir.Value], truth: ir.Value | None) -> None:
         """Do the steps; the first one is done in any case where a truth value lets it go on."""
-        kernel, b, body = self.kernel, self.b, self.kernel.bodies[0]
-        loop = kernel.loop
-        assert loop is not None
-        inputs, outputs = body.frame.inputs, body.frame.outputs
+        kernel, b, frame = self.kernel, self.b, self.kernel.bodies[0].frame
+        inputs, outputs = frame.inputs, frame.outputs
         first, steps = len(given), self._length(truth is not None)
         addresses = dict(enumerate(given))
         for k, x in enumerate(inputs[first:], first):
             start = self._given(k)
             start = b.load(start, POINTER) if kernel.takes()[k] == HISTORY else start
             addresses[x.slot] = self._begin(start, x, steps)
-        grown = []
-        forms = kernel.gives()
-        for k, y in [*zip(kernel.made, outputs, strict=False)][loop.carries :]:
+        grown, forms = [], kernel.gives()
+        for k, y in [*zip(kernel.made, outputs, strict=False)][self.loop.carries :]:
             if forms[k] == HISTORY:
                 grown.append((y, self._result(k)))
             else:
@@ -130,20 +128,16 @@ class Writer:
 
     def _length(self, is_open: bool) -> ir.Value:
         """The number of steps, or more than there will be."""
-        kernel, loop = self.kernel, self.kernel.loop
-        assert loop is not None
         if is_open:
             return _ALWAYS
-        if loop.length is not None:
-            return index(loop.length)
-        first = kernel.takes().index(HISTORY)
+        if self.loop.length is not None:
+            return index(self.loop.length)
+        first = self.kernel.takes().index(HISTORY)
         return self.b.load(self._steps_of(self._given(first)), I64)
 
     def _begin(self, start: ir.Value, x: Given, steps: ir.Value) -> ir.Value:
         """Where the first step finds its part of an array."""
-        loop = self.kernel.loop
-        assert loop is not None
-        if not loop.backward:
+        if not self.loop.backward:
             return start
         return self._behind(start, self.b.sub(steps, index(1)), x)
 
