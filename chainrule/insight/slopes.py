@@ -25,6 +25,7 @@ MASKED = (
     "np.where computes both branches: replace the argument before the function sees it, "
     "np.where(m, f(np.where(m, x, 1.0)), 0.0)"
 )
+FINITE = "keep its result finite: scale or bound what it is given"
 
 
 def cure_of_slope(scene: Scene, origin: Origin, nodes: Sequence[Node]) -> Cure:
@@ -43,10 +44,11 @@ def cure_of_slope(scene: Scene, origin: Origin, nodes: Sequence[Node]) -> Cure:
                 "np.where(np.isnan(x), 0.0, x), then sum(…, where=~np.isnan(x))",
             )
         by_hand = inside_sigmoid(scene.readers) and scene.name in EXPONENTIALS
+        masked = MASKED if behind_where(scene, nodes) else FINITE
         return Cure(
             f"0·∞: {scene.name} gave {kind_of(node.value)} where its result has no weight, and the "
             "derivative that arrives there is 0",
-            instead_of_exponential(scene.readers) if by_hand else MASKED,
+            instead_of_exponential(scene.readers) if by_hand else masked,
         )
     if zero and at:
         return Cure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def told(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
     """The callbacks as a list."""
     if callbacks is None:
         return []
-    return [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+    return list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
 
 
 def row_weight(weight: Any, x: Any, dtype: Any) -> Any:

@@ -210,6 +210,14 @@ CASES: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str, str]] 
         lambda: model().fit(X, Y, callbacks=[cr.train.EarlyStopping]),
         ArgumentError, "callbacks must be a list of callbacks", "EarlyStopping, a class", "create",
     ),
+    "one class of callbacks": (
+        lambda: model().fit(X, Y, callbacks=cr.train.EarlyStopping),
+        ArgumentError, "callbacks must be a list of callbacks", "EarlyStopping, a class", "create",
+    ),
+    "a schedule without a rate": (
+        lambda: model().fit(X, Y, callbacks=cr.train.LearningRateScheduler(lambda epoch: None)),
+        ArgumentError, "LearningRateScheduler returns the rate", "None for epoch 0", "return",
+    ),
     "early stopping without validation": (
         lambda: model().fit(X, Y, verbose=0, callbacks=cr.train.EarlyStopping()),
         ArgumentError, "EarlyStopping watches 'val_loss', which there is not", "loss",

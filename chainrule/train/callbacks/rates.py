@@ -37,9 +37,15 @@ class LearningRateScheduler(Callback):
         if epoch == self._set_for:
             return  # an epoch that is resumed has its rate
         rate = self.model.learning_rate
-        self.model.learning_rate = (
-            self.schedule(epoch, rate) if self._both else self.schedule(epoch)
-        )
+        found = self.schedule(epoch, rate) if self._both else self.schedule(epoch)
+        if found is None:
+            raise ArgumentError(
+                "the schedule of LearningRateScheduler returns the rate",
+                got=f"None for epoch {epoch}",
+                line=user_line(),
+                remedy="end it with return, in every branch: return rate",
+            )
+        self.model.learning_rate = found
         self._set_for = epoch
         if self.verbose:
             print(f"epoch {epoch + 1}: the learning rate is {self.model.learning_rate:g}")
