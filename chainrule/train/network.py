@@ -156,7 +156,7 @@ class Network:
         """
         state = self.training_state("get_weights")
         leaves, spec = flatten((state.params, state.layers))
-        return [np.array(leaves[k]) for k in _order(*unflatten(spec, range(len(leaves))))]
+        return [np.array(leaves[k]) for k in self._order(spec, len(leaves))]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Put in what `get_weights` had given, or that of Keras for the same layers.
@@ -166,7 +166,7 @@ class Network:
         """
         state = self.training_state("set_weights")
         leaves, spec = flatten((state.params, state.layers))
-        order = list(_order(*unflatten(spec, range(len(leaves)))))
+        order = self._order(spec, len(leaves))
         shapes = [np.shape(leaves[k]) for k in order]
         if [np.shape(w) for w in weights] != shapes:
             raise ArgumentError(
@@ -179,6 +179,13 @@ class Network:
             leaves[k] = np.array(w, leaves[k].dtype)
         params, layers = unflatten(spec, leaves)
         self.run.state = state._replace(params=params, layers=layers)
+
+    def _order(self, spec: Any, count: int) -> list[int]:
+        """The numbers of the arrays of parameters and state in the order of the layers."""
+        names = (
+            [each.name for each in self.layer.layers] if isinstance(self.layer, Sequential) else []
+        )
+        return list(_numbers(unflatten(spec, range(count)), names))
 
     def take_weights(self, other: Network) -> list[str]:
         """Copy the weights of each layer that has the same name in another model.
@@ -221,9 +228,9 @@ class Network:
             )
 
 
-def _order(*trees: Any) -> Iterator[int]:
+def _numbers(trees: Sequence[Any], names: Sequence[Any] = ()) -> Iterator[int]:
     """The numbers in trees of dicts, those under one name together, in the order of the names."""
-    inner: dict[str, list[Any]] = {}
+    inner: dict[Any, list[Any]] = {name: [] for name in names}
     for tree in trees:
         for name, part in tree.items() if isinstance(tree, dict) else [("", tree)]:
             if isinstance(part, dict):
@@ -231,7 +238,7 @@ def _order(*trees: Any) -> Iterator[int]:
             else:
                 yield from flatten(part)[0]
     for parts in inner.values():
-        yield from _order(*parts)
+        yield from _numbers(parts)
 
 
 __all__ = ["Network"]

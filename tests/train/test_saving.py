@@ -291,7 +291,7 @@ def test_layers_of_ones_own_must_be_handed_over(tmp_path: Path) -> None:
 
 def test_weights_are_in_kerass_order_also_of_a_loaded_model(tmp_path: Path) -> None:
     layers = [
-        nn.GRU(2, name="z", return_sequences=True),
+        nn.Frozen(nn.GRU(2, name="z", return_sequences=True)),
         nn.BatchNormalization(),
         nn.Dense(3, name="a"),
         nn.Flatten(),
