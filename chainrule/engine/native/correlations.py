@@ -17,8 +17,8 @@ from chainrule.engine.geometry import Geometry, Pair
 from chainrule.engine.native import ir
 from chainrule.engine.native.ir import index
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
-from chainrule.engine.native.vectors import counted, ranged
+from chainrule.engine.native.tiles import Epilogue, Panel, Tiles, begun, registers
+from chainrule.engine.native.vectors import chosen, counted, ranged
 from chainrule.records import dataclass
 
 
@@ -63,6 +63,21 @@ class Correlation:
         return function
 
 
+@dataclass(frozen=True)
+class Span:
+    """Neighbouring positions of a row of the result.
+
+    Attributes:
+        x: the first one.
+        known: the same as a number, where the edges of the image matter.
+        rows: how many.
+    """
+
+    x: ir.Value
+    known: int | None
+    rows: int
+
+
 class _Correlate(Tiles):
     def __init__(
         self,
@@ -80,40 +95,30 @@ class _Correlate(Tiles):
     def emit(self) -> None:
         self.panels(self.width, self._panel)
 
-    def _panel(self, j: ir.Value, vectors: int, tail: int) -> None:
+    def _panel(self, panel: Panel) -> None:
         b, g = self.b, self.g
         wide = g.places[1]
         count = -(-wide // self.most)
         high = -(-wide // count)
-        if g.is_inside:  # all tiles are alike
-
-            def row(unit: ir.Value) -> None:
-                whole = wide // high * high
-                ranged(b, 0, whole, high, lambda x: tile(unit, x, high))
-                if whole < wide:
-                    tile(unit, index(whole), wide - whole)
-
-            def tile(unit: ir.Value, x: ir.Value, rows: int) -> None:
-                self._tile(unit, x, None, rows, j, vectors, tail)
-
-            ranged(b, self.first, self.last, 1, row)
-            return
-
         starts = range(0, wide, high)
         inner = [x for x in starts if self._is_inside(x, high)]
+
+        def alike(unit: ir.Value) -> None:
+            whole = wide // high * high
+            ranged(b, 0, whole, high, lambda x: self._tile(unit, Span(x, None, high), panel))
+            if whole < wide:
+                self._tile(unit, Span(index(whole), None, wide - whole), panel)
 
         def edges(unit: ir.Value) -> None:
             """Tiles at the edges have code of their own; those between are alike."""
             for x in starts:
                 if x not in inner:
-                    self._tile(unit, index(x), x, min(high, wide - x), j, vectors, tail)
+                    self._tile(unit, Span(index(x), x, min(high, wide - x)), panel)
                 elif x == inner[0]:
-                    ranged(b, x, inner[-1] + 1, high, lambda x: between(unit, x))
+                    ranged(b, x, inner[-1] + 1, high,
+                           lambda x: self._tile(unit, Span(x, None, high), panel))  # fmt: skip
 
-        def between(unit: ir.Value, x: ir.Value) -> None:
-            self._tile(unit, x, None, high, j, vectors, tail)
-
-        ranged(b, self.first, self.last, 1, edges)
+        ranged(b, self.first, self.last, 1, alike if g.is_inside else edges)
 
     def _is_inside(self, x: int, rows: int) -> bool:
         """Do all windows of a tile lie within the line of the image?"""
@@ -123,29 +128,23 @@ class _Correlate(Tiles):
         whole = x + rows <= g.places[1]
         return g.up[1] == 1 and whole and first >= 0 and last < g.space[1]
 
-    def _tile(
-        self,
-        unit: ir.Value,
-        x: ir.Value,
-        known: int | None,
-        rows: int,
-        j: ir.Value,
-        vectors: int,
-        tail: int,
-    ) -> None:
-        """The positions x to x + rows of an image row; ``known`` is x where the edges matter."""
+    def _tile(self, unit: ir.Value, span: Span, panel: Panel) -> None:
+        """Some positions of an image row."""
         b, g = self.b, self.g
         image = b.udiv(unit, index(g.places[0]))
         y = b.sub(unit, b.mul(image, index(g.places[0])))
         image = b.mul(image, index(g.space[0]))
-        sums: list[ir.Value] = [ir.Constant(self.vector, None)] * (rows * vectors)
 
         def line(u: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
             """One line of the kernel."""
             at = b.add(b.mul(y, index(g.stride[0])), b.mul(u, index(g.dilation[0])))
-            if g.is_inside:
+
+            def met() -> list[ir.Value]:
                 pixels = b.mul(b.add(image, at), index(g.space[1] * g.channels))
-                return self._line(pixels, x, known, u, before, rows, j, vectors, tail)
+                return self._line(pixels, span, u, before, panel)
+
+            if g.is_inside:
+                return met()
             at = b.sub(at, index(g.lows[0]))
             there = None
             if g.up[0] > 1:
@@ -156,53 +155,36 @@ class _Correlate(Tiles):
                 there = b.and_(there, positive)
             inside = b.icmp_unsigned("<", at, index(g.space[0]))
             inside = inside if there is None else b.and_(inside, there)
-            start, then, after = b.block, b.append_basic_block("line"), b.append_basic_block("next")
-            b.cbranch(inside, then, after)
-            b.position_at_end(then)
-            pixels = b.mul(b.add(image, at), index(g.space[1] * g.channels))
-            found = self._line(pixels, x, known, u, before, rows, j, vectors, tail)
-            end = b.block
-            b.branch(after)
-            b.position_at_end(after)
-            result: list[ir.Value] = []
-            for old, new in zip(before, found, strict=True):
-                phi = b.phi(self.vector)
-                phi.add_incoming(old, start)
-                phi.add_incoming(new, end)
-                result.append(phi)
-            return result
+            return chosen(b, inside, before, met)
 
-        sums = counted(b, 0, g.kernel[0], 1, sums, line)
-        first = b.add(b.mul(unit, index(g.places[1])), x)
-        self.finish(sums, first, j, rows, vectors, tail)
+        none = [ir.Constant(self.vector, None)] * (span.rows * panel.vectors)
+        sums = counted(b, 0, g.kernel[0], 1, none, line)
+        first = b.add(b.mul(unit, index(g.places[1])), span.x)
+        self.finish(sums, first, panel, span.rows)
 
     def _line(
         self,
         pixels: ir.Value,
-        x: ir.Value,
-        known: int | None,
+        span: Span,
         u: ir.Value,
         sums: Sequence[ir.Value],
-        rows: int,
-        j: ir.Value,
-        vectors: int,
-        tail: int,
+        panel: Panel,
     ) -> list[ir.Value]:
         """What one line of the kernel adds to a tile, from the line of pixels that it meets."""
         b, g = self.b, self.g
         run = g.kernel[1] * g.channels
-        weights = b.add(b.mul(b.mul(u, index(run)), index(self.columns)), j)
-        if known is None:
+        weights = b.add(b.mul(b.mul(u, index(run)), index(self.columns)), panel.column)
+        if span.known is None:
             step = g.stride[1] * g.channels
-            pixels = b.add(pixels, b.mul(x, index(step)))
+            pixels = b.add(pixels, b.mul(span.x, index(step)))
             if g.dilation[1] == 1:  # one run through the pixels of the window
-                places = [(r, r * step - g.lows[1] * g.channels) for r in range(rows)]
-                return self._run(pixels, [places], weights, run, sums, vectors, tail)
+                places = [(r, r * step - g.lows[1] * g.channels) for r in range(span.rows)]
+                return self._run(pixels, [places], weights, run, sums, panel)
         met = [
-            [(r, at * g.channels) for r, at in self._met(known, rows, v)]
+            [(r, at * g.channels) for r, at in self._met(span.known, span.rows, v)]
             for v in range(g.kernel[1])
         ]
-        return self._run(pixels, met, weights, g.channels, sums, vectors, tail)
+        return self._run(pixels, met, weights, g.channels, sums, panel)
 
     def _met(self, known: int | None, rows: int, v: int) -> list[Pair]:
         """(position of the tile, pixel of the line) that element v of the kernel joins."""
@@ -223,8 +205,7 @@ class _Correlate(Tiles):
         weights: ir.Value,
         count: int,
         sums: Sequence[ir.Value],
-        vectors: int,
-        tail: int,
+        panel: Panel,
     ) -> list[ir.Value]:
         """Σ over ``count`` numbers from each place on, times as many rows of the weights.
 
@@ -238,14 +219,10 @@ class _Correlate(Tiles):
             found = list(before)
             row, here = self.here(kernel, b.mul(q, index(self.columns))), self.here(line, q)
             for v, places in enumerate(runs):
-                start, right = v * count * self.columns, []
-                for k in range(vectors if places else 0):
-                    mask = self.mask(tail) if tail and k == vectors - 1 else None
-                    right.append(self.read(row, index(start + k * self.lanes), mask))
+                start = self.at(row, index(v * count * self.columns))
+                right = self.row(start, panel) if places else []
                 for r, place in places:
-                    x = self.everywhere(here, index(place))
-                    for k, w in enumerate(right):
-                        found[r * vectors + k] = self.fma(x, w, found[r * vectors + k])
+                    self.add(found, r, self.everywhere(here, index(place)), right)
             return found
 
         return counted(b, 0, count, 1, sums, step)

@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.engine.native import ir
 from chainrule.engine.native.functions import Value
 from chainrule.engine.native.ir import I1, I32
+from chainrule.engine.native.vectors import chosen
 
 
 def by_library(b: ir.Builder, name: str, args: Sequence[Value], y: Value, far: Value) -> Value:
@@ -18,14 +19,9 @@ def by_library(b: ir.Builder, name: str, args: Sequence[Value], y: Value, far: V
     if lanes is not None:
         bits = ir.IntType(lanes)
         some = b.icmp_unsigned("!=", b.bitcast(far, bits), ir.Constant(bits, 0))
-    before = b.block
-    with b.if_then(some, likely=False):
-        found = b.call(_one_by_one(b.module, name, kind, len(args)), [*args, y, far])
-        after = b.block
-    result = b.phi(kind)
-    result.add_incoming(y, before)
-    result.add_incoming(found, after)
-    return result
+    function = _one_by_one(b.module, name, kind, len(args))
+    [found] = chosen(b, some, [y], lambda: [b.call(function, [*args, y, far])], likely=False)
+    return found
 
 
 def _one_by_one(module: ir.Module, name: str, kind: Any, count: int) -> ir.Function:

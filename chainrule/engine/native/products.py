@@ -11,6 +11,7 @@ Source: Goto & van de Geijn, "Anatomy of high-performance matrix multiplication"
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chainrule.engine.native import ir
@@ -18,7 +19,7 @@ from chainrule.engine.native.ir import I64, index
 from chainrule.engine.native.layouts import Layout, matrix_of
 from chainrule.engine.native.squares import packing_function, row_sums
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
+from chainrule.engine.native.tiles import Epilogue, Panel, Tiles, begun, registers
 from chainrule.engine.native.vectors import (
     counted,
     load,
@@ -227,14 +228,14 @@ class _Emitter(Tiles):
         b, (first, last), m = self.b, (self.first, self.last), self.spec.m
         high = -(-m // self.rows)  # tiles of a panel
 
-        def panel(p: ir.Value, j: ir.Value, vectors: int, tail: int) -> None:
+        def panel(p: ir.Value, own: Panel) -> None:
             before = b.mul(p, index(high))
             above, below = b.sub(first, before), b.sub(last, before)
             above = b.select(b.icmp_signed(">", above, index(0)), above, index(0))
             ends = b.icmp_signed(">=", below, index(high))
             self.first = b.mul(above, index(self.rows))
             self.last = b.select(ends, index(m), b.mul(below, index(self.rows)))
-            self._panel(j, vectors, tail)
+            self._panel(own)
 
         step = self.width * self.lanes
         whole, left = divmod(self.spec.n, step)
@@ -242,18 +243,16 @@ class _Emitter(Tiles):
         if left:
             end = b.select(b.icmp_signed("<", end, index(whole)), end, index(whole))
         ranged(b, b.udiv(first, index(high)), end, 1,
-               lambda p: panel(p, b.mul(p, index(step)), self.width, 0))  # fmt: skip
+               lambda p: panel(p, Panel(b.mul(p, index(step)), self.width, 0)))  # fmt: skip
         if left:
             with b.if_then(b.icmp_signed(">", last, index(whole * high))):
-                vectors, tail = -(-left // self.lanes), left % self.lanes
-                panel(index(whole), index(whole * step), vectors, tail)
+                panel(index(whole), self.panel(index(whole * step), left, self.width))
 
-    def _panel(self, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
-        """All rows of the columns from j on; of the last vector only ``tail`` lanes, if not 0."""
+    def _panel(self, panel: Panel) -> None:
+        """All rows of a panel."""
         if self.packed:
-            self._pack(j, vectors, tail)
-        self._blocks(lambda i, first: self._tile(i, first, j, vectors, tail))
-        return []
+            self._pack(panel)
+        self._blocks(lambda i, first: self._tile(i, first, panel))
 
     def _blocks(self, body: Callable[[ir.Value, ir.Value], None]) -> None:
         """body(number of rows before, first row) for the tiles of the range.
@@ -274,7 +273,7 @@ class _Emitter(Tiles):
         """Copy op(A) so that a tile's rows lie side by side: (r, p) at i · k + p · rows + r − i."""
         b, spec, lanes = self.b, self.spec, self.lanes
 
-        def column(p: ir.Value, _: Any) -> list[ir.Value]:
+        def column(p: ir.Value) -> None:
             before = self._line(p, spec.m)
             assert self.strips is not None
             strips = self.strips
@@ -289,28 +288,24 @@ class _Emitter(Tiles):
                     store(b, load(b, place, self.vector, mask), out, mask)
 
             self._blocks(part)
-            return []
 
-        counted(b, 0, spec.k, 1, [], column)
+        ranged(b, 0, spec.k, 1, column)
 
-    def _tile(self, i: ir.Value, first: ir.Value, j: ir.Value, vectors: int, tail: int) -> None:
+    def _tile(self, i: ir.Value, first: ir.Value, panel: Panel) -> None:
         """The sums of one tile, and what is done with them but for the rows before i."""
         b, rows = self.b, self.rows
         column = self._column(i, first)
 
         def step(p: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
-            right = self._right(p, j, vectors, tail)
-            found = list(sums)
+            right, found = self._right(p, panel), list(sums)
             for r, at in enumerate(column(p)):
-                x = self.everywhere(at, index(0))
-                for v in range(vectors):
-                    found[r * vectors + v] = self.fma(x, right[v], found[r * vectors + v])
+                self.add(found, r, self.everywhere(at, index(0)), right)
             return found
 
         zero = ir.Constant(self.vector, None)
-        sums = counted(b, 0, self.spec.k, 1, [zero] * (rows * vectors), step)
+        sums = counted(b, 0, self.spec.k, 1, [zero] * (rows * panel.vectors), step)
         skip = b.sub(i, first) if self.spec.m % rows else None
-        self.finish(sums, first, j, rows, vectors, tail, skip)
+        self.finish(sums, first, panel, rows, skip)
 
     def _column(self, i: ir.Value, first: ir.Value) -> Callable[[ir.Value], list[ir.Value]]:
         """A function of p: the addresses of the elements of op(A) in column p of a tile."""
@@ -344,42 +339,37 @@ class _Emitter(Tiles):
             return b.mul(i, index(width))
         return b.load(b.gep(self.begin, i, I64), I64)
 
-    def _right(self, p: ir.Value, j: ir.Value, vectors: int, tail: int) -> list[ir.Value]:
-        """The vectors of B's row p in the panel from column j on."""
-        b, last = self.b, vectors - 1
+    def _right(self, p: ir.Value, panel: Panel) -> list[ir.Value]:
+        """The vectors of B's row p in a panel."""
+        b = self.b
         if self.packed:
-            row, tail = self.here(self.scratch, b.mul(p, index(vectors * self.lanes))), 0
-        else:
-            row = self.here(self.at(self.b_, j), b.mul(p, index(self.spec.n)))
-        masks = [self.mask(tail) if tail and v == last else None for v in range(vectors)]
-        return [self.read(row, index(v * self.lanes), mask) for v, mask in enumerate(masks)]
+            row = self.here(self.scratch, b.mul(p, index(panel.vectors * self.lanes)))
+            return self.row(row, replace(panel, tail=0))
+        return self.row(
+            self.here(self.at(self.b_, panel.column), b.mul(p, index(self.spec.n))), panel
+        )
 
     # Packing -----------------------------------------------------------------------------------
 
-    def _pack(self, j: ir.Value, vectors: int, tail: int) -> None:
+    def _pack(self, panel: Panel) -> None:
         """Copy the columns of a panel next to each other: row p at p · vectors · lanes."""
         b = self.b
         if self.spec.transpose_b:
-            k, step = index(self.spec.k), vectors * self.lanes
-            columns = index(step - self.lanes + tail if tail else step)
+            k, step = index(self.spec.k), panel.vectors * self.lanes
+            columns = index(step - self.lanes + panel.tail if panel.tail else step)
             pack = packing_function(b.module, self.spec.dtype, self.lanes)
-            start = self.at(self.b_, b.mul(j, k))
+            start = self.at(self.b_, b.mul(panel.column, k))
             b.call(pack, [start, k, columns, self.scratch, index(step)])
             return
         packed, self.packed = self.packed, False
 
-        def row(p: ir.Value, _: Any) -> list[ir.Value]:
-            for v, x in enumerate(self._right(p, j, vectors, tail)):
-                self._keep(x, p, v, vectors)
-            return []
+        def row(p: ir.Value) -> None:
+            start = b.mul(p, index(panel.vectors * self.lanes))
+            for v, x in enumerate(self._right(p, panel)):
+                b.store(x, self.at(self.scratch, b.add(start, index(v * self.lanes))))
 
-        counted(b, 0, self.spec.k, 1, [], row)
+        ranged(b, 0, self.spec.k, 1, row)
         self.packed = packed
-
-    def _keep(self, x: ir.Value, p: ir.Value, v: int, vectors: int) -> None:
-        b = self.b
-        at = b.add(b.mul(p, index(vectors * self.lanes)), index(v * self.lanes))
-        b.store(x, b.gep(self.scratch, at, self.kind))
 
     # One column ----------------------------------------------------------------------------------
 

@@ -11,12 +11,12 @@ from chainrule.engine.native.ir import I1, I64, POINTER, VOID, index
 from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.native.vectors import (
     constant_lanes,
-    counted,
     load,
     ranged,
     splat,
     store,
 )
+from chainrule.records import dataclass
 
 WEIGHT = 24  # operations of an epilogue, times vectors of a tile, that may be written out
 Epilogue = Callable[..., None]
@@ -26,6 +26,21 @@ def registers(target: Target) -> int:
     """How many vectors of a result are held at once; some are left for the operands."""
     has_32 = target.bits == 512 or target.triple.startswith(("aarch64", "arm64"))
     return 24 if has_32 else 12
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Neighbouring vectors of columns.
+
+    Attributes:
+        column: the first one.
+        vectors: how many.
+        tail: so many lanes of the last vector are columns; all if it is 0.
+    """
+
+    column: ir.Value
+    vectors: int
+    tail: int
 
 
 class Tiles:
@@ -91,44 +106,49 @@ class Tiles:
         """The first so many lanes."""
         return constant_lanes(I1, tuple(int(lane < tail) for lane in range(self.lanes)))
 
-    def panels(self, width: int, body: Callable[[ir.Value, int, int], Any]) -> None:
-        """body(first column, vectors, tail) for each panel of ``width`` vectors of columns.
+    def masks(self, panel: Panel) -> list[ir.Value | None]:
+        """Of the vectors of a panel."""
+        ends = [self.mask(panel.tail) if panel.tail else None]
+        return [None] * (panel.vectors - 1) + ends
 
-        The last panel may be narrower; of its last vector only ``tail`` lanes are columns, if it
-        is not 0.
-        """
+    def row(self, start: ir.Value, panel: Panel) -> list[ir.Value]:
+        """The vectors of a row of a panel, from the address of the first on."""
+        masks = enumerate(self.masks(panel))
+        return [self.read(start, index(v * self.lanes), mask) for v, mask in masks]
+
+    def add(self, sums: list[ir.Value], r: int, x: ir.Value, right: Sequence[ir.Value]) -> None:
+        """Add x times a row of vectors to row r of a tile."""
+        for v, y in enumerate(right, r * len(right)):
+            sums[v] = self.fma(x, y, sums[v])
+
+    def panel(self, column: ir.Value, left: int, width: int) -> Panel:
+        """The next panel of up to ``width`` vectors, where so many columns are left."""
+        vectors = min(width, -(-left // self.lanes))
+        return Panel(column, vectors, left % self.lanes if left < width * self.lanes else 0)
+
+    def panels(self, width: int, body: Callable[[Panel], Any]) -> None:
+        """body(panel) for panels of ``width`` vectors of columns; the last may be narrower."""
         n, step = self.columns, width * self.lanes
         whole = n // step * step
-
-        def panel(j: ir.Value, _: Any) -> list[ir.Value]:
-            body(j, width, 0)
-            return []
-
-        counted(self.b, 0, whole, step, [], panel)
+        ranged(self.b, 0, whole, step, lambda j: body(Panel(j, width, 0)))
         if whole < n:
-            left = n - whole
-            body(index(whole), -(-left // self.lanes), left % self.lanes)
+            body(self.panel(index(whole), n - whole, width))
 
     def finish(
         self,
         sums: Sequence[ir.Value],
         i: ir.Value,
-        j: ir.Value,
+        panel: Panel,
         rows: int,
-        vectors: int,
-        tail: int,
         skip: ir.Value | None = None,
     ) -> None:
-        """Hand on the tile whose first row and column are i and j, but for ``skip`` rows.
-
-        Of the last vector only ``tail`` lanes are columns of the result, if it is not 0.
-        """
-        b = self.b
+        """Hand on the tile of a panel whose first row is i, but for ``skip`` rows."""
+        b, vectors = self.b, panel.vectors
 
         def row(r: ir.Value, parts: Sequence[ir.Value]) -> None:
-            for v, x in enumerate(parts):
-                mask = self.mask(tail) if tail and v == vectors - 1 else None
-                self.done(x, b.add(i, r), b.add(j, index(v * self.lanes)), mask)
+            for v, (x, mask) in enumerate(zip(parts, self.masks(panel), strict=True)):
+                column = b.add(panel.column, index(v * self.lanes))
+                self.done(x, b.add(i, r), column, mask)
 
         if rows == 1 or (skip is None and rows * vectors * self.weight <= WEIGHT):
             for r in range(rows):
@@ -143,15 +163,8 @@ class Tiles:
         def again(r: ir.Value) -> None:
             before = b.mul(r, index(vectors))
             places = [b.add(before, index(v)) for v in range(vectors)]
-            parts = [
-                b.load(
-                    b.gep(tile, at, self.vector),
-                    self.vector,
-                    align=self.lanes * self.size,
-                )
-                for at in places
-            ]
-            row(r, parts)
+            align = self.lanes * self.size
+            row(r, [b.load(b.gep(tile, at, self.vector), self.vector, align) for at in places])
 
         ranged(b, skip or index(0), index(rows), 1, again)
 
@@ -171,4 +184,4 @@ def begun(module: ir.Module, name: str, extra: Sequence[Any]) -> tuple[ir.Functi
     return function, ir.Builder(function.append_basic_block())
 
 
-__all__ = ["Epilogue", "Tiles", "begun", "registers"]
+__all__ = ["Epilogue", "Panel", "Tiles", "begun", "registers"]

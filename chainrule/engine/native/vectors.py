@@ -75,6 +75,24 @@ def ranged(
     _turns(b, (start, stop, step), (), turn, (before, loop, after))
 
 
+def chosen(
+    b: ir.Builder,
+    condition: ir.Value,
+    otherwise: Sequence[ir.Value],
+    body: Callable[[], Sequence[ir.Value]],
+    likely: bool | None = None,
+) -> list[ir.Value]:
+    """body() where a condition holds, what is given otherwise."""
+    before = b.block
+    with b.if_then(condition, likely):
+        found, after = body(), b.block
+    phis = [b.phi(x.type) for x in otherwise]
+    for phi, old, new in zip(phis, otherwise, found, strict=True):
+        phi.add_incoming(old, before)
+        phi.add_incoming(new, after)
+    return list(phis)
+
+
 def in_vectors(
     b: ir.Builder, count: int, lanes: int, body: Callable[[ir.Value, int | None], Any]
 ) -> None:

@@ -20,8 +20,8 @@ from chainrule.engine.native import ir
 from chainrule.engine.native.correlations import panel_width
 from chainrule.engine.native.ir import index
 from chainrule.engine.native.target import Target
-from chainrule.engine.native.tiles import Epilogue, Tiles, begun, registers
-from chainrule.engine.native.vectors import counted, ranged
+from chainrule.engine.native.tiles import Epilogue, Panel, Tiles, begun, registers
+from chainrule.engine.native.vectors import chosen, counted, ranged
 from chainrule.records import dataclass
 
 STATIC = 4  # tiles of a kernel whose code is written out
@@ -151,10 +151,9 @@ class Tile:
         memory: where its sums wait.
         base, offsets: its elements meet an image at so many offsets behind base, counted from the
             first pixel of the window.
-        row, column: its first element of the kernel and output channel.
+        row: its first element of the kernel.
         skip: so many of its rows belong to the tile before.
-        vectors: of a row.
-        tail: lanes of the last vector that are columns, if not 0.
+        panel: its output channels.
     """
 
     memory: ir.Value
@@ -162,9 +161,7 @@ class Tile:
     offsets: Sequence[int]
     row: ir.Value
     skip: ir.Value
-    column: ir.Value
-    vectors: int
-    tail: int
+    panel: Panel
 
 
 class _CorrelateWeights(Tiles):
@@ -206,8 +203,8 @@ class _CorrelateWeights(Tiles):
             end = b.add(start, index(self.block))
             is_last = b.icmp_signed(">=", end, total)
             end = b.select(is_last, total, end)
-            is_first = b.icmp_signed("==", start, begin)
-            self._tiles(lambda tile: self._add(tile, start, end, is_first, is_last))
+            is_later = b.icmp_signed("!=", start, begin)
+            self._tiles(lambda tile: self._add(tile, start, end, is_later, is_last))
 
         ranged(b, begin, total, self.block, rows)
 
@@ -216,15 +213,16 @@ class _CorrelateWeights(Tiles):
         panel = functools.partial(self._panel, body)
         self.panels(self.cut.width, panel)
 
-    def _panel(self, body: Callable[[Tile], None], j: ir.Value, vectors: int, tail: int) -> None:
+    def _panel(self, body: Callable[[Tile], None], panel: Panel) -> None:
         b, g, cut = self.b, self.g, self.cut
 
         def tile(
             t: ir.Value, row: ir.Value, skip: ir.Value, base: ir.Value, offsets: Sequence[int]
         ) -> None:
-            at = b.mul(b.add(b.mul(j, index(cut.count)), b.mul(t, index(vectors * self.lanes))),
-                       index(cut.rows))  # fmt: skip
-            body(Tile(self.at(self.scratch, at), base, offsets, row, skip, j, vectors, tail))
+            before = b.mul(panel.column, index(cut.count))
+            at = b.add(before, b.mul(t, index(panel.vectors * self.lanes)))
+            memory = self.at(self.scratch, b.mul(at, index(cut.rows)))
+            body(Tile(memory, base, offsets, row, skip, panel))
 
         if not cut.run:
             for t in range(cut.count):
@@ -268,24 +266,13 @@ class _CorrelateWeights(Tiles):
         return b.add(down, b.mul(v, index(g.dilation[1] * g.channels)))
 
     def _add(
-        self, tile: Tile, start: ir.Value, end: ir.Value, first: ir.Value, last: ir.Value
+        self, tile: Tile, start: ir.Value, end: ir.Value, later: ir.Value, last: ir.Value
     ) -> None:
         """Add what the image rows from start to end give to the sums of a tile."""
-        b, size = self.b, len(tile.offsets) * tile.vectors
+        b, size = self.b, len(tile.offsets) * tile.panel.vectors
         waiting = [b.gep(tile.memory, index(k), self.vector) for k in range(size)]
-        before, zero = b.block, ir.Constant(self.vector, None)
-        more, onward = b.append_basic_block("more"), b.append_basic_block("onward")
-        b.cbranch(first, onward, more)
-        b.position_at_end(more)
-        loaded = [b.load(p, self.vector) for p in waiting]
-        b.branch(onward)
-        b.position_at_end(onward)
-        sums: list[ir.Value] = []
-        for x in loaded:
-            phi = b.phi(self.vector)
-            phi.add_incoming(zero, before)
-            phi.add_incoming(x, more)
-            sums.append(phi)
+        none = [ir.Constant(self.vector, None)] * size
+        sums = chosen(b, later, none, lambda: [b.load(p, self.vector) for p in waiting])
         for x, p in zip(self._summed(tile, start, end, sums), waiting, strict=True):
             b.store(x, p)
         if self.count == 1:
@@ -295,32 +282,23 @@ class _CorrelateWeights(Tiles):
     def _summed(
         self, tile: Tile, start: ir.Value, end: ir.Value, sums: Sequence[ir.Value]
     ) -> list[ir.Value]:
-        base, offsets, j, vectors, tail = (
-            tile.base, tile.offsets, tile.column, tile.vectors, tile.tail,
-        )  # fmt: skip
-        b, g = self.b, self.g
+        b, g, panel = self.b, self.g, tile.panel
         image = g.space[1] * g.channels
 
         def row(unit: ir.Value, before: Sequence[ir.Value]) -> list[ir.Value]:
             n = b.udiv(unit, index(g.places[0]))
             y = b.sub(unit, b.mul(n, index(g.places[0])))
             line = b.add(b.mul(n, index(g.space[0])), b.mul(y, index(g.stride[0])))
-            pixels = self.at(self.a, b.add(b.mul(line, index(image)), base))
-            given = b.add(b.mul(unit, index(g.places[1] * self.columns)), j)
+            pixels = self.at(self.a, b.add(b.mul(line, index(image)), tile.base))
+            given = b.add(b.mul(unit, index(g.places[1] * self.columns)), panel.column)
             given = self.at(self.b_, given)
 
             def position(x: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
                 found = list(sums)
-                row = self.here(given, b.mul(x, index(self.columns)))
-                right = []
-                for v in range(vectors):
-                    mask = self.mask(tail) if tail and v == vectors - 1 else None
-                    right.append(self.read(row, index(v * self.lanes), mask))
+                right = self.row(self.here(given, b.mul(x, index(self.columns))), panel)
                 here = self.here(pixels, b.mul(x, index(g.stride[1] * g.channels)))
-                for r, offset in enumerate(offsets):
-                    a = self.everywhere(here, index(offset))
-                    for v, w in enumerate(right):
-                        found[r * vectors + v] = self.fma(a, w, found[r * vectors + v])
+                for r, offset in enumerate(tile.offsets):
+                    self.add(found, r, self.everywhere(here, index(offset)), right)
                 return found
 
             return counted(b, 0, g.places[1], 1, before, position)
@@ -329,17 +307,16 @@ class _CorrelateWeights(Tiles):
 
     def _finished(self, tile: Tile) -> None:
         """Hand on the rows of a tile, but for those that the tile before has handed on."""
-        b, vectors = self.b, tile.vectors
+        b, panel = self.b, tile.panel
 
         def row(r: ir.Value) -> None:
-            for v in range(vectors):
-                k = b.add(b.mul(r, index(vectors)), index(v))
+            for v, mask in enumerate(self.masks(panel)):
+                k = b.add(b.mul(r, index(panel.vectors)), index(v))
                 p = b.gep(tile.memory, k, self.vector)
                 x = b.load(p, self.vector)
                 for piece in range(1, self.count):
                     x = b.fadd(x, self.read(p, index(piece * self.sums)))
-                mask = self.mask(tile.tail) if tile.tail and v == vectors - 1 else None
-                column = b.add(tile.column, index(v * self.lanes))
+                column = b.add(panel.column, index(v * self.lanes))
                 self.done(x, b.add(tile.row, r), column, mask)
 
         ranged(b, tile.skip, index(len(tile.offsets)), 1, row)
