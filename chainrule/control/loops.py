@@ -2,8 +2,9 @@
 
 One step takes (carry, consts, x) to (new carry, y). The derivative of a loop is a loop: forward
 mode carries the tangents along, reverse mode goes through the steps backward with the cotangent of
-the carry as its own carry. For that every loop also leaves behind the carry before each step; an
-engine that sees that nobody reads it does not store it.
+the carry as its own carry. For that every loop also leaves behind the carry before each step, and
+what is dear to make once more: the results of products and of linear algebra. An engine that sees
+that nobody reads them does not store them.
 
 Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), sections 3.1 and 3.2.
 """
@@ -33,6 +34,12 @@ from chainrule.graph import Graph
 from chainrule.records import dataclass
 
 Run = Callable[[Sequence[Any]], Sequence[Any]]
+DEAR = frozenset(
+    {
+        "matmul", "einsum", "conv", "conv_input", "conv_weight", "convolve", "correlate",
+        "solve", "inv", "det", "cofactors", "cholesky", "pinv",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,7 @@ class Loop:
         body: (carry, consts, x) → (new carry, y).
         condition: (carry, consts) → go on?; None where the length decides.
         carries, consts: how many values of each kind there are; the others are xs.
+        dear: how many of the last outputs are results of products within the step.
         length: the number of steps; None where it is known only when the loop runs.
         backward: from the last x to the first.
         memo: what was made of this loop before: its derivatives, its code.
@@ -52,6 +60,7 @@ class Loop:
     condition: Graph | None
     carries: int
     consts: int
+    dear: int
     length: int | None
     backward: bool
     memo: dict[Any, Any] = field(default_factory=dict)
@@ -93,7 +102,7 @@ class Repeat:
         """
         made = results(LOOP(*(args[k] for k in self.kept), loop=self.loop))
         carries = self.loop.carries
-        return made[:carries], made[carries : len(made) - carries]
+        return made[:carries], made[carries : len(made) - carries - self.loop.dear]
 
 
 def repeated(
@@ -105,7 +114,9 @@ def repeated(
     length: int | None = None,
     backward: bool = False,
 ) -> Repeat:
-    """A loop that also returns the carry before each step, and takes only what it reads.
+    """A loop that also returns the carry before each step and the results of its products.
+
+    It takes only what it reads.
 
     Args: as the attributes of :class:`Loop`.
     """
@@ -120,10 +131,11 @@ def repeated(
         moving = [second]  # its length is the number of steps
     kept = (*range(first), *used, *moving)
     before = body.inputs[:first]
-    body = Graph([body.inputs[k] for k in kept], [*body.outputs, *before])
+    dear = [node for node in body.nodes if node.fn is not None and node.fn.name in DEAR]
+    body = Graph([body.inputs[k] for k in kept], [*body.outputs, *before, *dear])
     if condition is not None:
         condition = chosen(condition, [*range(first), *used], [0])
-    return Repeat(Loop(body, condition, first, len(used), length, backward), kept)
+    return Repeat(Loop(body, condition, first, len(used), len(dear), length, backward), kept)
 
 
 # Running -----------------------------------------------------------------------------------------
@@ -276,7 +288,7 @@ class _Backward:
 def _backward(loop: Loop, given: tuple[bool, ...], asked: tuple[bool, ...]) -> _Backward:
     arrives = list(given)
     while True:  # until a cotangent arrives at no other part of the carry
-        graph, found = adjoint_graph(loop.body, arrives)
+        graph, found = adjoint_graph(loop.body, arrives, loop.dear)
         begins = [k for k in range(loop.carries) if found[k] and not arrives[k]]
         if not begins:
             break
@@ -310,9 +322,9 @@ def _vjp(g: Sequence[Any], y: Any, *args: Any, loop: Loop) -> tuple[Any, ...]:
     first = [zeros(v) if c is None else fitted(c, v) for c, v in ends]
     first += [zeros(args[k]) for k in plan.summed]
     _, consts, xs = loop.split(args)
-    before = [y[k] for k in range(len(values) - loop.carries, len(values))]
+    kept = [y[k] for k in range(len(values) - loop.carries - loop.dear, len(values))]
     rows = [fitted(g[k], y[k]) for k in plan.rows]
-    last, singles = plan.run([*first, *consts, *xs, *before, *rows])
+    last, singles = plan.run([*first, *consts, *xs, *kept, *rows])
     made: list[Any] = [None] * len(args)
     positions = (*plan.carried, *plan.summed, *plan.single)
     for k, c in zip(positions, (*last, *singles), strict=True):
@@ -328,16 +340,16 @@ def _backward_body(
     single: Sequence[int],
     rows: Sequence[int],
 ) -> Graph:
-    """One step backward: (c̄, sums of k̄, consts, x, carry before, ȳ) → (c̄, sums of k̄, x̄).
+    """One step backward: (c̄, sums of k̄, consts, x, carry, products, ȳ) → (c̄, sums of k̄, x̄).
 
     Args:
         loop, graph: the loop and the adjoint of its body.
         carried, summed, single: the arguments with a cotangent: of the carry, consts and xs.
         rows: the ys with one.
     """
-    n = len(graph.inputs) - len(carried) - len(rows)
+    n = len(loop.body.inputs)
     carry, consts, xs = loop.split(graph.inputs[:n])
-    seeds = graph.inputs[n:]
+    dear, seeds = graph.inputs[n : n + loop.dear], graph.inputs[n + loop.dear :]
     with Part() as part:
         given: dict[int, Any] = {}
 
@@ -347,7 +359,7 @@ def _backward_body(
 
         add(seeds[: len(carried)])
         sums = part.inputs([graph.inputs[k] for k in summed])
-        add([*consts, *xs, *carry, *seeds[len(carried) :]])
+        add([*consts, *xs, *carry, *dear, *seeds[len(carried) :]])
         inputs = part.tape.nodes[part.start :]
         found = part.copy(graph, [given[k] for k in range(len(graph.inputs))])
         totals = [s + found[k] for s, k in zip(sums, summed, strict=True)]

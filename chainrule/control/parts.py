@@ -206,8 +206,16 @@ def tangent_graph(graph: Graph, active: Sequence[bool]) -> tuple[Graph, list[boo
         return Graph([*x, *(t for t in moved if t is not None)], [*y, *rows]), found
 
 
-def adjoint_graph(graph: Graph, arrives: Sequence[bool]) -> tuple[Graph, list[bool]]:
-    """Reverse mode: (x, ȳ where it arrives) → x̄, and which x̄ are not zero by form."""
+def adjoint_graph(
+    graph: Graph, arrives: Sequence[bool], known: int = 0
+) -> tuple[Graph, list[bool]]:
+    """Reverse mode: (x, known y, ȳ where it arrives) → x̄, and which x̄ are not zero by form.
+
+    Args:
+        graph: from x to y.
+        arrives: is there a cotangent of this y?
+        known: so many of the last y are given, and not computed once more.
+    """
     with Part() as part:
         x = part.inputs(graph.inputs)
         seeds = [
@@ -219,7 +227,8 @@ def adjoint_graph(graph: Graph, arrives: Sequence[bool]) -> tuple[Graph, list[bo
         rows = [c if is_floating(v) else None for c, v in zip(rows, x, strict=True)]
         found = [c is not None for c in rows]
         rows = [zeros(v) if c is None else fitted(c, v) for c, v in zip(rows, x, strict=True)]
-        return Graph([*x, *(g for g in seeds if g is not None)], rows), found
+        given = y[len(y) - known :]
+        return Graph([*x, *given, *(g for g in seeds if g is not None)], rows), found
 
 
 __all__ = [

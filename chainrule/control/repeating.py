@@ -30,8 +30,8 @@ def while_loop(
 
     The derivative is that of the steps that are done, in both modes and to any order; the number
     of steps has none. Forward mode carries the tangent along. Reverse mode keeps the value before
-    every step, so its memory grows with the number of steps. In a compiled function the loop is
-    one step of the graph, however often it repeats.
+    every step and what its products have made, so its memory grows with the number of steps. In a
+    compiled function the loop is one step of the graph, however often it repeats.
 
     Args:
         cond_fun: val → a single truth value.
@@ -119,7 +119,8 @@ def scan(
 
     The derivative is that of the unrolled steps, in both modes and to any order. In a compiled
     function the scan is one step of the graph, so that compiling takes the same time for any
-    number of steps, and reverse mode keeps the carry before every step.
+    number of steps, and reverse mode keeps the carry before every step, and what the step's
+    products and linear algebra have made.
 
     Args:
         f: (carry, x) → (carry of the same structure, shapes and dtypes, y of any structure).

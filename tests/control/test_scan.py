@@ -54,6 +54,19 @@ def test_a_recurrent_network(compiled: Compile, reverse: bool, checkpoint: bool)
     np.testing.assert_allclose(found[1], slopes[1], rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize(("checkpoint", "products"), [(False, 3), (True, 4)])
+def test_products_are_kept_for_reverse_mode(checkpoint: bool, products: int) -> None:
+    """One forward and two backward; with checkpoints the forward one is done once more."""
+
+    def f(w: Any) -> Any:
+        step = lambda h, _: (np.tanh(w @ h), None)  # noqa: E731
+        return cr.scan(step, np.ones((3, 2)), length=9, checkpoint=checkpoint)[0].sum()
+
+    gradient = cr.compile(cr.grad(f))
+    gradient(W)
+    assert gradient.source().count("= matmul(") == products
+
+
 @pytest.mark.parametrize("checkpoint", [False, True])
 def test_second_order_in_every_combination_of_modes(compiled: Compile, checkpoint: bool) -> None:
     def f(w: Any) -> Any:

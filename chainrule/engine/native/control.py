@@ -120,7 +120,7 @@ class LoopCode:
         condition = loop.condition
         if condition is not None:
             condition = chosen(condition, [*carry, *kept[len(carry) :][: loop.consts]], [0])
-        self._loop = Loop(body, condition, len(carry), loop.consts, loop.length, loop.backward)
+        self._loop = Loop(body, condition, len(carry), loop.consts, 0, loop.length, loop.backward)
         self._count, self._kept, self._made = len(loop.body.outputs), kept, [*carry, *rows]
         self._target, whole = target, body
         if condition is not None:
