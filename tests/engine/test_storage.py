@@ -67,7 +67,7 @@ class Arena:
         found = {op: self.of(op) for op in group.stored if op in storage.offsets}
         if group in storage.scratch:
             start, size = storage.scratch[group]
-            found[group] = self.cells(start, size * self.work.places(group, storage.threads))
+            found[group] = self.cells(start, size * self.work.copies(group, storage.threads))
         if group in storage.registers:
             found[group] = self.cells(storage.registers[group], 1)
         for sweep in storage.sweeps:

@@ -153,7 +153,7 @@ class Storage:
             group: rounded(size) for group in self.grouping.groups if (size := work.scratch(group))
         }
         for group, size in sizes.items():
-            times = work.places(group, self.threads)
+            times = work.copies(group, self.threads)
             spans[group] = Span(size * times, group.index, group.index)
         offsets, self.arena_size = place(list(spans.values()))
         places = dict(zip(spans, offsets, strict=True))

@@ -69,7 +69,7 @@ class Work:
         spec = self.spec(group)
         return isinstance(spec, WeightCorrelation) and spec.pieces(self.target) > 1
 
-    def places(self, group: Group, threads: int) -> int:
+    def copies(self, group: Group, threads: int) -> int:
         """How many times there is the memory that a group needs while it is worked on."""
         return threads if self.is_split(group) and not self.in_pieces(group) else 1
 
