@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], bool]] = {
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(work, "SPLIT_LOOP", 0.0)  # short loops are shared, whatever the processor
+    monkeypatch.setattr(work, "SPLIT", 0.0)  # short loops are shared, whatever the processor
     yield
     cr.set_threads(None)
 

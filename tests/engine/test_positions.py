@@ -174,3 +174,14 @@ def test_a_plain_array_is_looked_up_as_the_error_says() -> None:
             cr.compile(lambda i: table[i] * 2.0)(k)
         found = cr.compile(lambda i: np.asarray(table, like=i)[i] * 2.0)(k)
         np.testing.assert_array_equal(found, table[k] * 2.0)
+
+
+def test_the_estimate_counts_what_is_looked_up_one_by_one() -> None:
+    n = 100_000
+    gradient = cr.compile(cr.grad(lambda x, k: (x[k] * x[k]).sum()))
+    gradient(np.ones(10), np.zeros(n, int))
+    run = next(iter(gradient.versions.values())).run
+    seconds = {group.name: run.work.seconds(group) for group in run.grouping.groups}
+    both = [x for name, x in seconds.items() if "take" in name or "scatter" in name]
+    assert len(both) == 2
+    assert min(both) >= 0.5e-9 * n

@@ -138,7 +138,7 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
 def test_what_is_reduced_is_not_stored(
     shape: tuple[int, int, int], bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "SPLIT_PRODUCT", 0.0)  # short products are shared too
+    monkeypatch.setattr(work, "SPLIT", 0.0)  # short products are shared too
     m, k, n = shape
     rng = np.random.default_rng(0)
     given = [rng.standard_normal(size).astype(np.float32) for size in ((k, m), (k, n))]

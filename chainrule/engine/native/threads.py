@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 WAKE, HAND = 15e-6, 2e-6  # seconds until one more thread is at work: that sleeps, that is awake
-PAYS, PAYS_AWAKE = 300e-6, 20e-6  # seconds of work in a call from which on that pays
-PAYS_IN_STEP = 15e-6  # and in one of many steps in a call
+PAYS, PAYS_AWAKE = 200e-6, 15e-6  # seconds of work in a call from which on that pays
+PAYS_IN_STEP = 12e-6  # and in one of many steps in a call
 LATE = 0.1  # of the time that a call takes in one thread it may wait for those that sleep
 PAUSE = 0.03e-6  # seconds of a turn of waiting, about
 LINE = 64  # bytes of a line of the cache

@@ -38,6 +38,15 @@ FAILURES = {
     "qr_r_raw": "Incorrect argument found while performing QR factorization",
     "qr_reduced": "Incorrect argument found while performing QR factorization",
 }
+# How much more there is to do than to solve for a vector.
+WORK = {
+    "cholesky_lo": 0.4,
+    "eigh_lo": 14.0,
+    "inv": 3.0,
+    "solve": 1.0,
+    "solve1": 1.0,
+    "svd_s": 24.0,
+}
 # Where fields of the structure begin, in bytes.
 _NIN, _NOUT, _FUNCTIONS, _DATA, _NTYPES, _NAME, _TYPES = 16, 20, 32, 40, 48, 56, 64
 
@@ -174,8 +183,8 @@ def strides_of(shape: tuple[int, ...], strides: tuple[int, ...], inner: int) -> 
 def seconds(op: Op) -> float:
     """About how long a step takes."""
     *stack, m, n = op.args[0].shape
-    small = min(m, n)
-    return math.prod(stack) * (1e-6 + 2e-8 * small**2 + 2e-10 * m * n * small)
+    small, times = min(m, n), WORK.get(op.params["ufunc"], 2.0)
+    return math.prod(stack) * (7e-7 + times * small * (5e-9 * small + 3e-11 * m * n))
 
 
 __all__ = [

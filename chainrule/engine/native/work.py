@@ -12,21 +12,34 @@ from chainrule.engine.native.assembling import Tape
 from chainrule.engine.native.correlations import Correlation
 from chainrule.engine.native.groups import ALONE, Group, Grouping, space_of
 from chainrule.engine.native.products import Product, product_of
-from chainrule.engine.native.repertoire import REDUCTIONS, SIMPLE
+from chainrule.engine.native.repertoire import REDUCTIONS, RUNNING, SIMPLE
 from chainrule.engine.native.running import shared_rows
 from chainrule.engine.native.stacks import Stack, stack_of
 from chainrule.engine.native.target import Target
 from chainrule.engine.native.weight_correlations import WeightCorrelation
-from chainrule.engine.program import Op
+from chainrule.engine.program import POLYGAMMA, Op
 
-SPLIT_PRODUCT, SPLIT_LOOP, SPLIT_MOVE = 8e-6, 2e-6, 60_000  # seconds, numbers worth splitting
-# Seconds, about: of a vector of multiplications in a product, of results of a simple step, and of
-# another function, and of a byte that is read or written.
-PRODUCT, STEP, FUNCTION, BYTE = 0.25e-9, 0.15e-9, 5e-9, 0.05e-9
+SPLIT = 8e-6  # seconds of a group that are worth splitting
 # What takes such a part of a run together, if a run takes so many seconds, need not have good code.
 BRIEF, LONG = 0.01, 100e-6
-ONE = 2e-9  # seconds of an element by itself
-CHEAP = SIMPLE | REDUCTIONS | {"pad", "within", "take", "index_put"}
+# Seconds, about. Of a vector of multiplications in a product, and of a product besides.
+PRODUCT, BEGIN = 0.25e-9, 10e-9
+# Of a byte that is read or written, and of one beyond so many as the caches hold.
+NEAR, FAR, CACHE = 0.025e-9, 0.1e-9, 2**24
+# Of an element, or row, by itself: that is in few bytes, that is looked for in many.
+ONE, LOST, FEW = 1e-9, 8e-9, 2**22
+# Of a vector of results, for each byte of one of them: by a simple step, a division, a function.
+STEP, DIVISION, FUNCTION, SPECIAL = 0.02e-9, 0.4e-9, 2e-9, 15e-9
+CHEAP = SIMPLE | REDUCTIONS | {
+    "ceil", "copysign", "deg2rad", "floor", "fmax", "fmax_constant", "fmin", "fmin_constant",
+    "heaviside", "index_put", "isfinite", "isinf", "isnan", "leaky_relu", "pad", "rad2deg", "relu",
+    "rint", "scatter", "signbit", "take", "trunc", "within",
+}  # fmt: skip
+RATES = {
+    **dict.fromkeys(CHEAP | RUNNING, STEP),
+    **dict.fromkeys(("divide", "floor_divide", "fmod", "mod", "reciprocal", "sqrt"), DIVISION),
+    **dict.fromkeys(("digamma", "gammaln", "norm_cdf", "power", *POLYGAMMA.values()), SPECIAL),
+}
 
 
 class Work:
@@ -86,18 +99,17 @@ class Work:
         return known
 
     def _is_split(self, group: Group) -> bool:
-        if group.kind == "product" and self.spec(group).parts(self.target)[0] <= 1:
-            return False
-        if group.kind in ("product", "stack"):
-            return self.seconds(group) > SPLIT_PRODUCT
         if group.kind == "control":
             return nesting.of(group).is_shared
-        if group.kind == "take":
-            op, size = group.ops[0], math.prod(group.space)
-            return size > SPLIT_MOVE and (op.name == "take" or shared_rows(op) > 1)
-        if group.kind not in ("loop", "rows") or self._steps(group.ops) <= SPLIT_LOOP:
-            return False
-        return group.kind == "rows" or divisible(group) or pieces.pays(group)
+        if group.kind == "product":
+            can = self.spec(group).parts(self.target)[0] > 1
+        elif group.kind == "take":
+            can = group.ops[0].name == "take" or shared_rows(group.ops[0]) > 1
+        elif group.kind == "loop":
+            can = divisible(group) or pieces.pays(group)
+        else:
+            can = group.kind in ("stack", "rows")
+        return can and self.seconds(group) > SPLIT
 
     def shared(self) -> float:
         """About how long one thread takes for what threads may share."""
@@ -114,7 +126,9 @@ class Work:
             first = group.ops[0]
             vectors = whole.multiplications / self.target.lanes(first.kind)
             moved = whole.size * first.dtype.itemsize if isinstance(whole, (Product, Stack)) else 0
-            return max(vectors * PRODUCT, moved * BYTE) + self._steps(group.ops[1:])
+            count = whole.count if isinstance(whole, Stack) else 1
+            found = max(vectors * PRODUCT, _moving(moved)) + count * BEGIN
+            return found + self._steps(group.ops[1:])
         if group.kind == "tape":
             return self.tapes[group].seconds
         if group.kind == "ufunc":
@@ -122,20 +136,18 @@ class Work:
         if group.kind == "control":
             return nesting.of(group).seconds
         size = max((math.prod(space_of(op)) for op in group.ops), default=0)
+        if group.kind == "take":
+            size = max(a.size for a in (group.ops[0], *group.ops[0].sources()))
         read = {self.layout(a).root for op in group.ops for a in op.sources()} - set(group.ops)
         moved = sum(min(op.size, size) * op.dtype.itemsize for op in [*read, *group.stored])
-        return max(self._steps(group.ops), moved * BYTE)
+        return max(self._steps(group.ops), _moving(moved)) + sum(map(self._apart, group.ops))
 
     def brief(self, groups: Sequence[Group]) -> set[Group]:
         """The groups that are such a small part of a run that their code need not be good.
 
-        No products: of all code theirs suffers most. Elements that are fetched, or added to a
-        running sum, one by one count as what they take then.
+        No products: of all code theirs suffers most.
         """
-        seconds = {
-            group: self.seconds(group) + ONE * sum(op.size for op in group.ops if op.name in ALONE)
-            for group in groups
-        }
+        seconds = {group: self.seconds(group) for group in groups}
         whole = sum(seconds.values())
         if whole < LONG:
             return set()
@@ -149,8 +161,24 @@ class Work:
         found = 0.0
         for op in ops:
             vectors = math.prod(space_of(op)) / self.target.lanes(op.kind)
-            found += vectors * (STEP if op.name in CHEAP else FUNCTION)
+            found += vectors * op.dtype.itemsize * RATES.get(op.name, FUNCTION)
         return found
+
+    def _apart(self, op: Op) -> float:
+        """About how long it takes to find what does not lie side by side, or comes one by one."""
+        if op.name in RUNNING:
+            return op.size * ONE
+        if op.name in ALONE:
+            array = op.args[0] if op.name == "take" else op
+            few = array.size * array.dtype.itemsize <= FEW
+            return op.sources()[-1].size * (ONE if few else LOST)
+        steps = [s for a in op.sources() for s in self.layout(a).strides[-1:]]
+        return op.size * ONE / 2 if any(s > 1 for s in steps) else 0.0
+
+
+def _moving(size: float) -> float:
+    """About how long it takes to read or write so many bytes."""
+    return size * NEAR + max(size - CACHE, 0) * (FAR - NEAR)
 
 
 __all__ = ["Work"]
