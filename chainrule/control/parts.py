@@ -17,6 +17,7 @@ from chainrule import modes
 from chainrule.control.history import History
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.shaping import astype, broadcast_to
+from chainrule.errors import ArgumentError
 from chainrule.graph import Graph, Node, Tape, predecessors
 from chainrule.running import Quiet
 from chainrule.tracing import Trace
@@ -101,8 +102,20 @@ class Part:
         """The graph of the first inputs and these outputs, and what it reads from around it.
 
         What it reads becomes further inputs.
+
+        Raises:
+            ArgumentError: it reads what is no array, within a pullback that was made outside.
         """
         around = self._around(outputs)
+        for node in around:
+            if isinstance(node.value, tuple):
+                raise ArgumentError(
+                    "a loop or a branch of a compiled function calls a pullback that was made "
+                    f"outside of it, through '{node.name}'",
+                    got=f"{len(node.value)} results of one step",
+                    line=node.line,
+                    remedy="call cr.vjp or cr.grad within the loop or the branch",
+                )
         # Assignment may have let the object of an input stand for another node since.
         own = self.tape.nodes[self.start : self.start + inputs]
         return Graph([*own, *around], outputs), around

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import modes
+from chainrule.control.history import History
 from chainrule.control.loops import repeated
 from chainrule.control.parts import Part, chosen, fitted, zeros
 from chainrule.elementary.arithmetic import add
@@ -95,10 +96,21 @@ def _swept(sweep: Sweep, seeded: Any, like: Sequence[Any]) -> list[Any]:
             if there
         ]
         body, around = part.graph(1, [add(k, 1), *given])
+    if any(isinstance(node.value, History) for node in around):
+        # What a loop of any length leaves behind has no shape: no loop is given it from around.
+        others = [sweep(np.asarray(positions == j, dtype)[()], cache) for j in range(1, count)]
+        return [_stacked(c, x) for c, x in zip(zip(first, *others, strict=True), like, strict=True)]
     body = chosen(body, range(len(body.inputs)), range(len(body.outputs)))
     _, ys = repeated(body, 1, len(around), length=count)([np.int64(0), *around])
     rest = iter(ys)
     return [next(rest) if there else None for there in arrives]
+
+
+def _stacked(made: Sequence[Any], like: Any) -> Any:
+    """What each sweep made, along a first axis; None for zero."""
+    if all(c is None for c in made):
+        return None
+    return np.stack([zeros(like) if c is None else fitted(c, like) for c in made])
 
 
 def _turned(made: Any, y: tuple[int, ...], x: tuple[int, ...]) -> Any:

@@ -11,7 +11,7 @@ from chainrule.array import plain_array
 from chainrule.elementary.base import shape_of, value_of
 from chainrule.elementary.logic import not_equal
 from chainrule.errors import ArgumentError, ShapeError, TreeError, code_line
-from chainrule.graph import Node, user_code
+from chainrule.graph import Node, leaked, user_code
 from chainrule.tracing import flatten, leaf_names, name_of
 
 
@@ -28,6 +28,8 @@ def leaves_of(tree: Any, what: str) -> tuple[list[Any], Any]:
     leaves, spec = flatten(tree)
     found: list[Any] = []
     for k, x in enumerate(leaves):
+        if isinstance(x, Node) and x.tape.closed:
+            raise leaked((x,), *user_code(3))
         if isinstance(x, Node) or (isinstance(x, np.generic) and x.dtype.kind in "fiub"):
             found.append(x)
         elif isinstance(x, np.ndarray) and x.dtype.kind in "fiub":

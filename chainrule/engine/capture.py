@@ -15,7 +15,7 @@ from chainrule.array import Traced, plain_array
 from chainrule.engine.columns import Columns, equal
 from chainrule.errors import ArgumentError, BranchError, code_line
 from chainrule.ghosts import ghost
-from chainrule.graph import Graph, Node, user_code
+from chainrule.graph import Graph, Node, leaked, user_code
 from chainrule.records import dataclass
 from chainrule.sweeps import Sweep, Sweeps
 from chainrule.tracing import Trace, flatten, leaf_names, name_of, unflatten
@@ -298,6 +298,8 @@ def _captured(
         output = f(*args, **kwargs)
         found, results = flatten(output)
         for y in found:
+            if isinstance(y, Node) and y.tape.closed:  # of the body of a loop or a branch
+                raise leaked((y,), *user_code(2))
             if not isinstance(y, (Node, *NUMBERS)) and y is not None:
                 raise ArgumentError(
                     f"{name_of(f)} returns something that is not made of numbers",

@@ -103,9 +103,21 @@ def test_a_value_that_leaves_the_body() -> None:
         return c + x, None
 
     f = cr.compile(lambda xs: cr.scan(step, 0.0, xs)[0] + kept[0])
-    assert "after the function that made it has returned" in refusal(
-        LeakedTraceError, f, np.ones(3)
-    )
+    words = "after the function that made it has returned"
+    assert words in refusal(LeakedTraceError, f, np.ones(3))
+    # As a result, and as what another loop begins with, it would be the first call's for ever.
+    assert words in refusal(LeakedTraceError, cr.compile(lambda x: (x, kept[0])), np.ones(3))
+    f = cr.compile(lambda xs: cr.scan(lambda c, x: (c * x, None), kept[0], xs)[0])
+    assert words in refusal(LeakedTraceError, f, np.ones(3))
+
+
+def test_a_pullback_through_a_loop_outside() -> None:
+    def f(x: Any) -> Any:
+        y, back = cr.vjp(lambda x: cr.while_loop(lambda v: v < 9, lambda v: 2 * v, x), x)
+        return cr.scan(lambda c, t: (c + back(t)[0], None), y, np.ones(3))[0]
+
+    assert f(1.0) == 16 + 3 * 16
+    assert "call cr.vjp or cr.grad within the loop" in refusal(ArgumentError, cr.compile(f), 1.0)
 
 
 def test_a_checkpoint_that_is_no_number_of_steps(compiled: Compile) -> None:

@@ -107,3 +107,18 @@ def test_what_does_not_depend_is_zero() -> None:
     made = cr.compile(cr.jacobian(g))(np.arange(12.0), np.ones(3))
     np.testing.assert_array_equal(made[0], np.diag(2 * np.arange(12.0)))
     np.testing.assert_array_equal(made[1], np.zeros(12))
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_hessian_of_a_loop_of_any_length(engine: Any) -> None:
+    """What such a loop leaves behind has no shape: the sweeps are not a loop around it."""
+
+    def cubed_roots(x: Any) -> Any:
+        start = 0 * x + 1.0
+        far = lambda y: np.max(np.abs(y * y - x)) > 1e-13  # noqa: E731
+        root = cr.while_loop(far, lambda y: (y + x / y) / 2, start)
+        return np.sum(root**3)
+
+    x = np.linspace(0.5, 2.0, 9)
+    found = cr.compile(cr.hessian(cubed_roots), engine=engine)(x)
+    np.testing.assert_allclose(found, np.diag(0.75 / np.sqrt(x)), rtol=1e-6, atol=1e-8)
