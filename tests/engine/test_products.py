@@ -16,8 +16,6 @@ from chainrule.engine.native.compiler import Compiled
 from chainrule.engine.native.ir import DOUBLE, I64
 from chainrule.engine.native.products import (
     Product,
-    emit_product,
-    scratch_bytes,
     turned,
 )
 from chainrule.engine.native.target import Target, host
@@ -38,7 +36,7 @@ def narrow(bits: int) -> Target:
 def product(spec: Product, target: Target) -> Any:
     def make() -> list[ir.Module]:
         module = ir.Module("product", target.triple)
-        emit_product(module, "product", spec, target)
+        spec.emit(module, "product", target)
         return [module]
 
     code = machine.build(make, f"product {spec} {target.bits}", ["product"], target)
@@ -56,7 +54,7 @@ def test_products(dtype: str, transposed: str, bits: int) -> None:
         b = rng.standard_normal((n, k) if spec.transpose_b else (k, n)).astype(dtype)
         memory = np.full(m * n + 64, 77.0, dtype)
         c = memory[32 : 32 + m * n].reshape(m, n)
-        scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+        scratch = np.zeros(spec.scratch(target) + 64, np.uint8)
         whole = spec.parts(target)[2]
         product(spec, target)(
             a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, whole, scratch.ctypes.data
@@ -80,7 +78,7 @@ def test_parts_are_all_of_it_and_give_the_same_bits(
     rng, target = np.random.default_rng(1), host()
     a, b = (rng.standard_normal(size).astype(np.float32) for size in (m * k, k * n))
     whole, shared = np.zeros((2, m * n), np.float32)
-    scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+    scratch = np.zeros(spec.scratch(target) + 64, np.uint8)
     run = product(spec, target)
     count, unit, end = spec.parts(target)
     run(a.ctypes.data, b.ctypes.data, whole.ctypes.data, 0, end, scratch.ctypes.data)
@@ -120,13 +118,13 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
 
     def make() -> list[ir.Module]:
         module = ir.Module("product", target.triple)
-        emit_product(module, "product", spec, target, count)
+        spec.emit(module, "product", target, count)
         return [module]
 
     run = machine.build(make, f"counted {spec}", ["product"], target).function("product", *KINDS)
     m, k, n = shape
     a, b, c = np.ones((m, k)), np.ones((k, n)), np.zeros((m, n))
-    scratch = np.zeros(scratch_bytes(spec, target) + 64, np.uint8)
+    scratch = np.zeros(spec.scratch(target) + 64, np.uint8)
     whole = spec.parts(target)[2]
     run(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0, whole, scratch.ctypes.data)
     np.testing.assert_array_equal(c, 1.0)

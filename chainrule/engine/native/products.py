@@ -61,7 +61,13 @@ class Product:
 
     def scratch(self, target: Target) -> int:
         """The bytes of memory that a call needs for packing."""
-        return scratch_bytes(self, target)
+        spec = turned(self)
+        if spec.n == 1:
+            return 0
+        size = 4 if spec.dtype == "float32" else 8
+        rows, width = tile(spec, target)
+        panel = _panel(spec, width, target.lanes(spec.dtype))
+        return (panel + (-(-spec.m // rows) * rows * spec.k if _strips(spec) else 0)) * size
 
     def parts(self, target: Target) -> tuple[int, int, int]:
         """(parts, rows or tiles of a part, all): what threads share; the last takes the rest."""
@@ -75,10 +81,41 @@ class Product:
             return tiles, 1, tiles
         return self.m // rows, rows, self.m
 
-    def emit(self, *given: Any, **options: Any) -> ir.Function:
-        """See :func:`emit_product`."""
-        module, name, *rest = given
-        return emit_product(module, name, self, *rest, **options)
+    def emit(
+        self,
+        module: ir.Module,
+        name: str,
+        target: Target,
+        epilogue: Epilogue | None = None,
+        extra: Sequence[Any] = (),
+    ) -> ir.Function:
+        """``void name(a, b, c, first, last, scratch, *extra)``: the rows from first to last of C.
+
+        Where B has more columns than A rows, first and last are numbers of tiles, panel by panel.
+        Where the rows of A are gathered, the first of the extra arguments says where they begin.
+
+        Args:
+            module: where the function goes.
+            name: of the function.
+            target: the processor.
+            epilogue: epilogue(builder, vector, row, column, mask, function) is called for every
+                vector of C when its sum is complete, and stores it; the vector runs along the
+                columns from ``column`` on. A product with one column (n = 1) counts as one row.
+                Without it the vector is stored in c.
+            extra: types of further arguments of the function, for the epilogue.
+
+        ``first`` is a multiple of the rows of a tile, ``last`` too or m. The sums do not depend on
+        the range.
+        """
+        function, b = begun(module, name, extra)
+        spec, swap = turned(self), self.n == 1 and self.transpose_a
+        emitter = _Emitter(b, function, spec, target, epilogue, swap)
+        if spec.n == 1:
+            emitter.column()
+        else:
+            emitter.emit()
+        b.ret_void()
+        return function
 
 
 def product_of(head: Op, layout: Callable[[Op], Layout]) -> Product:
@@ -89,17 +126,6 @@ def product_of(head: Op, layout: Callable[[Op], Layout]) -> Product:
     assert second is not None
     m, n = head.shape
     return Product(m, b.shape[0], n, head.kind, first[0], second[0], bool(begin))
-
-
-def scratch_bytes(spec: Product, target: Target) -> int:
-    """The memory that a call needs for packing."""
-    spec = turned(spec)
-    if spec.n == 1:
-        return 0
-    size = 4 if spec.dtype == "float32" else 8
-    rows, width = tile(spec, target)
-    panel = _panel(spec, width, target.lanes(spec.dtype))
-    return (panel + (-(-spec.m // rows) * rows * spec.k if _strips(spec) else 0)) * size
 
 
 def _panel(spec: Product, width: int, lanes: int) -> int:
@@ -152,44 +178,6 @@ def _by_panels(spec: Product) -> bool:
     Each then packs its own panels of B only, and reads little of a large B.
     """
     return spec.n > spec.m and not _strips(spec)
-
-
-def emit_product(
-    module: ir.Module,
-    name: str,
-    spec: Product,
-    target: Target,
-    epilogue: Epilogue | None = None,
-    extra: Sequence[Any] = (),
-) -> ir.Function:
-    """``void name(a, b, c, first, last, scratch, *extra)``: the rows from first to last of C.
-
-    Where B has more columns than A rows, first and last are numbers of tiles, panel by panel.
-    Where the rows of A are gathered, the first of the extra arguments says where they begin.
-
-    Args:
-        module: where the function goes.
-        name: of the function.
-        spec: the shapes.
-        target: the processor.
-        epilogue: epilogue(builder, vector, row, column, mask, function) is called for every
-            vector of C when its sum is complete, and stores it; the vector runs along the columns
-            from ``column`` on. A product with one column (n = 1) counts as one row. Without it
-            the vector is stored in c.
-        extra: types of further arguments of the function, for the epilogue.
-
-    ``first`` is a multiple of the rows of a tile, ``last`` too or m. The sums do not depend on
-    the range.
-    """
-    function, b = begun(module, name, extra)
-    swap = spec.n == 1 and spec.transpose_a
-    emitter = _Emitter(b, function, turned(spec), target, epilogue, swap)
-    if turned(spec).n == 1:
-        emitter.column()
-    else:
-        emitter.emit()
-    b.ret_void()
-    return function
 
 
 class _Emitter(Tiles):
@@ -406,4 +394,4 @@ class _Emitter(Tiles):
         return []
 
 
-__all__ = ["Product", "emit_product", "product_of", "scratch_bytes", "tile", "turned"]
+__all__ = ["Product", "product_of", "tile", "turned"]

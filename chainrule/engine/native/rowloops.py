@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from chainrule.engine.native import ir, rows
 from chainrule.engine.native.accesses import Access, reads_of
@@ -247,16 +246,16 @@ class RowLoops(Reach):
         found = dict(sums)
         for op in part.ops:
             argument = functools.partial(self._argument, op, values)
-            if op.name in REDUCTIONS:
-                x = self._made(op, values, i)
-                if mask is not None and not self.across:
-                    x = b.select(mask, x, identity(op, self.width))
-                found[op] = combined(b, op, sums[op], x)
-                continue
             for a in op.sources():
                 root = self.layout(a).root
                 if root in self.part_of and root not in values:
                     values[root] = self._again(root, i, mask)
+            if op.name in REDUCTIONS:
+                x, _ = argument(0)
+                if mask is not None and not self.across:
+                    x = b.select(mask, x, identity(op, self.width))
+                found[op] = combined(b, op, sums[op], x)
+                continue
             values[op] = self._computed(op, argument, self.width)
             if op in self.buffers:
                 self._keep(op, i, values[op])
@@ -265,14 +264,6 @@ class RowLoops(Reach):
                 step = w.strides[-2] if self.across else w.strides[-1]
                 self.put(w, self._at(w, i), values[op], mask, step)
         return found
-
-    def _made(self, op: Op, values: dict[Any, ir.Value], i: ir.Value) -> ir.Value:
-        """What a reduction adds up."""
-        access = self.reads.get((op, 0))
-        if access is not None:
-            return values[access]
-        root = self.layout(op.args[0]).root
-        return values[root] if root in values else self._again(root, i, None)
 
     def _argument(
         self, op: Op, values: dict[Op | Access, ir.Value], k: int

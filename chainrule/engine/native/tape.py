@@ -15,9 +15,10 @@ import numpy as np
 
 from chainrule.engine.native import ir, machine
 from chainrule.engine.native.assembling import Instruction, Tree
-from chainrule.engine.native.ir import I1, I8, I32, I64, POINTER, VOID, index
+from chainrule.engine.native.ir import I8, I32, I64, POINTER, VOID, index
 from chainrule.engine.native.operations import compute
 from chainrule.engine.native.target import TYPES, Target
+from chainrule.engine.native.vectors import read, write
 from chainrule.engine.program import Op
 
 
@@ -79,8 +80,8 @@ def _module(kinds: tuple[Instruction, ...], bits: int, target: Target) -> ir.Mod
             one, two = (there, places[2]) if tree[0] == "load" else (places[2], there)
             b.store(b.load(one, TYPES[tree[1]]), two)
         else:
-            given = [_read(b, x, dtype) for x, dtype in zip(places, dtypes, strict=False)]
-            _put(b, places[2], _computed(b, tree, given, dtypes), tree[1])
+            given = [read(b, x, dtype, None) for x, dtype in zip(places, dtypes, strict=False)]
+            write(b, _computed(b, tree, given, dtypes), places[2], tree[1])
         jump(b, b.gep(at, index(3 * size), I8))
     return module
 
@@ -91,15 +92,6 @@ def _wide(b: ir.Builder, x: ir.Value) -> ir.Value:
 
 def _slot(b: ir.Builder, registers: ir.Value, x: ir.Value) -> ir.Value:
     return b.gep(registers, _wide(b, x), I64)
-
-
-def _read(b: ir.Builder, place: ir.Value, dtype: str) -> ir.Value:
-    x = b.load(place, TYPES[dtype])
-    return b.trunc(x, I1) if dtype == "bool" else x
-
-
-def _put(b: ir.Builder, place: ir.Value, x: ir.Value, dtype: str) -> None:
-    b.store(b.zext(x, I8) if dtype == "bool" else x, place)
 
 
 def _computed(

@@ -53,7 +53,7 @@ class Tiles:
         columns: of the result.
         dtype: of the matrices.
         target: the processor.
-        epilogue: called for each finished vector, see :func:`products.emit_product`.
+        epilogue: called for each finished vector, see :meth:`products.Product.emit`.
     """
 
     def __init__(
