@@ -46,11 +46,12 @@ class Columns:
         self.count = np.array(arity, np.int32)[self.fn]
         others = [(i, nodes[i]) for i in np.flatnonzero(self.count < 0).tolist()]
         self.count[self.count < 0] = [len(node.args) for _, node in others]
-        self.start = np.cumsum(self.count) - self.count
+        self.start = np.cumsum(self.count, dtype=np.int32) - self.count
         flat = list(chain.from_iterable(map(_ARGS, nodes)))
-        positions = [a.index if isinstance(a, Node) else -1 for a in flat]
+        positions = (a.index if isinstance(a, Node) else -1 for a in flat)
         self.args = np.fromiter(positions, np.int32, len(flat))
-        self.constants = list(compress(flat, (self.args < 0).tolist()))
+        self.constants = [flat[k] for k in np.flatnonzero(self.args < 0).tolist()]
+        del flat
         self.types, kinds = _numbered(list(map(type, chain(map(_VALUE, nodes), self.constants))))
         self.kind, self.kinds = kinds[: len(nodes)], kinds[len(nodes) :]
         self.params = {i: node.params for i, node in others if node.params}

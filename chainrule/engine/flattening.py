@@ -179,7 +179,8 @@ class _Flattener:
         self.fixed = np.append(self._fixed(len(inputs)), True)
         needed = self._needed() & ~self.fixed[:-1]
         needed[: len(inputs)] = True
-        self.row = array("i", np.where(needed, np.cumsum(needed) - 1, NONE).tolist())
+        rows = np.where(needed, np.cumsum(needed, dtype=np.int32) - 1, NONE).astype(np.int32)
+        self.row = array("i", rows.tobytes())
         written = np.flatnonzero(needed)
         self.flat.allot(len(written))
         self.flat.inputs = [self._stub(x, k) for k, x in enumerate(inputs)]
@@ -231,28 +232,28 @@ class _Flattener:
         """The steps of each kind, and what is something else."""
         columns, size = self.columns, len(self.columns.types)
         is_node = columns.args >= 0
-        number = np.empty(len(is_node), np.int64)  # of each argument's type, from 1 on
+        number = np.empty(len(is_node), np.int32)  # of each argument's type, from 1 on
         number[is_node] = columns.kind[columns.args[is_node]] + 1
         number[~is_node] = columns.kinds + 1
         number[self.fixed[columns.args]] += size
-        plain = (columns.count[needed] < 4) & ~np.isin(needed, list(columns.params))
+        plain = columns.count < 4
+        plain[list(columns.params)] = False
+        plain = plain[needed]
         members, others = needed[plain], needed[~plain].tolist()
         count, key = columns.count[members], columns.fn[members].astype(np.int64)
         for k in range(3):
             at = np.where(count > k, columns.start[members] + k, 0)
             key = key * (2 * size + 1) + np.where(count > k, number[at], 0)
-        _, first, inverse, counts = np.unique(
-            key, return_index=True, return_inverse=True, return_counts=True
-        )
-        parts = np.split(members[np.argsort(inverse, kind="stable")], np.cumsum(counts)[:-1])
+        order = np.argsort(key, kind="stable")
+        parts = np.split(members[order], np.flatnonzero(np.diff(key[order])) + 1)
         groups = []
-        for k in np.argsort(first).tolist():
-            node = self.nodes[members[first[k]]]
+        for part in sorted(filter(len, parts), key=lambda part: int(part[0])):
+            node = self.nodes[part[0]]
             kind = self._kind(node)
             if kind is None or any(map(_is_array, node.args)):  # arrays have any shape
-                others += parts[k].tolist()
+                others += part.tolist()
             else:
-                groups.append((kind, parts[k]))
+                groups.append((kind, part))
         return groups, sorted(others)
 
     def _write(self, kind: Kind, members: np.ndarray) -> None:
