@@ -88,19 +88,16 @@ def _pull(
     with Trace() as trace:
         output, extra, arguments = call(f, trace, args, kwargs, selected, has_aux)
         y = scalar(f, trace, output, selected)
+        tape, one = trace.tape, y.value.dtype.type(1)
+        lift = trace.nested and trace.depends_on_outer()
         with Quiet():
-            found = _swept(trace, y)
+            if lift and tape.depth == 1 and tape.sweeps is not None:
+                found = tape.sweeps.reverse(tape, trace.start, trace.inputs, y.index, one)
+            else:
+                seeds = [(y.index, one)]
+                found = modes.reverse(tape.nodes, trace.start, trace.inputs, seeds, lift=lift)
         trees = gradients(f, trace, arguments, found, y)
         return (y if trace.nested else y.value), extra, trees
-
-
-def _swept(trace: Trace, y: Any) -> list[Any]:
-    """The cotangents of the inputs from one reverse sweep."""
-    tape, lift = trace.tape, trace.nested and trace.depends_on_outer()
-    one = y.value.dtype.type(1)
-    if lift and tape.sweeps is not None and tape.depth == 1:
-        return tape.sweeps.reverse(tape, trace.start, trace.inputs, y.index, one)  # type: ignore[no-any-return]
-    return modes.reverse(tape.nodes, trace.start, trace.inputs, [(y.index, one)], lift=lift)
 
 
 def grad(
