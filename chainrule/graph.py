@@ -23,7 +23,9 @@ from chainrule.errors import LeakedTraceError, ShapeError, code_line
 # Frames of these packages are never the user's line: NumPy's and SciPy's Python code calls back
 # into ours. SciPy, which is not imported here, lies beside NumPy.
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__))
-_BESIDE = [os.path.join(os.path.dirname(_NUMPY), name) for name in ("scipy", "pandas")]
+_BESIDE = [
+    os.path.join(os.path.dirname(_NUMPY), name) for name in ("scipy", "pandas", "sklearn", "joblib")
+]
 _OWN = os.path.dirname(os.path.abspath(__file__))
 _PACKAGES = tuple(folder + os.sep for folder in (_OWN, _NUMPY, *_BESIDE))
 _is_internal: dict[str, bool] = {}  # file name -> is it a file of these packages?
@@ -262,7 +264,7 @@ def user_code(depth: int) -> tuple[CodeType, int]:
 
 
 def is_users(code: CodeType) -> bool:
-    """Is this the user's code, and not NumPy's, SciPy's, pandas's or the library's own?"""
+    """Is this the user's code, not that of NumPy, of what is beside it, or the library's own?"""
     return not code.co_filename.startswith(_PACKAGES)
 
 

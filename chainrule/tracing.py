@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from types import TracebackType
@@ -387,8 +387,8 @@ def resolve(f: Any, argnums: ArgNums) -> tuple[tuple[int | str, ...], bool]:
             line=code_line(*user_code(3)),
             remedy="cr.grad(f)(x), not cr.grad(f(x))",
         )
-    single = isinstance(argnums, (int, str))
-    wanted: Sequence[Any] = [argnums] if single else list(argnums)  # type: ignore[list-item, arg-type]
+    single = isinstance(argnums, str) or not isinstance(argnums, Iterable)
+    wanted: list[Any] = [argnums] if single else list(argnums)  # type: ignore[arg-type]
     if not wanted:
         raise ArgumentError(
             "no argument to differentiate is named", got="argnums=()", remedy="argnums=0"
@@ -405,7 +405,8 @@ def resolve(f: Any, argnums: ArgNums) -> tuple[tuple[int | str, ...], bool]:
                 "argnums takes positions and argument names",
                 got=repr(w),
                 line=code_line(*user_code(3)),
-                remedy="argnums=0, argnums='w' or argnums=('w', 1)",
+                remedy="argnums=0, argnums='w' or argnums=('w', 1); the arguments themselves are "
+                "given afterwards: cr.grad(f)(x)",
             )
     if len(set(result)) < len(result):
         raise ArgumentError(

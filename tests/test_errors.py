@@ -176,6 +176,8 @@ class TestInputs:
     def test_odd_argnums(self) -> None:
         with pytest.raises(ArgumentError, match="positions and argument names"):
             cr.grad(lambda x: x, (0, 1.5))  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match=r"given afterwards: cr\.grad\(f\)\(x\)"):
+            cr.grad(lambda x: x, 2.5)  # type: ignore[arg-type]
         with pytest.raises(ArgumentError, match="no argument to differentiate"):
             cr.grad(lambda x: x, ())
         with pytest.raises(ArgumentError, match="named twice"):
