@@ -40,5 +40,13 @@ class Environment:
     wait: Callable[[], None]
     sync: ir.Value
 
+    def given(self, op: Op) -> list[ir.Value]:
+        """The addresses of the arguments of an operation, which all lie flat."""
+        return [self.pointer(self.layout(a).root) for a in op.sources()]
+
+    def lanes(self, op: Op) -> int:
+        """How many of an operation's numbers fill a register."""
+        return self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
+
 
 __all__ = ["Environment"]

@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.ir import I64, index
 from chainrule.engine.native.layouts import Layout
 from chainrule.engine.native.operations import number
 from chainrule.engine.native.target import TYPES
-from chainrule.engine.native.threads import Part, share
+from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import copy_bytes, in_vectors, ranged, read, wide
 from chainrule.engine.program import Op
 
 
-def move(
-    b: ir.Builder,
-    op: Op,
-    given: Sequence[ir.Value],
-    out: ir.Value,
-    lanes: int,
-    part: Part,
-) -> None:
-    """Rows at positions, or their adjoint.
-
-    Args:
-        b: where to write it.
-        op: the step.
-        given: the addresses of its arguments.
-        out: where its result goes.
-        lanes: of a vector.
-        part: (thread, threads) where the rows are shared.
-    """
-    if op.name == "take":
-        take_rows(b, op, given, out, lanes, part)
-    elif op.name == "index_put":
-        copy_bytes(b, given[0], out, op.size * op.dtype.itemsize)
-        put_elements(b, op, given[1:], out)
-    else:
-        scatter_rows(b, op, given, out, lanes)
+def move(b: ir.Builder, op: Op, env: Environment) -> None:
+    """Rows at positions, or their adjoint."""
+    {"take": take_rows, "index_put": put_elements, "scatter": scatter_rows}[op.name](b, op, env)
 
 
-def take_rows(
-    b: ir.Builder,
-    op: Op,
-    given: Sequence[ir.Value],
-    out: ir.Value,
-    lanes: int,
-    part: Part = None,
-) -> None:
+def take_rows(b: ir.Builder, op: Op, env: Environment) -> None:
     """Copy the rows of an array at positions; one that is out of range is brought to the end."""
-    (source, positions), a, rows = given, op.args[0], op.args[1].size
+    (source, positions), out, lanes = env.given(op), env.pointer(op), env.lanes(op)
+    a, rows = op.args[0], op.args[1].size
     kind, width, n = TYPES[op.kind], op.size // rows, a.shape[0]
 
     def row(i: ir.Value) -> None:
@@ -68,14 +41,13 @@ def take_rows(
         if width % lanes:  # the last vector may overlap the one before
             copy(index(width - lanes), lanes)
 
-    ranged(b, *share(b, rows, part), 1, row)
+    ranged(b, *share(b, rows, env.part), 1, row)
 
 
-def scatter_rows(
-    b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value, lanes: int
-) -> None:
+def scatter_rows(b: ir.Builder, op: Op, env: Environment) -> None:
     """Zeros, and each row of an array added at its position: the adjoint of :func:`take_rows`."""
-    (source, positions), rows, n = given, op.args[1].size, op.shape[0]
+    (source, positions), out, lanes = env.given(op), env.pointer(op), env.lanes(op)
+    rows, n = op.args[1].size, op.shape[0]
     kind, width = TYPES[op.kind], op.size // n
 
     def clear(j: ir.Value, count: int | None) -> None:
@@ -96,9 +68,10 @@ def scatter_rows(
     ranged(b, 0, rows, 1, row)
 
 
-def put_elements(b: ir.Builder, op: Op, given: Sequence[ir.Value], out: ir.Value) -> None:
+def put_elements(b: ir.Builder, op: Op, env: Environment) -> None:
     """Write elements at positions of a vector, one after the other: the last one stays."""
-    (source, positions), kind = given, TYPES[op.kind]
+    (before, source, positions), out, kind = env.given(op), env.pointer(op), TYPES[op.kind]
+    copy_bytes(b, before, out, op.size * op.dtype.itemsize)
 
     def put(i: ir.Value) -> None:
         x = b.load(b.gep(source, i, kind), kind)

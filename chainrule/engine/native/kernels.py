@@ -73,17 +73,13 @@ class Kernels:
 
     def emit(self, b: ir.Builder, group: Group, env: Environment) -> None:
         """Write the code of a group."""
-        pointer = env.pointer
         if group.kind == "product":
             self._emit_product(b, group, env)
         elif group.kind == "stack":
             self._emit_stack(b, group, env)
         elif group.kind == "take":
             op = group.ops[0]
-            given = [pointer(self.grouping.layout(a).root) for a in op.args]
-            lanes = self.target.lanes("float64" if op.dtype.itemsize == 8 else "float32")
-            move = running.run if op.name in RUNNING else gathers.move
-            move(b, op, given, pointer(op), lanes, env.part)
+            (running.run if op.name in RUNNING else gathers.move)(b, op, env)
         elif group.kind == "tape":
             self._emit_tape(b, group, env)
         elif group.kind == "ufunc":

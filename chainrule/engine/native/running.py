@@ -10,10 +10,11 @@ import math
 from collections.abc import Sequence
 
 from chainrule.engine.native import ir
+from chainrule.engine.native.environment import Environment
 from chainrule.engine.native.ir import index
 from chainrule.engine.native.operations import number, step
 from chainrule.engine.native.target import TYPES
-from chainrule.engine.native.threads import Part, share
+from chainrule.engine.native.threads import share
 from chainrule.engine.native.vectors import counted, in_vectors, ranged, wide
 from chainrule.engine.program import Op
 
@@ -28,24 +29,9 @@ def shared_rows(op: Op) -> int:
     return math.prod(op.shape[: op.params.get("axis", 0) % len(op.shape)])
 
 
-def run(
-    b: ir.Builder,
-    op: Op,
-    given: Sequence[ir.Value],
-    out: ir.Value,
-    lanes: int,
-    part: Part,
-) -> None:
-    """Write the code.
-
-    Args:
-        b: where to write it.
-        op: the operation, whose arguments have its shape and dtype.
-        given: the addresses of its arguments.
-        out: the address of its result.
-        lanes: of a vector.
-        part: (thread, threads) where the axes before are shared among threads.
-    """
+def run(b: ir.Builder, op: Op, env: Environment) -> None:
+    """Write the code; the axes before are shared among threads."""
+    given, out, lanes = env.given(op), env.pointer(op), env.lanes(op)
     axis = op.params.get("axis", 0) % len(op.shape)
     outer, n = shared_rows(op), op.shape[axis]
     inner = math.prod(op.shape[axis + 1 :])
@@ -70,7 +56,7 @@ def run(
         base = b.mul(o, index(n * inner))
         in_vectors(b, inner, lanes, lambda i, count: column(b.add(base, i), count))
 
-    ranged(b, *share(b, outer, part), 1, row)
+    ranged(b, *share(b, outer, env.part), 1, row)
 
 
 __all__ = ["run"]
