@@ -8,6 +8,8 @@ NumPy, from arrays that repeat the one element, and its result is a ghost again.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,21 @@ def like(shape: tuple[int, ...], *values: Any) -> Any:
     return _shaped(np.zeros((), np.result_type(*values)), shape)
 
 
+def elementwise(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function element by element that ghosts need not call: SciPy's, which load slowly.
+
+    Its results have the dtype of the last argument, float64 for whole numbers.
+    """
+
+    @functools.wraps(f)
+    def function(*args: Any) -> Any:
+        if is_ghost(*args):
+            return like(np.broadcast_shapes(*map(np.shape, args)), args[-1], np.float32)
+        return f(*args)
+
+    return function
+
+
 def product(a: Any, b: Any) -> Any:
     """The ghost of a matrix product.
 
@@ -96,4 +113,4 @@ def _shaped(first: Any, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(one, shape).view(Ghost)
 
 
-__all__ = ["Ghost", "ghost", "is_ghost", "like", "product", "real"]
+__all__ = ["Ghost", "elementwise", "ghost", "is_ghost", "like", "product", "real"]

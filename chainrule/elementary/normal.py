@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.elementary.base import Pointwise
 from chainrule.elementary.shaping import where
+from chainrule.ghosts import elementwise
 
 _SPLITTER = 134217729.0  # 2²⁷ + 1
 
@@ -87,12 +88,14 @@ def _erfcx(x: Any) -> Any:
     return np.where(x <= 4.0, ratio, far)
 
 
+@elementwise
 def _erf(a: Any) -> Any:
     from scipy import special
 
     return special.erf(a)
 
 
+@elementwise
 def _erfc(a: Any) -> Any:
     """Above 0.47 exp(−a²) erfcx(a); in float32 SciPy's float64 has digits to spare."""
     from scipy import special
@@ -130,6 +133,7 @@ erfc = Pointwise(
 _ROOT_HALF, _ROOT_HALF_REST = math.sqrt(0.5), -4.833646656726457e-17  # √½ in two parts
 
 
+@elementwise
 def _norm_cdf(a: Any) -> Any:
     """½ erfc(−a/√2), with the rounding error of −a/√2 put back in the tail."""
     from scipy import special

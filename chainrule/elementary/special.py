@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.elementary.base import Pointwise
+from chainrule.ghosts import elementwise
 
 
 def _in_double(value: Any) -> Any:
@@ -55,6 +56,7 @@ def _gammaln_near(z: np.ndarray, root: int) -> np.ndarray:
     return z * total + 0.0  # no −0 at the zero
 
 
+@elementwise
 @_in_double
 def _gammaln(a: Any) -> Any:
     from scipy import special
@@ -70,6 +72,7 @@ def _gammaln(a: Any) -> Any:
     return value
 
 
+@elementwise
 def _digamma(a: Any) -> Any:
     from scipy import special
 
@@ -108,6 +111,7 @@ def _hurwitz(s: Any, a: Any) -> Any:
     return total + np.where(k < shift, _power_of_sum(a, k, s), 0.0).sum(axis=-1)
 
 
+@elementwise
 @_in_double
 def _polygamma(n: Any, a: Any) -> Any:
     """ψ⁽ⁿ⁾(a) = (−1)ⁿ⁺¹ n! ζ(n + 1, a) for n ≥ 1."""

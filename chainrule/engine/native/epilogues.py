@@ -18,9 +18,12 @@ from chainrule.engine.native.layouts import Layout, squeezed
 from chainrule.engine.native.operations import combined, compute, identity
 from chainrule.engine.native.products import product_of, tile
 from chainrule.engine.native.reaching import Reach
-from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS
+from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS, SIMPLE
 from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.program import Op, contiguous
+
+BRIEF = SIMPLE | {"relu", "leaky_relu", "reciprocal", "heaviside"}
+LONG = 20  # operations that another function counts for
 
 
 def reduce_tiles(grouping: Grouping, target: Target) -> None:
@@ -68,7 +71,7 @@ class Epilogue:
 
     Attributes:
         operands: the stored operations whose addresses the code takes as extra arguments.
-        weight: how many operations there are.
+        weight: how many operations there are, in about.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class Epilogue:
             if op.name in DRAWS
         }
         self.operands = list(dict.fromkeys([*(a.root for a in self.reads.values()), *group.stored]))
-        self.weight = len(group.ops) - 1
+        self.weight = sum(1 if op.name in BRIEF else LONG for op in group.ops[1:])
         self._same: dict[Any, ir.Value] = {}
 
     def _along(self, strides: Sequence[int]) -> list[int]:

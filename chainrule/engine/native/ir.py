@@ -264,6 +264,22 @@ class Builder:
         self.position_at_end(after)
 
     @contextlib.contextmanager
+    def if_else(self, condition: Value) -> Iterator[tuple[Any, Any]]:
+        """(where the condition holds, where not): what is written within these is done there."""
+        after = self.append_basic_block("endif")
+        blocks = self.append_basic_block("then"), self.append_basic_block("else")
+        self.cbranch(condition, *blocks)
+
+        @contextlib.contextmanager
+        def branch(block: Block) -> Iterator[None]:
+            self.position_at_end(block)
+            yield
+            self.branch(after)
+
+        yield branch(blocks[0]), branch(blocks[1])
+        self.position_at_end(after)
+
+    @contextlib.contextmanager
     def goto_entry_block(self) -> Iterator[None]:
         """What is written within stands at the beginning of the function."""
         before, self.block = self.block, self.block.function.blocks[0]

@@ -66,6 +66,7 @@ class Tiles:
         epilogue: Epilogue | None,
     ) -> None:
         self.b, self.function, self.columns = b, function, columns
+        self.dtype, self.target = dtype, target
         self.lanes = target.lanes(dtype)
         self.kind = TYPES[dtype]
         self.vector = ir.VectorType(self.kind, self.lanes)
@@ -74,6 +75,8 @@ class Tiles:
             self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
         self.epilogue = epilogue
         self.weight = int(getattr(epilogue, "weight", 1))
+        self._waiting: ir.Value | None = None  # room for a tile, and what is called for it
+        self._follows: ir.Function | None = None
 
     def at(self, base: ir.Value, offset: ir.Value) -> ir.Value:
         """The address of an element."""
@@ -143,30 +146,58 @@ class Tiles:
         skip: ir.Value | None = None,
     ) -> None:
         """Hand on the tile of a panel whose first row is i, but for ``skip`` rows."""
-        b, vectors = self.b, panel.vectors
-
-        def row(r: ir.Value, parts: Sequence[ir.Value]) -> None:
-            for v, (x, mask) in enumerate(zip(parts, self.masks(panel), strict=True)):
-                column = b.add(panel.column, index(v * self.lanes))
-                self.done(x, b.add(i, r), column, mask)
-
+        b, vectors, lanes = self.b, panel.vectors, self.lanes
         if rows == 1 or (skip is None and rows * vectors * self.weight <= WEIGHT):
-            for r in range(rows):
-                row(index(r), sums[r * vectors : (r + 1) * vectors])
+            for k, (x, mask) in enumerate(zip(sums, self.masks(panel) * rows, strict=True)):
+                r, v = divmod(k, vectors)
+                self.done(x, b.add(i, index(r)), b.add(panel.column, index(v * lanes)), mask)
             return
-        # Much to do for each vector: its code stands once, in a loop over the rows of the tile.
-        with b.goto_entry_block():
-            tile = b.alloca(self.vector, rows * vectors)
+        if self._waiting is None or self._follows is None:
+            self._follows = self._ending()
+            with b.goto_entry_block():
+                self._waiting = b.alloca(self.vector, registers(self.target))
         for k, x in enumerate(sums):
-            b.store(x, b.gep(tile, index(k), self.vector), align=self.lanes * self.size)
+            b.store(x, b.gep(self._waiting, index(k), self.vector), align=lanes * self.size)
+        numbers = panel.column, skip or index(0), index(rows), index(vectors)
+        b.call(self._follows, [self._waiting, i, self.c, *numbers, *self._extra()])
 
-        def again(r: ir.Value) -> None:
-            before = b.mul(r, index(vectors))
-            places = [b.add(before, index(v)) for v in range(vectors)]
-            align = self.lanes * self.size
-            row(r, [b.load(b.gep(tile, at, self.vector), self.vector, align) for at in places])
+    def _extra(self) -> Sequence[ir.Value]:
+        """The arguments of the function that are for the epilogue."""
+        return self.function.args[6:] if self.function is not None else ()
 
-        ranged(b, skip or index(0), index(rows), 1, again)
+    def _ending(self) -> ir.Function:
+        """``void end(tile, row, c, column, skip, rows, vectors, *extra)``: what follows the sums.
+
+        Its code stands once, in a loop over the tile, and in a function of its own: in that of
+        the sums its constants would take registers from them.
+        """
+        assert self.function is not None
+        types = [POINTER, I64, POINTER, *[I64] * 4, *(x.type for x in self._extra())]
+        kind = ir.FunctionType(ir.VOID, types)
+        end = ir.Function(self.b.module, kind, f"{self.function.name}_end")
+        b, lanes = ir.Builder(end.append_basic_block()), self.lanes
+        memory, i, c, j, skip, rows, vectors = end.args[:7]
+        other = Tiles(b, None, self.columns, self.dtype, self.target, self.epilogue)
+        other.function, other.c = end, c
+        tail = self.columns % lanes
+        last = index(self.columns - tail)
+
+        def one(r: ir.Value, v: ir.Value) -> None:
+            place = b.gep(memory, b.add(b.mul(r, vectors), v), self.vector)
+            x = b.load(place, self.vector, lanes * self.size)
+            row, column = b.add(i, r), b.add(j, b.mul(v, index(lanes)))
+            if not tail:
+                other.done(x, row, column, None)
+                return
+            with b.if_else(b.icmp_signed("<", column, last)) as (whole, part):
+                with whole:
+                    other.done(x, row, column, None)
+                with part:
+                    other.done(x, row, last, self.mask(tail))
+
+        ranged(b, skip, rows, 1, lambda r: ranged(b, 0, vectors, 1, lambda v: one(r, v)))
+        b.ret_void()
+        return end
 
     def done(self, x: ir.Value, row: ir.Value, column: ir.Value, mask: ir.Value | None) -> None:
         """A vector of the result is complete."""
