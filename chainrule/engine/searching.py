@@ -23,7 +23,8 @@ def searchsorted(b: Builder, args: Sequence[Any], params: Any, shape: Shape, dty
     a, v = (x if x.dtype == common else b.astype(x, common) for x in (a, v))
     n = a.size
     sign = "less_equal" if params.get("side", "left") == "right" else "less"
-    found: Any = b.broadcast_to(b.table(np.zeros((1,) * len(shape), INT)), shape)
+    none = b.table(np.zeros((1,) * len(shape), INT))  # a number, where the shape is ()
+    found: Any = b.op("broadcast_to", (none,), shape, INT)
     half = 1 << (n.bit_length() - 1)
     while half:
         further = b.like("add", found, half)
