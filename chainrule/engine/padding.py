@@ -20,6 +20,7 @@ CHEAP = frozenset(
         "less_equal", "equal", "not_equal", "sign",
     }
 )  # fmt: skip
+FEW = 16  # elements, which are done in one go whatever they are
 MOST = 16  # steps that are done over for one padded array
 Bounds = tuple[tuple[int, ...], tuple[int, ...]]  # where the elements begin, and how many there are
 
@@ -37,7 +38,7 @@ def sunk(program: Program, build: Builder) -> Program:
     for op in program.ops:
         if op.name != "pad" or op in results or op.dtype.kind != "f":
             continue
-        if 2 * op.args[0].size <= op.size:  # most would be done for nothing
+        if FEW < op.size >= 2 * op.args[0].size:  # most would be done for nothing
             continue
         chain = _chain(op.args[0])
         if chain and all(y.is_pointwise and y.name != "pad" for y in readers.get(op, ())):
