@@ -81,7 +81,8 @@ def supported(op: Op) -> bool:
         return op.kind in (*FLOATS, "int64") and sources[0].dtype == op.dtype
     if name in ("take", "scatter"):
         index = sources[-1]
-        return len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
+        same = len(sources) == 2 and index.dtype == np.int64 and op.dtype == sources[0].dtype
+        return same and (name == "take" or op.kind in FLOATS)  # a scatter adds up
     if name in RUNNING:
         same = all(a.shape == op.shape and a.dtype == op.dtype for a in sources)
         return same and len(sources) == len(op.args) and op.kind != "bool"
