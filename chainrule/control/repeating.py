@@ -53,7 +53,7 @@ def while_loop(
     >>> def root(a):
     ...     far = lambda x: np.abs(x * x - a) > 1e-12 * a
     ...     return cr.while_loop(far, lambda x: (x + a / x) / 2, 1.0 + 0 * a)
-    >>> print(cr.compile(root)(9.0), cr.compile(cr.grad(root))(9.0).round(12))
+    >>> print(cr.compile(root)(9.0), round(cr.compile(cr.grad(root))(9.0), 12))
     3.0 0.166666666667
 
     Source: Griewank & Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), section 3.2, and

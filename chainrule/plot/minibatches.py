@@ -96,7 +96,7 @@ def fit_line(
     model = Model([Dense(1)])
     model.compile(SGD(rate), "mse", jit_compile=False)
     model.build((1,))
-    model.set_weights([np.array([start[1]]), np.array([[start[0]]])])
+    model.set_weights([np.array([[start[0]]]), np.array([start[1]])])
     trail = _Trail()
     model.fit(x, y, batch_size, epochs, verbose=0, callbacks=trail, shuffle=shuffle)
     path = np.array(trail.path)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.engine.native import groups
+from chainrule.engine.native import groups, tape
 from chainrule.engine.native.stepping import Memory, Plan, Stepper
 
 RNG = np.random.default_rng(0)
@@ -94,6 +94,7 @@ def test_numbers_among_the_data_and_a_plan_from_a_pickle(
 ) -> None:
     """Steps on single numbers may go to a tape, whose code is apart from the plan's own."""
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
+    tape.runner.cache_clear()  # another folder may have the code of one that was made before
     for unrolled in (-1.0, 1.0):
         monkeypatch.setattr(groups, "UNROLLED", unrolled)
         plan = Plan.of(lambda s, d, x: (s * d + x, s / 2.0), 0.5, 1.5, 0.25)

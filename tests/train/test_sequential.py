@@ -18,7 +18,7 @@ def test_layers_come_and_go():
     model.add(nn.Dense(1))
     model.compile("sgd", "mse")
     model.fit(X, Y, epochs=2, verbose=0)
-    assert [w.shape for w in model.get_weights()] == [(3,), (3, 3), (1,), (3, 1)]
+    assert [w.shape for w in model.get_weights()] == [(3, 3), (3,), (3, 1), (1,)]
     model.add(nn.Activation("relu"))
     assert not model.built
     with pytest.raises(ArgumentError, match="must be compiled before fit"):
