@@ -22,7 +22,7 @@ from chainrule.engine.native.repertoire import DRAWS, REDUCTIONS, SIMPLE
 from chainrule.engine.native.target import TYPES, Target
 from chainrule.engine.program import Op, contiguous
 
-BRIEF = SIMPLE | {"relu", "leaky_relu", "reciprocal", "heaviside"}
+BRIEF = SIMPLE | REDUCTIONS | {"relu", "leaky_relu", "reciprocal", "heaviside"}
 LONG = 20  # operations that another function counts for
 
 
@@ -71,7 +71,8 @@ class Epilogue:
 
     Attributes:
         operands: the stored operations whose addresses the code takes as extra arguments.
-        weight: how many operations there are, in about.
+        weight: about how many operations there are.
+        calls: is there a function among them?
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Epilogue:
         }
         self.operands = list(dict.fromkeys([*(a.root for a in self.reads.values()), *group.stored]))
         self.weight = sum(1 if op.name in BRIEF else LONG for op in group.ops[1:])
+        self.calls = any(op.name not in BRIEF for op in group.ops[1:])
         self._same: dict[Any, ir.Value] = {}
 
     def _along(self, strides: Sequence[int]) -> list[int]:

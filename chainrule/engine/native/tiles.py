@@ -75,6 +75,7 @@ class Tiles:
             self.a, self.b_, self.c, self.first, self.last, self.scratch = function.args[:6]
         self.epilogue = epilogue
         self.weight = int(getattr(epilogue, "weight", 1))
+        self.apart = bool(getattr(epilogue, "calls", False))
         self._waiting: ir.Value | None = None  # room for a tile, and what is called for it
         self._follows: ir.Function | None = None
 
@@ -152,14 +153,25 @@ class Tiles:
                 r, v = divmod(k, vectors)
                 self.done(x, b.add(i, index(r)), b.add(panel.column, index(v * lanes)), mask)
             return
-        if self._waiting is None or self._follows is None:
-            self._follows = self._ending()
+        if self._waiting is None:
             with b.goto_entry_block():
                 self._waiting = b.alloca(self.vector, registers(self.target))
         for k, x in enumerate(sums):
             b.store(x, b.gep(self._waiting, index(k), self.vector), align=lanes * self.size)
-        numbers = panel.column, skip or index(0), index(rows), index(vectors)
-        b.call(self._follows, [self._waiting, i, self.c, *numbers, *self._extra()])
+        if self.apart:
+            self._follows = self._follows or self._ending()
+            numbers = panel.column, skip or index(0), index(rows), index(vectors)
+            b.call(self._follows, [self._waiting, i, self.c, *numbers, *self._extra()])
+            return
+        memory = self._waiting
+
+        def row(r: ir.Value) -> None:
+            for v, mask in enumerate(self.masks(panel)):
+                place = b.gep(memory, b.add(b.mul(r, index(vectors)), index(v)), self.vector)
+                x = b.load(place, self.vector, lanes * self.size)
+                self.done(x, b.add(i, r), b.add(panel.column, index(v * lanes)), mask)
+
+        ranged(b, skip or index(0), index(rows), 1, row)
 
     def _extra(self) -> Sequence[ir.Value]:
         """The arguments of the function that are for the epilogue."""
@@ -168,8 +180,8 @@ class Tiles:
     def _ending(self) -> ir.Function:
         """``void end(tile, row, c, column, skip, rows, vectors, *extra)``: what follows the sums.
 
-        Its code stands once, in a loop over the tile, and in a function of its own: in that of
-        the sums its constants would take registers from them.
+        Where that needs functions, such as tanh, it stands in one of its own: in that of the sums
+        its constants would take registers from them.
         """
         assert self.function is not None
         types = [POINTER, I64, POINTER, *[I64] * 4, *(x.type for x in self._extra())]
