@@ -94,8 +94,10 @@ def test_parts_are_all_of_it_and_give_the_same_bits(
     assert np.all(written == 1)
 
 
-@pytest.mark.parametrize("shape", [(19, 5, 37), (40, 9, 1), (1, 6, 50)])
-def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("calls", [False, True])
+@pytest.mark.parametrize("shape", [(19, 5, 37), (19, 5, 40), (40, 9, 1), (1, 6, 50)])
+def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int], calls: bool) -> None:
+    """Also where it stands in a function of its own, as one that calls functions does."""
     spec = Product(*shape, "float64")
     across = 1 if spec.n == 1 else spec.n  # one column is written along its rows
     target = host()
@@ -116,12 +118,16 @@ def test_the_epilogue_sees_each_element_once(shape: tuple[int, int, int]) -> Non
                 with b.if_then(inside):
                     add()
 
+    count.calls = calls  # type: ignore[attr-defined]
+
     def make() -> list[ir.Module]:
         module = ir.Module("product", target.triple)
         spec.emit(module, "product", target, count)
         return [module]
 
-    run = machine.build(make, f"counted {spec}", ["product"], target).function("product", *KINDS)
+    run = machine.build(make, f"counted {spec} {calls}", ["product"], target).function(
+        "product", *KINDS
+    )
     m, k, n = shape
     a, b, c = np.ones((m, k)), np.ones((k, n)), np.zeros((m, n))
     scratch = np.zeros(spec.scratch(target) + 64, np.uint8)

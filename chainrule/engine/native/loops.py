@@ -279,9 +279,8 @@ class Loops(Reach):
         n, lanes = self.dims[-1], self.lanes or 1
         bounds = [a.bounds[-1] for a in self.nest.accesses() if a.bounds]
         cuts = sorted({0, n}.union(*bounds))
-        if (
-            bounds and (len(cuts) - 1) * len(self.group.ops) > PARTED
-        ):  # only that in which all are there
+        much = (len(cuts) - 1) * len(self.group.ops) > PARTED
+        if bounds and much:  # only that in which all are there
             cuts = sorted({0, max(low for low, _ in bounds), min(high for _, high in bounds), n})
         found, done = [], 0
         for low, high in itertools.pairwise(cuts):
